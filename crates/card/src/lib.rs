@@ -1,0 +1,1 @@
+//! Electronic purse card: APDUs, cryptography, the card's side, the terminal's side and the host's side. Pure.

@@ -1,0 +1,1 @@
+//! One file per thing a person does: async outside, pure inside.

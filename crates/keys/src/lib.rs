@@ -1,0 +1,1 @@
+//! Secrets and card keys behind the ports of `flows`.

@@ -1,0 +1,1 @@
+//! Messages between terminals and the platform, and their CBOR form. Pure.

@@ -1,0 +1,2 @@
+//! The onecard binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Payment channels: WeChat Pay v3.

@@ -1,0 +1,1 @@
+//! What the campus allows: state machines and numbers. Pure.

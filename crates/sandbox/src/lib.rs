@@ -1,0 +1,1 @@
+//! The providers' side of the payment protocols, to try and to test.

@@ -1,0 +1,1 @@
+//! Deterministic simulator: world, faults, actors, independent checker, planted bugs.

@@ -1,0 +1,1 @@
+//! Where the book is kept: SQLite and memory, one contract.

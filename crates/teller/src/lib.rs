@@ -1,0 +1,1 @@
+//! The one door for money: commands, batches, one commit, then the answers.

@@ -1,0 +1,1 @@
+//! Router, sessions, pages, API, device gateway and problem+json.
