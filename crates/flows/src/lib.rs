@@ -1,1 +1,3 @@
 //! One file per thing a person does: async outside, pure inside.
+
+pub mod ports;

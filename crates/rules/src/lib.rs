@@ -1,1 +1,20 @@
-//! What the campus allows: state machines and numbers. Pure.
+//! What the campus allows: one file per subject; every number of the requirements stands in [`limits`].
+//!
+//! Architecture invariant: this crate knows nothing of SQL, HTTP, sockets, serialisation or the clock on the wall. A rule
+//! takes what it must know as facts and gives what shall happen as data; it never asks anyone.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
+pub mod calendar;
+pub mod ids;
+pub mod pii;

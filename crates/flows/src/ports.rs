@@ -1,0 +1,263 @@
+//! What the flows ask of the world outside: payment channels, card keys, secrets, the clock and chance.
+//!
+//! To add a method: name it after what a flow needs, not after how an adapter does it; give it only plain data; say what
+//! a second call does. Anything that waits returns a [`Waiting`] future, so that the server runs it on its executor and
+//! the simulator polls it by hand.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use ledger::{Fen, Id, Micros};
+use rules::ids::{CardNo, OrderNo};
+use rules::pii::Pii;
+
+/// A future that an adapter returns.
+pub type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The clock on the wall.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Micros;
+}
+
+/// Chance: unguessable bytes.
+pub trait Entropy: Send + Sync {
+    /// Fills `bytes` with unguessable ones.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// WeChat Pay as the top-up flow needs it. Wire facts are the adapter's.
+pub trait WeChat: Send + Sync {
+    /// The payer's openid for a one-time OAuth `code`. A second call with the same code is `Refused`.
+    fn openid<'a>(&'a self, code: &'a str) -> Waiting<'a, Result<String, ChannelError>>;
+
+    /// Makes the order known to the provider; gives the prepay id. Repeats: the same wish again gives a fresh prepay id.
+    fn prepay<'a>(&'a self, wish: &'a PrepayWish) -> Waiting<'a, Result<String, ChannelError>>;
+
+    /// What the provider knows of the order. Changes nothing.
+    fn query(&self, order: OrderNo) -> Waiting<'_, Result<Trade, ChannelError>>;
+
+    /// Asks that the order can no longer be paid. `Ok` only when the provider says that it is closed (204); a paid order,
+    /// one being paid (202, 429) and every doubt are errors after which one must query. Repeats: closed stays `Ok`.
+    fn close(&self, order: OrderNo) -> Waiting<'_, Result<(), ChannelError>>;
+
+    /// Proves and opens a notice: signature by serial, time window, decryption, merchant and application.
+    /// Says nothing of the order or the amount: that is the book's to compare. Changes nothing.
+    fn open_notice(&self, notice: &RawNotice<'_>, now: Micros) -> Result<Trade, NoticeFault>;
+
+    /// What the page hands to the WeChat bridge so that the payer is asked.
+    fn bridge(&self, prepay_id: &str, now: Micros, nonce: &str) -> Bridge;
+}
+
+/// All parameters of a payment order. They are stored before they are first sent, and repeated byte for byte (M28).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrepayWish {
+    /// Our number of the order.
+    pub order: OrderNo,
+    /// What is to be paid.
+    pub amount: Fen,
+    /// What the payer reads, at most 127 bytes.
+    pub description: String,
+    /// The payer.
+    pub openid: String,
+    /// Last moment to pay; the provider gets it as its own limit.
+    pub expires_at: Micros,
+}
+
+/// What the provider says of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trade {
+    /// Paid (also when refunded later: the payment did succeed).
+    Paid(Payment),
+    /// Known and not paid.
+    NotPaid,
+    /// The payer is typing a password.
+    Paying,
+    /// Can no longer be paid.
+    Closed,
+    /// The provider has never heard of it.
+    NotFound,
+}
+
+/// A payment as the provider tells it; signature, merchant and application were checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// Our order number as the provider has it; may be no number of ours.
+    pub order: String,
+    /// The provider's number of the payment.
+    pub transaction: String,
+    /// The order's total (not what was left after coupons).
+    pub amount: Fen,
+    /// `CNY` or something wrong.
+    pub currency: String,
+    /// When it was paid.
+    pub paid_at: Micros,
+}
+
+/// Why a channel call gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChannelError {
+    /// No answer, a 5xx, a 429, a 202 or an answer that is not proved: it may or may not have happened.
+    #[error("the payment provider gave no sure answer ({0})")]
+    Unknown(String),
+    /// The provider refused for good: nothing happened.
+    #[error("the payment provider refused: {code} {message}")]
+    Refused {
+        /// The provider's code.
+        code: String,
+        /// The provider's words.
+        message: String,
+    },
+}
+
+/// A notice as it came over HTTP.
+#[derive(Clone, Copy, Debug)]
+pub struct RawNotice<'a> {
+    /// Header `Wechatpay-Timestamp`.
+    pub timestamp: &'a str,
+    /// Header `Wechatpay-Nonce`.
+    pub nonce: &'a str,
+    /// Header `Wechatpay-Serial`.
+    pub serial: &'a str,
+    /// Header `Wechatpay-Signature`.
+    pub signature: &'a str,
+    /// The body, byte for byte.
+    pub body: &'a [u8],
+}
+
+/// Why a notice is not believed; the first that applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoticeFault {
+    /// A header is missing or unreadable, or the body is no notice.
+    #[error("not a notice of the expected form")]
+    Malformed,
+    /// Older or newer than five minutes.
+    #[error("the notice's time is more than five minutes off")]
+    Stale,
+    /// Signed with a key that is not ours to trust.
+    #[error("unknown key serial")]
+    UnknownSerial,
+    /// The signature does not fit; also the provider's own probes.
+    #[error("wrong signature")]
+    WrongSignature,
+    /// The resource does not open under our key.
+    #[error("the notice cannot be decrypted")]
+    Sealed,
+    /// Meant for another merchant or application.
+    #[error("the notice is for another merchant or application")]
+    Foreign,
+}
+
+/// The argument of `getBrandWCPayRequest`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bridge {
+    /// Application id.
+    pub app_id: String,
+    /// Seconds since 1970, as text.
+    pub time_stamp: String,
+    /// Any text, at most 32 characters.
+    pub nonce_str: String,
+    /// `prepay_id=...`.
+    pub package: String,
+    /// Base64 RSA-SHA256 over the four.
+    pub pay_sign: String,
+}
+
+/// Card keys at the level of their purpose; nobody outside ever holds a key. The algorithms are card-side facts.
+pub trait CardKeys: Send + Sync {
+    /// MAC1 of an INITIALIZE FOR LOAD proves that the card itself answered, with this counter and this terminal id.
+    fn proves_load(&self, card: CardNo, load: &LoadSession) -> bool;
+
+    /// MAC2 that lets the card add `load.amount` once. Repeats: the same session and moment give the same MAC.
+    fn release_load(&self, card: CardNo, load: &LoadSession, stamp: CardStamp) -> [u8; 4];
+
+    /// The card's TAC proves that the load was applied.
+    fn proves_loaded(&self, card: CardNo, load: &LoadSession, stamp: CardStamp, tac: [u8; 4]) -> bool;
+
+    /// The card's TAC proves that a purchase debited it.
+    fn proves_purchase(&self, card: CardNo, debit: &PurseDebit, tac: [u8; 4]) -> bool;
+}
+
+/// What card and host share within one load session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadSession {
+    /// Balance before, in fen.
+    pub old_balance: u32,
+    /// The card's on-line counter N before.
+    pub n: u16,
+    /// Version of the load key.
+    pub key_version: u8,
+    /// Algorithm the card names.
+    pub algorithm: u8,
+    /// The card's random number.
+    pub random: [u8; 4],
+    /// The card's proof.
+    pub mac1: [u8; 4],
+    /// Amount given to INITIALIZE, in fen.
+    pub amount: u32,
+    /// Terminal id given to INITIALIZE: terminal number and nonce.
+    pub terminal: [u8; 6],
+}
+
+/// Date `YYYYMMDD` and time `hhmmss` in BCD, campus time, as cards write them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CardStamp {
+    /// Four bytes.
+    pub date: [u8; 4],
+    /// Three bytes.
+    pub time: [u8; 3],
+}
+
+/// A purse debit as its TAC covers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PurseDebit {
+    /// In fen.
+    pub amount: u32,
+    /// Terminal id given to INITIALIZE FOR PURCHASE.
+    pub terminal: [u8; 6],
+    /// Number the purchase module counted.
+    pub tsn: u32,
+    /// The terminal's date and time.
+    pub stamp: CardStamp,
+    /// Version of the purchase and TAC keys.
+    pub key_version: u8,
+    /// Algorithm the card names.
+    pub algorithm: u8,
+}
+
+/// Which personal field is sealed or looked up; a value sealed as one field never opens as another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Field {
+    /// Name.
+    Name,
+    /// Number of the identity card or passport.
+    IdentityNumber,
+    /// Mobile phone.
+    Phone,
+    /// WeChat openid.
+    OpenId,
+}
+
+/// Passwords and sealed personal data. Keys never leave the adapter.
+pub trait Secrets: Send + Sync {
+    /// A hash to store (argon2id with a pepper that is not in the database), made off the executor.
+    fn hash_password<'a>(&'a self, password: &'a str) -> Waiting<'a, String>;
+
+    /// Whether `password` made `hash`. With no hash it does the same work and says no, so that an unknown number takes as
+    /// long as a known one.
+    fn check_password<'a>(&'a self, password: &'a str, hash: Option<&'a str>) -> Waiting<'a, bool>;
+
+    /// Seals a field of `owner` with a fresh nonce.
+    fn seal(&self, field: Field, owner: Id, plain: &str) -> Vec<u8>;
+
+    /// Opens what `seal` sealed for the same field and owner; anything else is an error.
+    fn open(&self, field: Field, owner: Id, sealed: &[u8]) -> Result<Pii<String>, SealBroken>;
+
+    /// A keyed hash by which a field can be found without storing it in clear.
+    fn lookup(&self, field: Field, plain: &str) -> [u8; 32];
+}
+
+/// Sealed data does not open: another key, another field, another owner or a changed byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("sealed data does not open; is the key file the one it was sealed with?")]
+pub struct SealBroken;

@@ -1,0 +1,99 @@
+use crate::{CodecError, Fen, Reader, Writer};
+
+/// Number of an account in the chart of accounts. The thousands say how it behaves:
+///
+/// | code | what | may be below nothing |
+/// |---|---|---|
+/// | 1000..=1999 | asset: others owe us, cash | yes, within a day |
+/// | 2000..=2999 | what belongs to a holder | never |
+/// | 3000..=3999 | other liabilities: merchants, suspense | yes |
+/// | 4000..=4999 | income | yes |
+/// | 5000..=5999 | expense | yes |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountCode(pub u16);
+
+/// Whether an account may be below nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Posted and pended debits together never exceed posted credits.
+    NeverNegative,
+    /// Any balance.
+    Free,
+}
+
+impl AccountCode {
+    /// What the thousands of the code say.
+    pub const fn bound(self) -> Bound {
+        if self.0 >= 2000 && self.0 <= 2999 { Bound::NeverNegative } else { Bound::Free }
+    }
+}
+
+/// Which account: its code, whose it is, and which part of it (a subsidy period, else 0).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountKey {
+    /// Number in the chart of accounts.
+    pub code: AccountCode,
+    /// The person, card, merchant, channel or case it belongs to; 0 for the school's own.
+    pub owner: u128,
+    /// Part of the account; 0 when it has one part.
+    pub part: u32,
+}
+
+impl AccountKey {
+    /// The account with one part.
+    pub const fn new(code: AccountCode, owner: u128) -> AccountKey {
+        AccountKey { code, owner, part: 0 }
+    }
+
+    /// Writes 22 bytes.
+    pub fn write(&self, out: &mut Writer) {
+        out.u16(self.code.0).u128(self.owner).u32(self.part);
+    }
+
+    /// Reads what `write` wrote.
+    pub fn read(from: &mut Reader<'_>) -> Result<AccountKey, CodecError> {
+        Ok(AccountKey { code: AccountCode(from.u16()?), owner: from.u128()?, part: from.u32()? })
+    }
+
+    /// The 22 bytes that name the account in a store; they sort as the keys do.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        self.write(&mut out);
+        out.done()
+    }
+}
+
+/// Sums of an account. Shape: four counts of fen, none below 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Sum of posted debits.
+    pub debits_posted: Fen,
+    /// Sum of posted credits.
+    pub credits_posted: Fen,
+    /// Debits pended and not yet posted or voided.
+    pub debits_pending: Fen,
+    /// Credits pended and not yet posted or voided.
+    pub credits_pending: Fen,
+    /// Journal sequence of the newest row that names this account; 0 for none.
+    pub last_seq: u64,
+}
+
+impl Account {
+    /// Posted credits less posted debits. For an asset this is below nothing when it is owed to us.
+    pub fn balance(&self) -> Fen {
+        Fen::new(self.credits_posted.get().saturating_sub(self.debits_posted.get()))
+    }
+
+    /// What can still be debited: the balance less what is pended away.
+    pub fn spendable(&self) -> Fen {
+        Fen::new(self.balance().get().saturating_sub(self.debits_pending.get()))
+    }
+
+    /// The bound of `code` holds.
+    pub fn within(&self, code: AccountCode) -> bool {
+        match code.bound() {
+            Bound::NeverNegative => self.spendable() >= Fen::ZERO,
+            Bound::Free => true,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+use crate::{JournalRow, Micros, SchoolId};
+
+/// A BLAKE3 hash.
+pub type Digest = [u8; 32];
+
+/// A guard row that a batch wrote, as the chain remembers it: which row, and a hash of what it then held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Hash of table and key.
+    pub key: [u8; 16],
+    /// Hash of table, key and content; all zero when the row was deleted.
+    pub content: [u8; 16],
+}
+
+/// One batch: the journal rows and guard rows that were committed together, linked to the batch before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// 1, 2, 3, with no gap.
+    pub no: u64,
+    /// Sequence of its first journal row; that of the next row to come when it has none.
+    pub first_seq: u64,
+    /// How many journal rows.
+    pub rows: u32,
+    /// Batch time.
+    pub at: Micros,
+    /// Guard rows written, in the order of their keys.
+    pub changes: Vec<Change>,
+    /// Hash over all of it and the link before.
+    pub link: Digest,
+}
+
+fn short(hash: blake3::Hash) -> [u8; 16] {
+    let mut half = [0; 16];
+    for (to, from) in half.iter_mut().zip(hash.as_bytes()) {
+        *to = *from;
+    }
+    half
+}
+
+fn length(bytes: &[u8]) -> [u8; 8] {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes()
+}
+
+/// The chain's memory of one guard row: `body` is `None` when it was deleted.
+pub fn row_digest(table: &str, key: &[u8], body: Option<&[u8]>) -> Change {
+    let mut hash = blake3::Hasher::new_derive_key("onecard guard row v1");
+    hash.update(&length(table.as_bytes())).update(table.as_bytes()).update(&length(key)).update(key);
+    let key = short(hash.finalize());
+    let content = match body {
+        Some(body) => short(hash.update(&length(body)).update(body).finalize()),
+        None => [0; 16],
+    };
+    Change { key, content }
+}
+
+/// The link of a batch, from the link before it (all zero before the first).
+pub fn chain_link(school: SchoolId, before: &Digest, block: &Block, rows: &[JournalRow]) -> Digest {
+    let mut hash = blake3::Hasher::new_derive_key("onecard block v1");
+    hash.update(&school.get().to_be_bytes()).update(before);
+    hash.update(&block.no.to_be_bytes()).update(&block.first_seq.to_be_bytes());
+    hash.update(&block.rows.to_be_bytes()).update(&block.at.get().to_be_bytes());
+    for row in rows {
+        hash.update(&row.encode());
+    }
+    for change in &block.changes {
+        hash.update(&change.key).update(&change.content);
+    }
+    *hash.finalize().as_bytes()
+}

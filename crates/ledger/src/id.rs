@@ -1,0 +1,89 @@
+use std::fmt;
+
+/// A 128-bit identifier; numbers made one after the other sort one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(u128);
+
+/// The text was not an identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an identifier: 32 hexadecimal digits are expected")]
+pub struct IdText;
+
+impl Id {
+    /// The identifier with this value.
+    pub const fn new(value: u128) -> Id {
+        Id(value)
+    }
+
+    /// The value.
+    pub const fn get(self) -> u128 {
+        self.0
+    }
+
+    /// An identifier (UUID version 7) that sorts by `now`, made unique by `entropy`.
+    ///
+    /// Source: RFC 9562 section 5.7, with the milliseconds' fraction in the twelve bits after the version.
+    pub fn time_ordered(now: crate::Micros, entropy: [u8; 8]) -> Id {
+        let micros = u128::from(now.get().unsigned_abs());
+        let millis = micros.checked_div(1000).unwrap_or(0) & 0xFFFF_FFFF_FFFF;
+        let fraction = micros.checked_rem(1000).unwrap_or(0) & 0xFFF;
+        let random = u128::from(u64::from_be_bytes(entropy)) & 0x3FFF_FFFF_FFFF_FFFF;
+        Id((millis << 80) | (7 << 76) | (fraction << 64) | (2 << 62) | random)
+    }
+
+    /// Sixteen bytes, most significant first.
+    pub const fn bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// The identifier of these sixteen bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Id {
+        Id(u128::from_be_bytes(bytes))
+    }
+
+    /// Reads what `Display` wrote.
+    pub fn parse(text: &str) -> Result<Id, IdText> {
+        if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(IdText);
+        }
+        u128::from_str_radix(text, 16).map(Id).map_err(|_| IdText)
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:032x}", self.0)
+    }
+}
+
+/// A school; first part of every key. Shape: 1..=9999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SchoolId(u16);
+
+impl SchoolId {
+    /// The school with this number, or `None` outside 1..=9999.
+    pub const fn new(number: u16) -> Option<SchoolId> {
+        if number >= 1 && number <= 9999 { Some(SchoolId(number)) } else { None }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Micros;
+
+    #[test]
+    fn later_identifiers_sort_later_and_survive_text() {
+        let early = Id::time_ordered(Micros::new(1_700_000_000_000_500), [0xFF; 8]);
+        let late = Id::time_ordered(Micros::new(1_700_000_000_000_501), [0; 8]);
+        assert!(early < late);
+        assert_eq!(Id::parse(&late.to_string()), Ok(late));
+        assert_eq!(Id::parse("+123456789012345678901234567890123"), Err(IdText));
+        assert_eq!(Id::parse("xy"), Err(IdText));
+    }
+}
