@@ -7,9 +7,10 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use ledger::{Fen, Id, Micros};
+use ledger::{Fen, Id, JournalRow, Micros};
 use rules::ids::{CardNo, OrderNo};
 use rules::pii::Pii;
+use teller::{RawKey, StoreError};
 
 /// A future that an adapter returns.
 pub type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -261,3 +262,42 @@ pub trait Secrets: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("sealed data does not open; is the key file the one it was sealed with?")]
 pub struct SealBroken;
+
+/// Reads what was committed, beside the teller: lists, rows and journal rows for pages and for jobs that are due.
+/// Nothing read here decides about money; a command looks again at its own rows.
+pub trait Reader: Send + Sync {
+    /// Bodies of rows, in the order asked; `None` for a row that does not exist.
+    fn rows(&self, keys: Vec<RawKey>) -> Waiting<'_, Result<Vec<Option<Vec<u8>>>, StoreError>>;
+
+    /// Part of a list, in its order or backwards.
+    fn list(&self, ask: ListAsk) -> Waiting<'_, Result<Vec<Listed>, StoreError>>;
+
+    /// Journal rows at these sequences, in the order asked; a sequence that does not exist is left out.
+    fn journal(&self, seqs: Vec<u64>) -> Waiting<'_, Result<Vec<JournalRow>, StoreError>>;
+}
+
+/// Which part of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListAsk {
+    /// Name of the list.
+    pub list: &'static str,
+    /// Whose list; empty for the school's.
+    pub owner: Vec<u8>,
+    /// First place, included.
+    pub from: i64,
+    /// Last place, included.
+    pub to: i64,
+    /// Highest place first.
+    pub backwards: bool,
+    /// At most so many.
+    pub most: u32,
+}
+
+/// One place of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Where it stands.
+    pub at: i64,
+    /// Key of the row within its table.
+    pub key: Vec<u8>,
+}

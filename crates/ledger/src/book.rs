@@ -114,6 +114,20 @@ impl Book {
         Book::default()
     }
 
+    /// The book as a store kept it: accounts and set-aside money right up to row `head`.
+    pub fn restore(
+        accounts: impl IntoIterator<Item = (AccountKey, Account)>,
+        pending: impl IntoIterator<Item = (u64, Pending)>,
+        head: u64,
+    ) -> Book {
+        Book {
+            accounts: accounts.into_iter().collect(),
+            pending: pending.into_iter().collect(),
+            head,
+            undo: Vec::new(),
+        }
+    }
+
     /// Sequence of the newest row; 0 for none.
     pub const fn head(&self) -> u64 {
         self.head

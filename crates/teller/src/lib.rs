@@ -1,1 +1,33 @@
-//! The one door for money: commands, batches, one commit, then the answers.
+//! The one door for money: queue, batch, load, decide, commit, answer.
+//!
+//! Every change of money and of the rows that guard it goes through one [`Engine`] per school, in one order. A
+//! [`Command`] names the rows it must see ([`Command::needs`]), decides on them without waiting ([`Command::decide`]),
+//! and is answered only after what it decided is durable.
+//!
+//! Architecture invariant: this crate knows neither which rows and commands exist nor how a store keeps them.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
+mod command;
+mod desk;
+mod engine;
+mod queue;
+mod schema;
+mod store;
+
+pub use command::{Command, Fault, Halt, Job, Rejected, Settled, job};
+pub use desk::{Desk, Look, NotLoaded, Seen};
+pub use engine::{Balances, Engine, IdSource, Limits, StartFault};
+pub use queue::{Door, QueueFull, Stopped, run};
+pub use schema::{Listing, Schema};
+pub use store::{Commit, CommitError, RawKey, Recovered, RowWrite, Store, StoreError};
