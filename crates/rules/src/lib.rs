@@ -16,5 +16,16 @@
 )]
 
 pub mod calendar;
+pub mod card;
+pub mod case;
+pub mod chart;
 pub mod ids;
+pub mod limits;
+pub mod load;
+pub mod password;
+pub mod person;
+pub mod purchase;
 pub mod pii;
+pub mod roster;
+pub mod top_up;
+pub mod words;

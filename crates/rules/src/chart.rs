@@ -1,0 +1,152 @@
+//! Chart of accounts: where money can be, and why it moves. Source: `docs/glossary.md`, chart of accounts.
+
+use ledger::{AccountCode, AccountKey};
+
+use crate::ids::{CaseId, CardNo, MerchantId, PersonId};
+
+/// A payment channel that owes us what was paid through it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Channel {
+    /// WeChat Pay.
+    WeChat,
+}
+
+impl Channel {
+    /// Number in keys and accounts.
+    pub const fn number(self) -> u8 {
+        match self {
+            Channel::WeChat => 1,
+        }
+    }
+}
+
+const RECEIVABLE: AccountCode = AccountCode(1100);
+const AVAILABLE: AccountCode = AccountCode(2100);
+const AWAITING_TAP: AccountCode = AccountCode(2200);
+const ON_CARD: AccountCode = AccountCode(2300);
+const MERCHANT: AccountCode = AccountCode(3100);
+const SUSPENSE_CARD: AccountCode = AccountCode(3200);
+const SUSPENSE_CASE: AccountCode = AccountCode(3300);
+
+/// What the channel owes the school.
+pub fn receivable(channel: Channel) -> AccountKey {
+    AccountKey::new(RECEIVABLE, u128::from(channel.number()))
+}
+
+/// Spendable on line now (自主充值).
+pub const fn available(person: PersonId) -> AccountKey {
+    AccountKey::new(AVAILABLE, person.0.get())
+}
+
+/// Paid and waiting for the card (待圈存); every fen belongs to an item (M10).
+pub const fn awaiting_tap(person: PersonId) -> AccountKey {
+    AccountKey::new(AWAITING_TAP, person.0.get())
+}
+
+/// The book's shadow of the chip's purse.
+pub fn on_card(card: CardNo) -> AccountKey {
+    AccountKey::new(ON_CARD, u128::from(card.0))
+}
+
+/// Spending of a load that is not proved yet; never above nothing (M13).
+pub fn suspense_card(card: CardNo) -> AccountKey {
+    AccountKey::new(SUSPENSE_CARD, u128::from(card.0))
+}
+
+/// Money whose owner or reason is unknown; the case has an owner.
+pub const fn suspense_case(case: CaseId) -> AccountKey {
+    AccountKey::new(SUSPENSE_CASE, case.0.get())
+}
+
+/// Owed to a merchant until settled.
+pub const fn merchant(merchant: MerchantId) -> AccountKey {
+    AccountKey::new(MERCHANT, merchant.0.get())
+}
+
+/// Name of the account's kind, for reports: its code and a word.
+pub const fn kind_name(code: AccountCode) -> &'static str {
+    match code {
+        RECEIVABLE => "receivable",
+        AVAILABLE => "available",
+        AWAITING_TAP => "awaiting_tap",
+        ON_CARD => "on_card",
+        MERCHANT => "merchant",
+        SUSPENSE_CARD => "suspense(card)",
+        SUSPENSE_CASE => "suspense(case)",
+        _ => "unknown",
+    }
+}
+
+/// Why money moves; the code of a journal row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// A payment arrived and waits for the card.
+    TopUp,
+    /// A payment arrived that no order explains.
+    TopUpUnexplained,
+    /// A load was released to the card.
+    LoadReleased,
+    /// The card proved that it took the load.
+    LoadApplied,
+    /// The card proved that it did not take the load.
+    LoadNotApplied,
+    /// Set aside from the account to fill the purse up to the float.
+    FloatSetAside,
+    /// The fill was not taken: back to the account.
+    FloatReturned,
+    /// A sale paid from the account.
+    SaleFromAccount,
+    /// That sale was called off.
+    SaleReversed,
+    /// A sale paid from the purse.
+    SaleFromPurse,
+    /// A sale paid from the purse out of a load not yet proved.
+    SaleFromUnproved,
+    /// That load is proved now.
+    UnprovedSettled,
+    /// A sale that the card's balance cannot have covered.
+    SaleUnexplained,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Reason; 13] = [
+        Reason::TopUp,
+        Reason::TopUpUnexplained,
+        Reason::LoadReleased,
+        Reason::LoadApplied,
+        Reason::LoadNotApplied,
+        Reason::FloatSetAside,
+        Reason::FloatReturned,
+        Reason::SaleFromAccount,
+        Reason::SaleReversed,
+        Reason::SaleFromPurse,
+        Reason::SaleFromUnproved,
+        Reason::UnprovedSettled,
+        Reason::SaleUnexplained,
+    ];
+
+    /// Number in the journal; a number is never given a new meaning.
+    pub const fn number(self) -> u16 {
+        match self {
+            Reason::TopUp => 1,
+            Reason::TopUpUnexplained => 2,
+            Reason::LoadReleased => 10,
+            Reason::LoadApplied => 11,
+            Reason::LoadNotApplied => 12,
+            Reason::FloatSetAside => 13,
+            Reason::FloatReturned => 14,
+            Reason::SaleFromAccount => 20,
+            Reason::SaleReversed => 21,
+            Reason::SaleFromPurse => 22,
+            Reason::SaleFromUnproved => 23,
+            Reason::UnprovedSettled => 24,
+            Reason::SaleUnexplained => 25,
+        }
+    }
+
+    /// The reason with this number.
+    pub fn from_number(number: u16) -> Option<Reason> {
+        Reason::ALL.into_iter().find(|reason| reason.number() == number)
+    }
+}

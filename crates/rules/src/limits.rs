@@ -1,0 +1,263 @@
+//! Every number of the requirements, as configuration with history (R93): who set it, when, and from when it holds.
+
+use ledger::{Fen, Micros};
+
+use crate::words::Words;
+
+/// A business rule that a campus can change without code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Setting {
+    /// Least top-up (R19), fen.
+    TopUpMin,
+    /// Most per WeChat order (R28), fen.
+    WeChatPerOrderMax,
+    /// Most WeChat orders a day together (R29), fen; 0 for none.
+    WeChatDailyMax,
+    /// Whether WeChat money waits for the card (0) or can be spent on line at once (1).
+    WeChatArrival,
+    /// Most an account may hold (R22), fen.
+    BalanceMax,
+    /// How long an order can be paid (M28), seconds.
+    OrderPayWithin,
+    /// Float kept on the purse (`money path`, fill at the end of a hold), fen.
+    PurseFloat,
+    /// Most of one sale at a POS, fen.
+    SaleMax,
+    /// Wrong passwords until the password door locks (R77).
+    PasswordTries,
+    /// How long it stays locked (R77), seconds.
+    PasswordLock,
+    /// Age at which a change of the query password is recommended (R77), seconds.
+    PasswordMaxAge,
+    /// How an X at the end of an identity number counts in the first password (R25):
+    /// 0 either, 1 zero, 2 keep, 3 shift.
+    InitialPasswordXRule,
+    /// Whether the first password must be changed before money functions (R26): 1 yes, 0 no.
+    InitialPasswordForceChange,
+    /// Delay after which a missing top-up may be reported (R66), seconds.
+    DelayThreshold,
+}
+
+/// Name, default, least and most of a setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// Name in the console and on the command line.
+    pub name: &'static str,
+    /// Value while nobody set another.
+    pub default: i64,
+    /// Least value that makes sense.
+    pub least: i64,
+    /// Greatest value that makes sense.
+    pub most: i64,
+}
+
+const HOUR: i64 = 3600;
+const DAY: i64 = 86_400;
+
+impl Setting {
+    /// Every setting.
+    pub const ALL: [Setting; 14] = [
+        Setting::TopUpMin,
+        Setting::WeChatPerOrderMax,
+        Setting::WeChatDailyMax,
+        Setting::WeChatArrival,
+        Setting::BalanceMax,
+        Setting::OrderPayWithin,
+        Setting::PurseFloat,
+        Setting::SaleMax,
+        Setting::PasswordTries,
+        Setting::PasswordLock,
+        Setting::PasswordMaxAge,
+        Setting::InitialPasswordXRule,
+        Setting::InitialPasswordForceChange,
+        Setting::DelayThreshold,
+    ];
+
+    /// Name, default and bounds.
+    pub const fn spec(self) -> Spec {
+        let (name, default, least, most) = match self {
+            Setting::TopUpMin => ("topup.min", 100, 1, 100_000),
+            Setting::WeChatPerOrderMax => ("wechat.per_order_max", 100_000, 100, 10_000_000),
+            Setting::WeChatDailyMax => ("wechat.daily_max", 0, 0, 100_000_000),
+            Setting::WeChatArrival => ("wechat.arrival", 0, 0, 1),
+            Setting::BalanceMax => ("balance.max", 1_000_000, 10_000, 100_000_000),
+            Setting::OrderPayWithin => ("order.pay_within", 900, 360, 7200),
+            Setting::PurseFloat => ("purse.float", 10_000, 0, 100_000),
+            Setting::SaleMax => ("sale.max", 100_000, 100, 1_000_000),
+            Setting::PasswordTries => ("password.tries", 5, 1, 20),
+            Setting::PasswordLock => ("password.lock", 1800, 60, DAY),
+            Setting::PasswordMaxAge => ("password.max_age", 7_776_000, DAY, 157_680_000),
+            Setting::InitialPasswordXRule => ("initial_password.x_rule", 0, 0, 3),
+            Setting::InitialPasswordForceChange => ("initial_password.force_change", 1, 0, 1),
+            Setting::DelayThreshold => ("delay.threshold", 7200, HOUR, DAY),
+        };
+        Spec { name, default, least, most }
+    }
+
+    /// The setting with this name.
+    pub fn from_name(name: &str) -> Option<Setting> {
+        Setting::ALL.into_iter().find(|setting| setting.spec().name == name)
+    }
+}
+
+/// One change of a setting. Shape: `value` in the unit of the setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Which.
+    pub setting: Setting,
+    /// New value.
+    pub value: i64,
+    /// From when it holds.
+    pub from: Micros,
+    /// When it was set.
+    pub set_at: Micros,
+    /// Who set it.
+    pub set_by: String,
+}
+
+/// Why a change is not taken; the first that applies.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeRefusal {
+    /// Outside what makes sense.
+    #[error("{name} must be from {least} to {most}")]
+    Nonsense {
+        /// Name of the setting.
+        name: &'static str,
+        /// Least.
+        least: i64,
+        /// Most.
+        most: i64,
+    },
+    /// Rules do not change for the past.
+    #[error("a rule can change from now on at the earliest, not for the past")]
+    Past,
+    /// Least top-up above the most per order, or the like.
+    #[error("{0} would leave no amount that is allowed")]
+    Contradiction(&'static str),
+}
+
+/// What holds at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    values: [i64; 14],
+}
+
+impl Limits {
+    /// What holds at `at`: of each setting the change with the latest `from` not after `at`; of equals the one set last.
+    pub fn at(history: &[Change], at: Micros) -> Limits {
+        let mut values = Setting::ALL.map(|setting| setting.spec().default);
+        for (setting, value) in Setting::ALL.into_iter().zip(values.iter_mut()) {
+            let newest = history
+                .iter()
+                .filter(|change| change.setting == setting && change.from <= at)
+                .max_by_key(|change| (change.from, change.set_at));
+            if let Some(change) = newest {
+                *value = change.value;
+            }
+        }
+        Limits { values }
+    }
+
+    /// The value of a setting, in its unit.
+    pub fn get(&self, setting: Setting) -> i64 {
+        let found = Setting::ALL.into_iter().zip(self.values).find(|(each, _)| *each == setting);
+        found.map_or(setting.spec().default, |(_, value)| value)
+    }
+
+    /// The value of a setting that is an amount.
+    pub fn fen(&self, setting: Setting) -> Fen {
+        Fen::new(self.get(setting))
+    }
+}
+
+/// May this change be made at `now`? Errors, in order: `Nonsense`, `Past`, `Contradiction`. Source: R93.
+pub fn check_change(history: &[Change], change: &Change, now: Micros) -> Result<(), ChangeRefusal> {
+    let Spec { name, least, most, .. } = change.setting.spec();
+    if change.value < least || change.value > most {
+        return Err(ChangeRefusal::Nonsense { name, least, most });
+    }
+    if change.from < now {
+        return Err(ChangeRefusal::Past);
+    }
+    let mut after = history.to_vec();
+    after.push(change.clone());
+    let limits = Limits::at(&after, change.from);
+    if limits.get(Setting::TopUpMin) > limits.get(Setting::WeChatPerOrderMax)
+        || limits.get(Setting::TopUpMin) > limits.get(Setting::BalanceMax)
+    {
+        return Err(ChangeRefusal::Contradiction(name));
+    }
+    Ok(())
+}
+
+impl ChangeRefusal {
+    /// What the person who set it is told.
+    pub fn words(&self) -> Words {
+        match self {
+            ChangeRefusal::Nonsense { name, least, most } => Words::new(
+                "SETTING_NONSENSE",
+                format!("{name} 只能取 {least} 到 {most}，请改正后再保存。"),
+                format!("{name} must be from {least} to {most}; please correct it and save again."),
+            ),
+            ChangeRefusal::Past => Words::new(
+                "SETTING_PAST",
+                "规则只能从现在或以后起变更，请改生效时间。",
+                "A rule can change from now on at the earliest; please choose a later time.",
+            ),
+            ChangeRefusal::Contradiction(name) => Words::new(
+                "SETTING_CONTRADICTION",
+                format!("{name} 与另一项限额相抵触，没有任何金额可用，请先调整另一项。"),
+                format!("{name} contradicts another limit so that no amount is allowed; please change the other first."),
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(setting: Setting, value: i64, from: i64, set_at: i64) -> Change {
+        let (from, set_at) = (Micros::new(from), Micros::new(set_at));
+        Change { setting, value, from, set_at, set_by: "admin".into() }
+    }
+
+    #[test]
+    fn r93_a_rule_holds_from_its_time_and_the_past_keeps_its_own() {
+        let history = [change(Setting::TopUpMin, 500, 100, 50), change(Setting::TopUpMin, 700, 200, 60)];
+        for (at, value) in [(99, 100), (100, 500), (199, 500), (200, 700)] {
+            assert_eq!(Limits::at(&history, Micros::new(at)).get(Setting::TopUpMin), value, "at {at}");
+        }
+    }
+
+    #[test]
+    fn r93_nonsense_is_refused() {
+        let now = Micros::new(10);
+        let table = [
+            (change(Setting::TopUpMin, 0, 10, 10), Err("Nonsense")),
+            (change(Setting::TopUpMin, 500, 9, 10), Err("Past")),
+            (change(Setting::WeChatPerOrderMax, 100, 10, 10), Ok(())),
+            (change(Setting::TopUpMin, 100_000, 10, 10), Ok(())),
+        ];
+        for (change, expected) in table {
+            let got = check_change(&[], &change, now).map_err(|refusal| match refusal {
+                ChangeRefusal::Nonsense { .. } => "Nonsense",
+                ChangeRefusal::Past => "Past",
+                ChangeRefusal::Contradiction(_) => "Contradiction",
+            });
+            assert_eq!(got, expected, "{change:?}");
+        }
+        let low = [change(Setting::WeChatPerOrderMax, 100, 5, 5)];
+        let refused = check_change(&low, &change(Setting::TopUpMin, 200, 10, 10), now);
+        assert_eq!(refused, Err(ChangeRefusal::Contradiction("topup.min")));
+    }
+
+    #[test]
+    fn every_setting_has_its_own_name_and_a_default_within_its_bounds() {
+        for setting in Setting::ALL {
+            let spec = setting.spec();
+            assert_eq!(Setting::from_name(spec.name), Some(setting));
+            assert!((spec.least..=spec.most).contains(&spec.default), "{}", spec.name);
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! The load of a card at a terminal (圈存): released, then proved applied or proved not applied, by the card alone
+//! (R31 to R34; M10 to M13; JR/T 0025 load transaction).
+//!
+//! A MAC2 is made only for an attempt that is durable. Once it is out, no time-out and no terminal's word decides: the
+//! card's TAC does, or the on-line counter N in the next INITIALIZE that the card authenticated under a nonce issued after
+//! the release.
+
+use ledger::{Fen, Micros};
+
+use crate::card::{self, Card};
+use crate::case;
+use crate::ids::{CardNo, OrderNo};
+use crate::limits::{Limits, Setting};
+use crate::words::Words;
+
+/// Where an item's money came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A paid top-up order.
+    Order(OrderNo),
+    /// The account itself, to fill the purse up to the float; goes back there when it is not applied.
+    Float,
+}
+
+/// A piece of `awaiting_tap` (M10). A load takes whole items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Where it came from.
+    pub source: Source,
+    /// How much.
+    pub amount: Fen,
+    /// Since when it waits.
+    pub since: Micros,
+}
+
+/// What the card showed in an INITIALIZE FOR LOAD whose MAC1 verified. Amounts in fen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Purse before.
+    pub old_balance: u32,
+    /// On-line counter before.
+    pub n: u16,
+    /// Key version.
+    pub key_version: u8,
+    /// Algorithm.
+    pub algorithm: u8,
+    /// The card's random number.
+    pub random: [u8; 4],
+    /// The card's proof.
+    pub mac1: [u8; 4],
+    /// Amount given to it.
+    pub amount: u32,
+    /// Terminal number and nonce given to it.
+    pub terminal: [u8; 6],
+}
+
+/// How an attempt stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Its MAC2 may be out.
+    Released,
+    /// The card proved that it took it.
+    Applied {
+        /// When that was known.
+        at: Micros,
+    },
+    /// The card proved that it did not and no longer can.
+    NotApplied {
+        /// When that was known.
+        at: Micros,
+    },
+}
+
+/// A load attempt, keyed (card, k) for ever (M6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Which card.
+    pub card: CardNo,
+    /// Counted by the platform, from 1.
+    pub k: u32,
+    /// The session it was released for.
+    pub session: Session,
+    /// Date of MAC2, BCD.
+    pub date: [u8; 4],
+    /// Time of MAC2, BCD.
+    pub time: [u8; 3],
+    /// The items it carries, whole.
+    pub items: Vec<Item>,
+    /// Journal row that set the money aside.
+    pub pend: u64,
+    /// When it was released.
+    pub released_at: Micros,
+    /// How it stands.
+    pub state: State,
+}
+
+/// What a tap is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// First in a hold: what waits.
+    Load,
+    /// Last in a hold: also fill the purse up to the float.
+    Fill,
+}
+
+/// An open purse sale that may or may not have debited the card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unconfirmed {
+    /// How much.
+    pub amount: Fen,
+    /// The card gave a TAC that verifies over exactly this sale.
+    pub proved: bool,
+}
+
+/// How an open sale is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The card was debited.
+    Debited,
+    /// It was not.
+    NotDebited,
+    /// Not known yet.
+    Open,
+}
+
+/// What the book knows of the purse. `suspense` is never above nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purse {
+    /// Posted balance of `on_card`.
+    pub on_card: Fen,
+    /// Posted balance of `suspense(card)`.
+    pub suspense: Fen,
+    /// What can be spent of `available`.
+    pub available: Fen,
+}
+
+/// What a tap is decided on.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The card.
+    pub card: &'a Card,
+    /// Its released attempt.
+    pub attempt: Option<&'a Attempt>,
+    /// Items that wait, oldest first; none of them in the released attempt.
+    pub waiting: &'a [Item],
+    /// The book's view of the purse.
+    pub purse: Purse,
+    /// What the tap is for.
+    pub stage: Stage,
+    /// The rules now.
+    pub limits: &'a Limits,
+}
+
+/// How the released attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// There was none.
+    Nothing,
+    /// The card took it.
+    Applied,
+    /// It did not.
+    NotApplied,
+}
+
+/// What comes next in this hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Release these items now, under this session; `fill` comes out of the account.
+    Release {
+        /// Waiting items, all of them.
+        items: Vec<Item>,
+        /// More, from the account.
+        fill: Fen,
+    },
+    /// INITIALIZE again with this amount under a fresh nonce.
+    Again {
+        /// In fen.
+        amount: u32,
+    },
+    /// Nothing is to be loaded.
+    Done,
+}
+
+/// A decision on an authenticated INITIALIZE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The same MAC2 again: this very session was released before and its answer was lost.
+    Resend,
+    /// The earlier attempt and the open sales are settled, and the hold goes on.
+    Proceed {
+        /// The earlier attempt.
+        resolution: Resolution,
+        /// The open sales, in the order of [`Card::unconfirmed`].
+        sales: Vec<Verdict>,
+        /// What comes next.
+        next: Next,
+    },
+    /// The chip contradicts the book: freeze the card, open a case, move no money.
+    Alarm(case::Kind),
+}
+
+/// Why a tap is refused with no trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The card is not known.
+    #[error("the card is not known")]
+    UnknownCard,
+    /// The card's state does not allow it.
+    #[error(transparent)]
+    Card(#[from] card::Refusal),
+    /// The answer was given under a nonce that is not, or no longer, the card's live one.
+    #[error("the nonce is dead")]
+    NonceDead,
+    /// The proof is wrong: not our card, or not its keys.
+    #[error("the card's proof does not verify")]
+    NotProved,
+}
+
+/// Amount for the first INITIALIZE of a tap: the released attempt's own, else what shall be loaded, else 1 fen as a mere
+/// probe. Shape: at least 1. Source: M11.
+pub fn first_amount(facts: &Facts<'_>) -> u32 {
+    let amount = match facts.attempt {
+        Some(attempt) => attempt.session.amount,
+        None => wish(facts, facts.purse.on_card).0,
+    };
+    amount.max(1)
+}
+
+/// What shall be loaded when the purse holds `purse`: in all, and the part that comes out of the account.
+fn wish(facts: &Facts<'_>, purse: Fen) -> (u32, Fen) {
+    let waiting = Fen::sum(facts.waiting.iter().map(|item| item.amount)).unwrap_or(Fen::ZERO);
+    let float = facts.limits.fen(Setting::PurseFloat);
+    let after = purse.plus(waiting).unwrap_or(float);
+    let half = Fen::new(float.get().checked_div(2).unwrap_or(0));
+    let fill = match facts.stage {
+        Stage::Fill if after < half => {
+            float.minus(after).unwrap_or(Fen::ZERO).min(facts.purse.available).max(Fen::ZERO)
+        }
+        Stage::Fill | Stage::Load => Fen::ZERO,
+    };
+    let all = waiting.plus(fill).and_then(|all| u32::try_from(all.get()).ok()).unwrap_or(0);
+    (all, fill)
+}
+
+/// Decides on an INITIALIZE FOR LOAD whose MAC1 verified.
+///
+/// Shape: `nonce_live` says that the session's nonce was the card's one live nonce, issued to this terminal after the
+/// newest attempt was released, and is used up by this call.
+/// Errors, in order: the card's state; `NonceDead` unless the session is a resend.
+/// Repeats: the released session again is `Resend`; any other session needs a live nonce.
+/// Source: M6, M11, M12, M13; JR/T 0025 torn load.
+pub fn begin(
+    facts: &Facts<'_>,
+    session: &Session,
+    nonce_live: bool,
+    open_sales: &[Unconfirmed],
+) -> Result<Decision, Refusal> {
+    card::usable(facts.card.state)?;
+    if let Some(attempt) = facts.attempt {
+        let same = (attempt.session.n, attempt.session.random, attempt.session.terminal)
+            == (session.n, session.random, session.terminal);
+        if same {
+            return Ok(Decision::Resend);
+        }
+    }
+    if !nonce_live {
+        return Err(Refusal::NonceDead);
+    }
+    let expected = facts.card.n;
+    let resolution = match (facts.attempt, session.n) {
+        (Some(_), n) if Some(n) == expected.checked_add(1) => Resolution::Applied,
+        (Some(_), n) if n == expected => Resolution::NotApplied,
+        (None, n) if n == expected => Resolution::Nothing,
+        (_, n) if n < expected => return Ok(Decision::Alarm(case::Kind::CardRolledBack)),
+        (_, _) => return Ok(Decision::Alarm(case::Kind::CardAhead)),
+    };
+    let purse = Fen::new(i64::from(session.old_balance));
+    let Some(explained) = explained(facts, resolution) else {
+        return Ok(Decision::Alarm(case::Kind::PurseAhead));
+    };
+    let Some(sales) = settle_sales(explained, purse, open_sales) else {
+        return Ok(Decision::Alarm(case::Kind::PurseAhead));
+    };
+    Ok(Decision::Proceed { resolution, sales, next: next(facts, resolution, session, purse) })
+}
+
+/// What the purse holds by the book once the earlier attempt is settled.
+fn explained(facts: &Facts<'_>, resolution: Resolution) -> Option<Fen> {
+    let loaded = match (resolution, facts.attempt) {
+        (Resolution::Applied, Some(attempt)) => Fen::new(i64::from(attempt.session.amount)),
+        (Resolution::Applied | Resolution::NotApplied | Resolution::Nothing, _) => Fen::ZERO,
+    };
+    facts.purse.on_card.plus(facts.purse.suspense)?.plus(loaded)
+}
+
+/// Settles open sales by proof, or by the balance the card authenticated. `None`: the purse holds more than explained.
+///
+/// With all loads settled, the purse is what the book explains less every debit that is not in the book. So if nothing is
+/// missing, no open sale was debited; if exactly the open sales are missing, all of them were; if less is missing than the
+/// least of them, none was. Anything else stays open.
+fn settle_sales(explained: Fen, purse: Fen, open: &[Unconfirmed]) -> Option<Vec<Verdict>> {
+    let proved = Fen::sum(open.iter().filter(|sale| sale.proved).map(|sale| sale.amount))?;
+    let missing = explained.minus(proved)?.minus(purse)?;
+    if missing < Fen::ZERO {
+        return None;
+    }
+    let doubtful = || open.iter().filter(|sale| !sale.proved).map(|sale| sale.amount);
+    let least = doubtful().min().unwrap_or(Fen::ZERO);
+    let rest = if missing < least {
+        Verdict::NotDebited
+    } else if Fen::sum(doubtful()) == Some(missing) {
+        Verdict::Debited
+    } else {
+        Verdict::Open
+    };
+    Some(open.iter().map(|sale| if sale.proved { Verdict::Debited } else { rest }).collect())
+}
+
+fn next(facts: &Facts<'_>, resolution: Resolution, session: &Session, purse: Fen) -> Next {
+    // What was not applied waits again; its float part goes back to the account.
+    let mut waiting = facts.waiting.to_vec();
+    let mut available = facts.purse.available;
+    if let (Resolution::NotApplied, Some(attempt)) = (resolution, facts.attempt) {
+        for item in &attempt.items {
+            match item.source {
+                Source::Order(_) => waiting.push(*item),
+                Source::Float => available = available.plus(item.amount).unwrap_or(available),
+            }
+        }
+    }
+    waiting.sort_by_key(|item| item.since);
+    let after = Facts { waiting: &waiting, purse: Purse { available, ..facts.purse }, ..*facts };
+    let (amount, fill) = wish(&after, purse);
+    if amount == 0 {
+        Next::Done
+    } else if amount == session.amount {
+        Next::Release { items: waiting, fill }
+    } else {
+        Next::Again { amount }
+    }
+}
+
+/// What a TAC after CREDIT FOR LOAD means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirmation {
+    /// The attempt is applied now.
+    Applied,
+    /// It was applied before; nothing changes.
+    AlreadyApplied,
+    /// The TAC is wrong: the attempt stays released, a case is opened; the card's next N decides.
+    TacWrong,
+    /// There is no such attempt, or it is proved not applied; nothing changes.
+    NoSuchAttempt,
+}
+
+/// Decides on the card's answer to CREDIT FOR LOAD.
+///
+/// Repeats: the same TAC again is `AlreadyApplied`. Source: JR/T 0025 load transaction; M11.
+pub const fn confirm(attempt: Option<&Attempt>, tac_verifies: bool) -> Confirmation {
+    match attempt {
+        None => Confirmation::NoSuchAttempt,
+        Some(attempt) => match (attempt.state, tac_verifies) {
+            (State::Released, true) => Confirmation::Applied,
+            (State::Released, false) => Confirmation::TacWrong,
+            (State::Applied { .. }, _) => Confirmation::AlreadyApplied,
+            (State::NotApplied { .. }, _) => Confirmation::NoSuchAttempt,
+        },
+    }
+}
+
+impl Refusal {
+    /// What the person at the terminal is told.
+    pub fn words(&self) -> Words {
+        match self {
+            Refusal::UnknownCard => Words::new(
+                "CARD_UNREADABLE",
+                "此卡不是本校的校园卡，请到校园卡服务中心查询。",
+                "This is not a card of this school; please ask at the card service centre.",
+            ),
+            Refusal::Card(refusal) => refusal.words(),
+            Refusal::NonceDead => Words::new(
+                "TAP_AGAIN",
+                "请重新贴卡。您的钱没有变化。",
+                "Please hold the card again. Your money has not changed.",
+            ),
+            Refusal::NotProved => Words::new(
+                "CARD_UNREADABLE",
+                "卡片校验未通过，请重新贴卡；多次出现请到校园卡服务中心。",
+                "The card could not be verified. Hold it again; if this repeats, go to the card service centre.",
+            ),
+        }
+    }
+}
+
+/// What the person is told when the chip contradicts the book.
+pub fn alarm_words() -> Words {
+    Words::new(
+        "CARD_FROZEN",
+        "卡内记录与账户不符，此卡已暂停使用。您的钱已保全，请携卡到校园卡服务中心。",
+        "The card's records differ from the account, so it is frozen. Your money is safe; bring the card to the card service centre.",
+    )
+}
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;

@@ -1,0 +1,231 @@
+use ledger::{Id, SchoolId};
+
+use super::*;
+use crate::ids::{EnrolmentId, PersonId};
+
+const NOW: Micros = Micros::from_seconds(1_795_400_000);
+
+fn a_card(n: u16, released: Option<u32>) -> Card {
+    Card {
+        no: CardNo(42),
+        person: PersonId(Id::new(9)),
+        state: card::State::Active,
+        since: NOW,
+        n,
+        attempt: released.unwrap_or(0),
+        released,
+        unconfirmed: Vec::<(EnrolmentId, u64)>::new(),
+    }
+}
+
+fn shown(n: u16, old_balance: u32, amount: u32) -> Session {
+    Session {
+        old_balance,
+        n,
+        key_version: 1,
+        algorithm: 0,
+        random: [1, 2, 3, 4],
+        mac1: [0; 4],
+        amount,
+        terminal: [0, 0, 1, 7, 7, 7],
+    }
+}
+
+fn item(amount: i64) -> Item {
+    let order = OrderNo::new(SchoolId::new(1).unwrap(), NOW, [3; 8]);
+    Item { source: Source::Order(order), amount: Fen::new(amount), since: NOW }
+}
+
+fn an_attempt(n: u16, old_balance: u32, items: &[Item]) -> Attempt {
+    let amount = Fen::sum(items.iter().map(|item| item.amount)).unwrap().get();
+    let session = Session { random: [9; 4], ..shown(n, old_balance, u32::try_from(amount).unwrap()) };
+    Attempt {
+        card: CardNo(42),
+        k: 1,
+        session,
+        date: [0; 4],
+        time: [0; 3],
+        items: items.to_vec(),
+        pend: 5,
+        released_at: NOW,
+        state: State::Released,
+    }
+}
+
+struct Case<'a> {
+    what: &'static str,
+    n: u16,
+    attempt: Option<&'a Attempt>,
+    waiting: &'a [Item],
+    on_card: i64,
+    suspense: i64,
+    available: i64,
+    stage: Stage,
+    session: Session,
+    live: bool,
+    expected: Result<Decision, Refusal>,
+}
+
+fn proceed(resolution: Resolution, next: Next) -> Result<Decision, Refusal> {
+    Ok(Decision::Proceed { resolution, sales: Vec::new(), next })
+}
+
+#[test]
+fn torn_tap_is_settled_by_the_card_counter() {
+    let fifty = [item(5000)];
+    let float = [Item { source: Source::Float, ..item(6000) }];
+    let attempt = an_attempt(3, 1000, &fifty);
+    let fill = an_attempt(3, 1000, &float);
+    let base = |what, session, expected| Case {
+        what,
+        n: 3,
+        attempt: None,
+        waiting: &[],
+        on_card: 1000,
+        suspense: 0,
+        available: 0,
+        stage: Stage::Load,
+        session,
+        live: true,
+        expected,
+    };
+    let release = |amount| Next::Release { items: vec![item(amount)], fill: Fen::ZERO };
+    let table = [
+        base("nothing waits", shown(3, 1000, 1), proceed(Resolution::Nothing, Next::Done)),
+        Case {
+            waiting: &fifty,
+            ..base("all that waits is released", shown(3, 1000, 5000), proceed(Resolution::Nothing, release(5000)))
+        },
+        Case {
+            waiting: &fifty,
+            ..base("another amount", shown(3, 1000, 1), proceed(Resolution::Nothing, Next::Again { amount: 5000 }))
+        },
+        Case {
+            attempt: Some(&attempt),
+            ..base("N stayed: not applied, and released anew", shown(3, 1000, 5000), {
+                proceed(Resolution::NotApplied, release(5000))
+            })
+        },
+        Case {
+            attempt: Some(&attempt),
+            ..base("N moved: applied", shown(4, 6000, 5000), proceed(Resolution::Applied, Next::Done))
+        },
+        Case {
+            attempt: Some(&attempt),
+            suspense: -4000,
+            ..base("applied and partly spent before it was proved", shown(4, 2000, 5000), {
+                proceed(Resolution::Applied, Next::Done)
+            })
+        },
+        Case {
+            attempt: Some(&attempt),
+            live: false,
+            session: attempt.session,
+            ..base("the released session again", shown(0, 0, 0), Ok(Decision::Resend))
+        },
+        Case { attempt: Some(&attempt), live: false, ..base("old news", shown(3, 1000, 5000), Err(Refusal::NonceDead)) },
+        Case { live: false, ..base("dead nonce", shown(3, 1000, 1), Err(Refusal::NonceDead)) },
+        base("N behind", shown(2, 1000, 1), Ok(Decision::Alarm(case::Kind::CardRolledBack))),
+        base("N ahead with nothing released", shown(4, 1000, 1), Ok(Decision::Alarm(case::Kind::CardAhead))),
+        Case {
+            attempt: Some(&attempt),
+            ..base("N two ahead", shown(5, 1000, 5000), Ok(Decision::Alarm(case::Kind::CardAhead)))
+        },
+        base("more in the purse than explained", shown(3, 1001, 1), Ok(Decision::Alarm(case::Kind::PurseAhead))),
+        base("less in the purse: sales not uploaded yet", shown(3, 1, 1), proceed(Resolution::Nothing, Next::Done)),
+        Case {
+            stage: Stage::Fill,
+            available: 50_000,
+            ..base("the purse is filled up to the float", shown(3, 1000, 9000), {
+                proceed(Resolution::Nothing, Next::Release { items: vec![], fill: Fen::new(9000) })
+            })
+        },
+        Case {
+            stage: Stage::Fill,
+            available: 50_000,
+            on_card: 5000,
+            ..base("half the float is enough", shown(3, 5000, 1), proceed(Resolution::Nothing, Next::Done))
+        },
+        Case {
+            attempt: Some(&fill),
+            stage: Stage::Fill,
+            available: 3000,
+            ..base("a fill that failed is made anew from the account", shown(3, 1000, 6000), {
+                proceed(Resolution::NotApplied, Next::Again { amount: 9000 })
+            })
+        },
+    ];
+    let limits = Limits::at(&[], NOW);
+    for case in table {
+        let card = a_card(case.n, case.attempt.map(|attempt| attempt.k));
+        let purse = Purse {
+            on_card: Fen::new(case.on_card),
+            suspense: Fen::new(case.suspense),
+            available: Fen::new(case.available),
+        };
+        let facts = Facts {
+            card: &card,
+            attempt: case.attempt,
+            waiting: case.waiting,
+            purse,
+            stage: case.stage,
+            limits: &limits,
+        };
+        assert_eq!(begin(&facts, &case.session, case.live, &[]), case.expected, "{}", case.what);
+    }
+}
+
+#[test]
+fn a_lost_card_loads_nothing_even_with_a_good_proof() {
+    let limits = Limits::at(&[], NOW);
+    let card = Card { state: card::State::Lost, ..a_card(3, None) };
+    let purse = Purse { on_card: Fen::ZERO, suspense: Fen::ZERO, available: Fen::ZERO };
+    let facts =
+        Facts { card: &card, attempt: None, waiting: &[], purse, stage: Stage::Load, limits: &limits };
+    let refused = begin(&facts, &shown(3, 0, 1), true, &[]);
+    assert_eq!(refused, Err(Refusal::Card(card::Refusal::State(card::State::Lost))));
+}
+
+#[test]
+fn an_open_sale_is_settled_by_proof_or_by_the_authenticated_balance() {
+    use Verdict::*;
+    let open = |amount, proved| Unconfirmed { amount: Fen::new(amount), proved };
+    let table = [
+        ("nothing missing", 1000, 1000, vec![open(300, false)], Some(vec![NotDebited])),
+        ("exactly it is missing", 1000, 700, vec![open(300, false)], Some(vec![Debited])),
+        ("less is missing", 1000, 800, vec![open(300, false)], Some(vec![NotDebited])),
+        ("more is missing", 1000, 500, vec![open(300, false)], Some(vec![Open])),
+        ("proved", 1000, 700, vec![open(300, true)], Some(vec![Debited])),
+        ("one proved, the other not taken", 1000, 700, vec![open(300, true), open(200, false)], {
+            Some(vec![Debited, NotDebited])
+        }),
+        ("both taken", 1000, 500, vec![open(300, false), open(200, false)], Some(vec![Debited, Debited])),
+        ("one of two taken, nobody knows which", 1000, 700, vec![open(300, false), open(300, false)], {
+            Some(vec![Open, Open])
+        }),
+        ("purse ahead", 1000, 1001, vec![open(300, false)], None),
+        ("proved, yet nothing is missing", 1000, 1000, vec![open(300, true)], None),
+    ];
+    for (what, explained, purse, sales, expected) in table {
+        assert_eq!(settle_sales(Fen::new(explained), Fen::new(purse), &sales), expected, "{what}");
+    }
+}
+
+#[test]
+fn a_tac_applies_once_and_a_wrong_one_decides_nothing() {
+    let attempt = |state| Attempt { state, ..an_attempt(3, 0, &[item(5000)]) };
+    let (released, applied) = (attempt(State::Released), attempt(State::Applied { at: NOW }));
+    let gone = attempt(State::NotApplied { at: NOW });
+    let table = [
+        (None, true, Confirmation::NoSuchAttempt),
+        (Some(&released), true, Confirmation::Applied),
+        (Some(&released), false, Confirmation::TacWrong),
+        (Some(&applied), true, Confirmation::AlreadyApplied),
+        (Some(&applied), false, Confirmation::AlreadyApplied),
+        (Some(&gone), true, Confirmation::NoSuchAttempt),
+        (Some(&gone), false, Confirmation::NoSuchAttempt),
+    ];
+    for (attempt, verifies, expected) in table {
+        assert_eq!(confirm(attempt, verifies), expected);
+    }
+}
