@@ -1,0 +1,92 @@
+//! Live nonces and holds: which card may now prove itself at which terminal (M11). They live in memory and die with the
+//! process, which is safe: a dead nonce only means that the card is held again.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ledger::Micros;
+use rules::ids::{CardNo, EnrolmentId};
+use rules::load::Stage;
+
+/// How long a nonce or a hold lives, seconds.
+const LIFE: i64 = 60;
+/// When so many cards are live at once, dead ones are swept out.
+const SWEEP_ABOVE: usize = 10_000;
+
+/// A nonce that was issued for a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nonce {
+    /// Three bytes.
+    pub bytes: [u8; 3],
+    /// To which terminal.
+    pub enrolment: EnrolmentId,
+    /// The card's newest attempt when it was issued.
+    pub attempt: u32,
+    /// What the tap is for.
+    pub stage: Stage,
+    /// When.
+    pub at: Micros,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Hold {
+    id: [u8; 16],
+    enrolment: EnrolmentId,
+    at: Micros,
+}
+
+#[derive(Default)]
+struct Live {
+    nonces: BTreeMap<CardNo, Nonce>,
+    holds: BTreeMap<CardNo, Hold>,
+}
+
+/// One live nonce and one live hold a card at most; a newer one kills the older.
+#[derive(Default)]
+pub struct Nonces(Mutex<Live>);
+
+impl Nonces {
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Issues a nonce; the card's older one is dead from now on.
+    pub fn issue(&self, card: CardNo, nonce: Nonce) {
+        let mut live = self.live();
+        if live.nonces.len() > SWEEP_ABOVE {
+            live.nonces.retain(|_, old| fresh(old.at, nonce.at));
+        }
+        live.nonces.insert(card, nonce);
+    }
+
+    /// Takes the card's live nonce if it is this one, at this terminal; it is used up either way it is taken.
+    pub fn take(&self, card: CardNo, enrolment: EnrolmentId, bytes: [u8; 3], now: Micros) -> Option<Nonce> {
+        let mut live = self.live();
+        let nonce = live.nonces.get(&card).copied()?;
+        let fits = nonce.enrolment == enrolment && nonce.bytes == bytes && fresh(nonce.at, now);
+        if !fits {
+            return None;
+        }
+        live.nonces.remove(&card);
+        Some(nonce)
+    }
+
+    /// The card proved itself at this terminal: the hold by which it may pay there.
+    pub fn hold(&self, card: CardNo, enrolment: EnrolmentId, id: [u8; 16], now: Micros) {
+        let mut live = self.live();
+        if live.holds.len() > SWEEP_ABOVE {
+            live.holds.retain(|_, old| fresh(old.at, now));
+        }
+        live.holds.insert(card, Hold { id, enrolment, at: now });
+    }
+
+    /// Whether that hold goes on.
+    pub fn holds(&self, card: CardNo, enrolment: EnrolmentId, id: [u8; 16], now: Micros) -> bool {
+        let hold = self.live().holds.get(&card).copied();
+        hold.is_some_and(|hold| hold.enrolment == enrolment && hold.id == id && fresh(hold.at, now))
+    }
+}
+
+fn fresh(at: Micros, now: Micros) -> bool {
+    now.since(at) <= LIFE.saturating_mul(1_000_000)
+}

@@ -1,0 +1,400 @@
+//! Every row that guards money or tells what happened: its key, what it holds, how it is written down, in which lists it
+//! is found. Sessions and forms are rows too, so that they take part in the one order.
+
+mod form;
+
+use ledger::{CodecError, Id, Reader, Writer};
+use rules::card::Card;
+use rules::case::Case;
+use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, TerminalNo};
+use rules::limits::Change;
+use rules::load::{Attempt, Item};
+use rules::person::Person;
+use rules::purchase::Sale;
+use rules::top_up::Order;
+use teller::{Listing, Schema};
+
+use crate::session::Session;
+use crate::stored::{Stored, stored_enum};
+
+/// The rows of a school.
+pub struct Campus;
+
+/// Names one row.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// A holder.
+    Person(PersonId),
+    /// The holder with this student or staff number.
+    Number(String),
+    /// The holder with this identity document, by keyed hash.
+    Document([u8; 32]),
+    /// A session, by the hash of its token.
+    Session([u8; 32]),
+    /// A card.
+    Card(CardNo),
+    /// What waits for a holder's card and is in no open load (M10).
+    Waiting(PersonId),
+    /// A top-up order.
+    Order(OrderNo),
+    /// Which orders of a holder can still be paid, and what was ordered on which day.
+    Ordered(PersonId),
+    /// A payment of a provider, for ever (M6): channel and the provider's number.
+    Payment(u8, String),
+    /// A load attempt, for ever (M6).
+    Attempt(CardNo, u32),
+    /// A load the card applied, for ever (M6): card and on-line counter before.
+    Applied(CardNo, u16),
+    /// An enrolment of a terminal.
+    Enrolment(EnrolmentId),
+    /// The enrolment that now has this terminal number.
+    Terminal(TerminalNo),
+    /// A record of a terminal, for ever (M6, M19).
+    Record(EnrolmentId, u64),
+    /// A sale.
+    Sale(Id),
+    /// The sale that debited this card at this off-line counter, for ever (M6).
+    Debited(CardNo, u16),
+    /// The sale that used this terminal's purchase-module number, for ever.
+    Counted(TerminalNo, u32),
+    /// A merchant.
+    Merchant(MerchantId),
+    /// A case.
+    Case(CaseId),
+    /// The settings with their history.
+    Settings,
+    /// A form that a holder sent, by the key in it.
+    Form(PersonId, [u8; 16]),
+}
+
+/// What a row holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    /// A holder.
+    Person(Box<Person>),
+    /// Which holder.
+    Holder(PersonId),
+    /// A session.
+    Session(Session),
+    /// A card.
+    Card(Card),
+    /// What waits, oldest first.
+    Waiting(Vec<Item>),
+    /// A top-up order.
+    Order(Box<Order>),
+    /// Open orders and the day's total.
+    Ordered(Ordered),
+    /// What became of a payment.
+    Payment(PaymentNote),
+    /// A load attempt.
+    Attempt(Box<Attempt>),
+    /// Number of the attempt that was applied.
+    Applied(u32),
+    /// An enrolment.
+    Enrolment(Box<Enrolment>),
+    /// Which enrolment.
+    Enrolled(EnrolmentId),
+    /// A record and the answer to it.
+    Record(RecordNote),
+    /// A sale.
+    Sale(Box<Sale>),
+    /// Which sale.
+    Sold(Id),
+    /// A merchant.
+    Merchant(Merchant),
+    /// A case.
+    Case(Case),
+    /// Changes of settings, oldest first.
+    Settings(Vec<Change>),
+    /// What a form was answered.
+    Form(FormNote),
+}
+
+/// A holder's orders, as far as limits look at them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ordered {
+    /// Orders that can still be paid, with their amounts (M29).
+    pub open: Vec<(OrderNo, ledger::Fen)>,
+    /// The campus day `today` counts for.
+    pub day: u32,
+    /// Orders made on that day, without those that closed unpaid.
+    pub today: ledger::Fen,
+}
+
+/// What became of a provider's payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentNote {
+    /// The order it names, if it is one of ours.
+    pub order: Option<OrderNo>,
+    /// The case it went to, when it was not credited.
+    pub case: Option<CaseId>,
+}
+
+/// One enrolment of a terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrolment {
+    /// Its identifier; new for each enrolment (M19).
+    pub id: EnrolmentId,
+    /// Number of the terminal on the card's side.
+    pub terminal: TerminalNo,
+    /// Who sells there.
+    pub merchant: MerchantId,
+    /// Where it stands, in Chinese.
+    pub place_zh: String,
+    /// Where it stands, in English.
+    pub place_en: String,
+    /// SHA-256 of the certificate it shows.
+    pub certificate: [u8; 32],
+    /// Highest record number that came.
+    pub last_seq: u64,
+    /// Every record up to here came.
+    pub contiguous: u64,
+    /// Numbers above `contiguous` that came.
+    pub beyond: Vec<u64>,
+    /// It takes no part until someone looked.
+    pub quarantined: bool,
+}
+
+/// A record of a terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordNote {
+    /// Hash of the record; all zero for a tombstone (M17).
+    pub hash: [u8; 32],
+    /// The answer, as it was sent.
+    pub answer: Vec<u8>,
+    /// The sale it made or belongs to.
+    pub sale: Option<Id>,
+}
+
+/// A merchant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merchant {
+    /// Its identifier.
+    pub id: MerchantId,
+    /// Short name, unique in the school, as imports and the command line use it.
+    pub code: String,
+    /// Name in Chinese.
+    pub name_zh: String,
+    /// Name in English.
+    pub name_en: String,
+}
+
+/// A form and its answer (I5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormNote {
+    /// Hash of what the form said.
+    pub input: [u8; 32],
+    /// What it made.
+    pub made: Id,
+    /// When.
+    pub at: ledger::Micros,
+}
+
+/// Names of lists.
+pub mod lists {
+    /// A holder's top-up orders by time of making.
+    pub const ORDERS: &str = "orders_of_person";
+    /// Orders that must be looked at, by due time.
+    pub const DUE_ORDERS: &str = "orders_due";
+    /// A holder's sales by time.
+    pub const SALES: &str = "sales_of_person";
+    /// A holder's cards.
+    pub const CARDS: &str = "cards_of_person";
+    /// A card's load attempts by number.
+    pub const ATTEMPTS: &str = "attempts_of_card";
+    /// Holders by time of opening.
+    pub const PEOPLE: &str = "people";
+    /// Open cases by time.
+    pub const CASES: &str = "cases";
+    /// Merchants.
+    pub const MERCHANTS: &str = "merchants";
+    /// Enrolments.
+    pub const ENROLMENTS: &str = "enrolments";
+    /// Sessions of a holder, by absolute end.
+    pub const SESSIONS: &str = "sessions_of_person";
+}
+
+impl Schema for Campus {
+    type Key = Key;
+    type Row = Row;
+
+    const TABLES: &'static [&'static str] = &[
+        "person", "number", "document", "session", "card", "waiting", "top_up_order", "ordered", "payment", "attempt",
+        "applied", "enrolment", "terminal", "record", "sale", "debited", "counted", "merchant", "open_case", "settings",
+        "form",
+    ];
+
+    const LISTS: &'static [&'static str] = &[
+        lists::ORDERS,
+        lists::DUE_ORDERS,
+        lists::SALES,
+        lists::CARDS,
+        lists::ATTEMPTS,
+        lists::PEOPLE,
+        lists::CASES,
+        lists::MERCHANTS,
+        lists::ENROLMENTS,
+        lists::SESSIONS,
+    ];
+
+    fn table(key: &Key) -> &'static str {
+        match key {
+            Key::Person(_) => "person",
+            Key::Number(_) => "number",
+            Key::Document(_) => "document",
+            Key::Session(_) => "session",
+            Key::Card(_) => "card",
+            Key::Waiting(_) => "waiting",
+            Key::Order(_) => "top_up_order",
+            Key::Ordered(_) => "ordered",
+            Key::Payment(..) => "payment",
+            Key::Attempt(..) => "attempt",
+            Key::Applied(..) => "applied",
+            Key::Enrolment(_) => "enrolment",
+            Key::Terminal(_) => "terminal",
+            Key::Record(..) => "record",
+            Key::Sale(_) => "sale",
+            Key::Debited(..) => "debited",
+            Key::Counted(..) => "counted",
+            Key::Merchant(_) => "merchant",
+            Key::Case(_) => "open_case",
+            Key::Settings => "settings",
+            Key::Form(..) => "form",
+        }
+    }
+
+    fn key_bytes(key: &Key) -> Vec<u8> {
+        let mut out = Writer::new();
+        match key {
+            Key::Person(id) | Key::Waiting(id) | Key::Ordered(id) => id.write(&mut out),
+            Key::Number(number) => {
+                out.raw(number.as_bytes());
+            }
+            Key::Document(hash) | Key::Session(hash) => hash.write(&mut out),
+            Key::Card(no) => no.write(&mut out),
+            Key::Order(no) => no.write(&mut out),
+            Key::Payment(channel, transaction) => {
+                out.u8(*channel).raw(transaction.as_bytes());
+            }
+            Key::Attempt(card, k) => (*card, *k).write(&mut out),
+            Key::Applied(card, n) | Key::Debited(card, n) => (*card, *n).write(&mut out),
+            Key::Enrolment(id) => id.write(&mut out),
+            Key::Terminal(no) => no.write(&mut out),
+            Key::Record(enrolment, seq) => (*enrolment, *seq).write(&mut out),
+            Key::Sale(id) => id.write(&mut out),
+            Key::Counted(terminal, tsn) => (*terminal, *tsn).write(&mut out),
+            Key::Merchant(id) => id.write(&mut out),
+            Key::Case(id) => id.write(&mut out),
+            Key::Settings => {}
+            Key::Form(person, key) => (*person, *key).write(&mut out),
+        }
+        out.done()
+    }
+
+    fn encode(row: &Row) -> Vec<u8> {
+        let mut out = Writer::new();
+        row.write(&mut out);
+        out.done()
+    }
+
+    fn decode(_: &Key, body: &[u8]) -> Result<Row, CodecError> {
+        let mut from = Reader::new(body);
+        let row = Row::read(&mut from)?;
+        from.end()?;
+        Ok(row)
+    }
+
+    fn listings(key: &Key, row: &Row) -> Vec<Listing> {
+        let place = |list, owner: &[u8], at: ledger::Micros| Listing {
+            list,
+            owner: owner.to_vec(),
+            at: at.get(),
+            key: Campus::key_bytes(key),
+        };
+        match row {
+            Row::Order(order) => {
+                let mut places = vec![place(lists::ORDERS, &order.person.0.bytes(), order.created_at)];
+                places.extend(order.due_at.map(|at| place(lists::DUE_ORDERS, &[], at)));
+                places
+            }
+            Row::Sale(sale) => {
+                sale.person.map(|person| place(lists::SALES, &person.0.bytes(), sale.at)).into_iter().collect()
+            }
+            Row::Card(card) => vec![place(lists::CARDS, &card.person.0.bytes(), card.since)],
+            Row::Attempt(attempt) => {
+                vec![place(lists::ATTEMPTS, &attempt.card.0.to_be_bytes(), attempt.released_at)]
+            }
+            Row::Person(person) => vec![place(lists::PEOPLE, &[], person.opened_at)],
+            Row::Case(case) => vec![place(lists::CASES, &[], case.opened_at)],
+            Row::Merchant(_) => vec![place(lists::MERCHANTS, &[], ledger::Micros::default())],
+            Row::Enrolment(_) => vec![place(lists::ENROLMENTS, &[], ledger::Micros::default())],
+            Row::Session(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
+            Row::Holder(_)
+            | Row::Waiting(_)
+            | Row::Ordered(_)
+            | Row::Payment(_)
+            | Row::Applied(_)
+            | Row::Enrolled(_)
+            | Row::Record(_)
+            | Row::Sold(_)
+            | Row::Settings(_)
+            | Row::Form(_) => Vec::new(),
+        }
+    }
+}
+
+stored_enum!(Row {
+    1 => Person(person),
+    2 => Holder(person),
+    3 => Session(session),
+    4 => Card(card),
+    5 => Waiting(items),
+    6 => Order(order),
+    7 => Ordered(ordered),
+    8 => Payment(note),
+    9 => Attempt(attempt),
+    10 => Applied(k),
+    11 => Enrolment(enrolment),
+    12 => Enrolled(enrolment),
+    13 => Record(note),
+    14 => Sale(sale),
+    15 => Sold(sale),
+    16 => Merchant(merchant),
+    17 => Case(case),
+    18 => Settings(changes),
+    19 => Form(note),
+});
+
+/// Accessors that turn a looked-up row into what it must be.
+macro_rules! rows_of {
+    ($($get:ident: $variant:ident => $kind:ty),* $(,)?) => {
+        impl Row {
+            $(
+                /// The row as this kind; `None` when the key's table holds another kind, which no command writes.
+                pub fn $get(&self) -> Option<&$kind> {
+                    if let Row::$variant(value) = self { Some(value) } else { None }
+                }
+            )*
+        }
+    };
+}
+rows_of! {
+    person: Person => Person,
+    holder: Holder => PersonId,
+    session: Session => Session,
+    card: Card => Card,
+    waiting: Waiting => Vec<Item>,
+    order: Order => Order,
+    ordered: Ordered => Ordered,
+    payment: Payment => PaymentNote,
+    attempt: Attempt => Attempt,
+    enrolment: Enrolment => Enrolment,
+    enrolled: Enrolled => EnrolmentId,
+    record: Record => RecordNote,
+    sale: Sale => Sale,
+    sold: Sold => Id,
+    merchant: Merchant => Merchant,
+    case: Case => Case,
+    settings: Settings => Vec<Change>,
+    form: Form => FormNote,
+}

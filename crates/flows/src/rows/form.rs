@@ -1,0 +1,102 @@
+//! The stored form of every row, field by field. A new field goes to the end of a new row kind, never into an old one.
+
+use rules::card::{Card, State as CardState};
+use rules::case::{Case, Kind as CaseKind};
+use rules::chart::Channel;
+use rules::limits::{Change, Setting};
+use rules::load::{Attempt, Item, Session as LoadSession, Source, State as LoadState};
+use rules::password::{Password, Secret};
+use rules::person::{Person, Standing};
+use rules::purchase::{Debit, Sale, State as SaleState};
+use rules::roster::Category;
+use rules::top_up::{Arrival, Credited, Order, State as OrderState};
+
+use super::{Enrolment, FormNote, Merchant, Ordered, PaymentNote, RecordNote};
+use crate::session::{Entry, Session};
+use crate::stored::{Stored, stored_enum, stored_struct};
+
+impl<T: Stored> Stored for Box<T> {
+    fn write(&self, out: &mut ledger::Writer) {
+        (**self).write(out);
+    }
+    fn read(from: &mut ledger::Reader<'_>) -> Result<Self, ledger::CodecError> {
+        T::read(from).map(Box::new)
+    }
+}
+
+stored_struct! {
+    Person { number, category, department, name, document, identity_card, phone, standing, opened_at, password, card }
+    Password { secret, tries, locked_until }
+    Session { person, entry, made_at, seen_at, ends_at, must_change }
+    Card { no, person, state, since, n, attempt, released, unconfirmed }
+    Item { source, amount, since }
+    Order { no, person, channel, amount, arrival, payer, created_at, expires_at, state, queried, due_at }
+    Credited { transaction, paid_at, at, late, on_card_at }
+    Ordered { open, day, today }
+    PaymentNote { order, case }
+    Attempt { card, k, session, date, time, items, pend, released_at, state }
+    LoadSession { old_balance, n, key_version, algorithm, random, mac1, amount, terminal }
+    Enrolment {
+        id, terminal, merchant, place_zh, place_en, certificate, last_seq, contiguous, beyond, quarantined,
+    }
+    RecordNote { hash, answer, sale }
+    Sale { id, asked_by, card, person, merchant, amount, at, state, debit }
+    Debit { old_balance, m, terminal, tsn, date, time, key_version, algorithm }
+    Merchant { id, code, name_zh, name_en }
+    Case { id, kind, opened_at, reference, amount, detail }
+    Change { setting, value, from, set_at, set_by }
+    FormNote { input, made, at }
+}
+
+stored_enum!(Category { 1 => Student, 2 => Staff });
+stored_enum!(Standing { 1 => Open, 2 => Closed });
+stored_enum!(Secret { 1 => Initial, 2 => Own { hash, set_at } });
+stored_enum!(Entry { 1 => Browser });
+stored_enum!(CardState { 1 => Issued, 2 => Active, 3 => Lost, 4 => Damaged, 5 => Replaced, 6 => Closed });
+stored_enum!(Source { 1 => Order(no), 2 => Float });
+stored_enum!(Channel { 1 => WeChat });
+stored_enum!(Arrival { 1 => Tap, 2 => Instant });
+stored_enum!(OrderState {
+    1 => Created,
+    2 => Unknown { since },
+    3 => Paying { prepay_id },
+    4 => ExpiredLocal { since },
+    5 => Closed { at },
+    6 => Credited(credited),
+});
+stored_enum!(LoadState { 1 => Released, 2 => Applied { at }, 3 => NotApplied { at } });
+stored_enum!(SaleState {
+    1 => Paid,
+    2 => Reversed,
+    3 => AwaitingPurse,
+    4 => CalledOff,
+    5 => FromPurse,
+    6 => Unconfirmed,
+    7 => NotDebited,
+    8 => Suspended(case),
+});
+stored_enum!(CaseKind {
+    1 => PaymentUnknownOrder,
+    2 => PaymentMismatch,
+    3 => PaymentTwice,
+    4 => PaymentAccountClosed,
+    5 => CardRolledBack,
+    6 => CardAhead,
+    7 => PurseAhead,
+    8 => LoadTacWrong,
+    9 => SaleTacWrong,
+    10 => SaleOverspent,
+    11 => SaleConflict,
+    12 => SaleUnknownCard,
+    13 => SaleAfterReversal,
+    14 => TerminalQuarantined,
+});
+
+impl Stored for Setting {
+    fn write(&self, out: &mut ledger::Writer) {
+        self.spec().name.to_owned().write(out);
+    }
+    fn read(from: &mut ledger::Reader<'_>) -> Result<Self, ledger::CodecError> {
+        Setting::from_name(&String::read(from)?).ok_or(ledger::CodecError::Unknown)
+    }
+}
