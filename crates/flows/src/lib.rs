@@ -5,11 +5,23 @@
 //!
 //! Architecture invariant: this crate knows neither which database keeps the rows, nor a provider's wire format, nor HTTP.
 
+pub mod card_issue;
+pub mod due;
+pub mod home;
+pub mod merchant;
 pub mod nonces;
 pub mod ports;
+pub mod purchase;
+pub mod records;
 pub mod rows;
 pub mod school;
+pub mod settings;
 pub mod session;
+pub mod tap_load;
+pub mod terminal;
+pub mod top_up;
+
+mod cases;
 mod stored;
 
 pub use school::{ReadFault, School};

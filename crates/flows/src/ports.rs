@@ -8,9 +8,11 @@ use std::future::Future;
 use std::pin::Pin;
 
 use ledger::{Fen, Id, JournalRow, Micros};
-use rules::ids::{CardNo, OrderNo};
-use rules::pii::Pii;
 use teller::{RawKey, StoreError};
+
+/// Names that stand in the ports' signatures, so that an adapter need not import the rules.
+pub use rules::ids::{CardNo, OrderNo};
+pub use rules::pii::Pii;
 
 /// A future that an adapter returns.
 pub type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -256,6 +258,9 @@ pub trait Secrets: Send + Sync {
 
     /// A keyed hash by which a field can be found without storing it in clear.
     fn lookup(&self, field: Field, plain: &str) -> [u8; 32];
+
+    /// SHA-256 of a session's token: what is stored of it. The token is unguessable, so the hash needs neither key nor salt.
+    fn token_hash(&self, token: &[u8; 32]) -> [u8; 32];
 }
 
 /// Sealed data does not open: another key, another field, another owner or a changed byte.

@@ -57,8 +57,12 @@ pub enum Key {
     Debited(CardNo, u16),
     /// The sale that used this terminal's purchase-module number, for ever.
     Counted(TerminalNo, u32),
+    /// The enrolment that shows this certificate, by SHA-256.
+    Certificate([u8; 32]),
     /// A merchant.
     Merchant(MerchantId),
+    /// The merchant with this short name.
+    MerchantCode(String),
     /// A case.
     Case(CaseId),
     /// The settings with their history.
@@ -102,6 +106,8 @@ pub enum Row {
     Sold(Id),
     /// A merchant.
     Merchant(Merchant),
+    /// Which merchant.
+    Sells(MerchantId),
     /// A case.
     Case(Case),
     /// Changes of settings, oldest first.
@@ -153,6 +159,8 @@ pub struct Enrolment {
     pub beyond: Vec<u64>,
     /// It takes no part until someone looked.
     pub quarantined: bool,
+    /// A later enrolment took its place.
+    pub replaced: bool,
 }
 
 /// A record of a terminal.
@@ -220,7 +228,8 @@ impl Schema for Campus {
 
     const TABLES: &'static [&'static str] = &[
         "person", "number", "document", "session", "card", "waiting", "top_up_order", "ordered", "payment", "attempt",
-        "applied", "enrolment", "terminal", "record", "sale", "debited", "counted", "merchant", "open_case", "settings",
+        "applied", "enrolment", "terminal", "record", "sale", "debited", "counted", "certificate", "merchant",
+        "merchant_code", "open_case", "settings",
         "form",
     ];
 
@@ -256,7 +265,9 @@ impl Schema for Campus {
             Key::Sale(_) => "sale",
             Key::Debited(..) => "debited",
             Key::Counted(..) => "counted",
+            Key::Certificate(_) => "certificate",
             Key::Merchant(_) => "merchant",
+            Key::MerchantCode(_) => "merchant_code",
             Key::Case(_) => "open_case",
             Key::Settings => "settings",
             Key::Form(..) => "form",
@@ -267,10 +278,10 @@ impl Schema for Campus {
         let mut out = Writer::new();
         match key {
             Key::Person(id) | Key::Waiting(id) | Key::Ordered(id) => id.write(&mut out),
-            Key::Number(number) => {
-                out.raw(number.as_bytes());
+            Key::Number(text) | Key::MerchantCode(text) => {
+                out.raw(text.as_bytes());
             }
-            Key::Document(hash) | Key::Session(hash) => hash.write(&mut out),
+            Key::Document(hash) | Key::Session(hash) | Key::Certificate(hash) => hash.write(&mut out),
             Key::Card(no) => no.write(&mut out),
             Key::Order(no) => no.write(&mut out),
             Key::Payment(channel, transaction) => {
@@ -337,6 +348,7 @@ impl Schema for Campus {
             | Row::Enrolled(_)
             | Row::Record(_)
             | Row::Sold(_)
+            | Row::Sells(_)
             | Row::Settings(_)
             | Row::Form(_) => Vec::new(),
         }
@@ -363,6 +375,7 @@ stored_enum!(Row {
     17 => Case(case),
     18 => Settings(changes),
     19 => Form(note),
+    20 => Sells(merchant),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -394,6 +407,7 @@ rows_of! {
     sale: Sale => Sale,
     sold: Sold => Id,
     merchant: Merchant => Merchant,
+    sells: Sells => MerchantId,
     case: Case => Case,
     settings: Settings => Vec<Change>,
     form: Form => FormNote,

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use futures_channel::oneshot;
 use ledger::{AccountKey, Fen, Id, JournalRow, Micros, SchoolId};
-use teller::{Balances, Command, Door, Fault, QueueFull, RawKey, Rejected, Schema, Settled, StoreError, job};
+use teller::{Balances, Command, Door, Fault, RawKey, Rejected, Schema, Settled, StoreError, job};
+
+use rules::words::Words;
 
 use crate::nonces::Nonces;
 use crate::ports::{CardKeys, Clock, Entropy, ListAsk, Reader, Secrets, WeChat};
@@ -47,16 +49,25 @@ pub enum ReadFault {
 }
 
 impl School {
-    /// Hands a command to the teller and waits for what is durable.
-    pub async fn submit<C: Command<Campus>>(&self, command: C) -> Settled<C::Answer, C::Refusal> {
+    /// Hands a command to the teller at once, and waits for what is durable.
+    ///
+    /// It is handed in when this is called, not when the future is first polled: several calls before the first `await`
+    /// share a batch.
+    pub fn submit<C: Command<Campus>>(
+        &self,
+        command: C,
+    ) -> impl Future<Output = Settled<C::Answer, C::Refusal>> + Send + use<C> {
         let (tell, told) = oneshot::channel();
         let reply = move |outcome| {
             // Nobody waits any more when the client went away; the decision stands all the same.
             let _ = tell.send(outcome);
         };
-        match self.door.hand_in(job(command, reply)) {
-            Ok(()) => told.await.unwrap_or(Err(Rejected::Fault(Fault::Stopping))),
-            Err(QueueFull(_)) => Err(Rejected::Fault(Fault::Busy)),
+        let taken = self.door.hand_in(job(command, reply)).is_ok();
+        async move {
+            if !taken {
+                return Err(Rejected::Fault(Fault::Busy));
+            }
+            told.await.unwrap_or(Err(Rejected::Fault(Fault::Stopping)))
         }
     }
 
@@ -108,5 +119,31 @@ impl School {
     /// Journal rows.
     pub async fn journal(&self, seqs: Vec<u64>) -> Result<Vec<JournalRow>, ReadFault> {
         Ok(self.reader.journal(seqs).await?)
+    }
+}
+
+/// What a person is told when the teller could not do it.
+pub fn fault_words(fault: &Fault) -> Words {
+    match fault {
+        Fault::Busy => Words::new(
+            "BUSY",
+            "现在人多，请稍候再试。没有发生任何变动。",
+            "It is busy now; please try again in a moment. Nothing was changed.",
+        ),
+        Fault::Full => Words::new(
+            "SERVER_FULL",
+            "服务器存储已满，暂不能办理。没有发生任何变动，请联系信息中心。",
+            "The server has no room left. Nothing was changed; please tell the IT office.",
+        ),
+        Fault::Poison(_) => Words::new(
+            "INTERNAL",
+            "系统内部故障，没有发生任何变动。请联系信息中心。",
+            "An internal fault; nothing was changed. Please tell the IT office.",
+        ),
+        Fault::Stopping => Words::new(
+            "STOPPING",
+            "服务器正在重启，请稍后查看是否已办成。",
+            "The server is restarting; please look in a moment whether it was done.",
+        ),
     }
 }

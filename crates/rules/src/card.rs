@@ -1,8 +1,8 @@
 //! A card's life and what the book knows of its chip (R1, R3).
 
-use ledger::Micros;
+use ledger::{Id, Micros};
 
-use crate::ids::{CardNo, EnrolmentId, PersonId};
+use crate::ids::{CardNo, PersonId};
 use crate::words::Words;
 
 /// State of a card (R3).
@@ -49,8 +49,8 @@ pub struct Card {
     pub attempt: u32,
     /// The attempt whose MAC2 is out and whose result is not proved.
     pub released: Option<u32>,
-    /// Purse sales that may or may not have debited it: enrolment, sequence.
-    pub unconfirmed: Vec<(EnrolmentId, u64)>,
+    /// Purse sales that may or may not have debited it.
+    pub unconfirmed: Vec<Id>,
 }
 
 /// Why nothing was done with the card.

@@ -1,7 +1,7 @@
 use ledger::{Id, SchoolId};
 
 use super::*;
-use crate::ids::{EnrolmentId, PersonId};
+use crate::ids::PersonId;
 
 const NOW: Micros = Micros::from_seconds(1_795_400_000);
 
@@ -14,7 +14,7 @@ fn a_card(n: u16, released: Option<u32>) -> Card {
         n,
         attempt: released.unwrap_or(0),
         released,
-        unconfirmed: Vec::<(EnrolmentId, u64)>::new(),
+        unconfirmed: Vec::new(),
     }
 }
 

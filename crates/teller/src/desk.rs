@@ -92,6 +92,11 @@ impl<S: Schema> Desk<'_, S> {
         self.write(key, Some(row))
     }
 
+    /// Writes a row under a key that was made of a fresh [`Desk::new_id`]: it cannot exist, so nobody need look.
+    pub fn insert_new(&mut self, key: S::Key, row: S::Row) {
+        self.mine.insert(key, Some(row));
+    }
+
     /// Deletes a row that was looked at. Error: it was not loaded. Repeats: an absent row stays absent.
     pub fn delete(&mut self, key: S::Key) -> Result<(), NotLoaded<S::Key>> {
         self.write(key, None)

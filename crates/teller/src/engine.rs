@@ -91,6 +91,9 @@ struct Batch<S: Schema> {
 
 type Jobs<S> = Vec<Box<dyn Job<S>>>;
 
+/// Commands that are through, each with the fault that it is to be told instead of its own words.
+type Decided<S> = Vec<(Box<dyn Job<S>>, Option<Fault>)>;
+
 impl<S: Schema, St: Store> Engine<S, St> {
     /// Starts from what the store kept: checkpointed accounts, then the journal's tail replayed over them (M5).
     pub fn start(school: SchoolId, mut store: St, ids: Box<dyn IdSource>, limits: Limits) -> Result<Self, StartFault> {
@@ -102,7 +105,17 @@ impl<S: Schema, St: Store> Engine<S, St> {
         book.settle();
         let balances = Balances::default();
         balances.set(book.accounts().map(|(key, account)| (*key, *account)));
-        Ok(Engine { school, store, ids, limits, book, cache: Rows::<S>::new(), block: kept.block, at: kept.at, balances })
+        Ok(Engine {
+            school,
+            store,
+            ids,
+            limits,
+            book,
+            cache: Rows::<S>::new(),
+            block: kept.block,
+            at: kept.at,
+            balances,
+        })
     }
 
     /// Balances as of the last commit.
@@ -170,25 +183,33 @@ impl<S: Schema, St: Store> Engine<S, St> {
     }
 
     /// One command of the batch breaks a rule of the database: the others shall not suffer for it (M4).
-    fn one_by_one(
-        &mut self,
-        mut decided: Vec<(Box<dyn Job<S>>, Option<Fault>)>,
-        mut waiting: Jobs<S>,
-        why: &str,
-    ) -> Result<Jobs<S>, CommitError> {
+    fn one_by_one(&mut self, decided: Decided<S>, mut waiting: Jobs<S>, why: &str) -> Result<Jobs<S>, CommitError> {
         if decided.len() <= 1 {
             for (job, _) in decided {
                 job.deliver(Some(Fault::Poison(why.to_owned())));
             }
             return Ok(waiting);
         }
-        for (job, fault) in decided.drain(..) {
-            match fault {
-                Some(fault) => job.deliver(Some(fault)),
-                None => waiting.extend(self.step(vec![job], self.at)?),
+        let mut stopped = None;
+        for (job, fault) in decided {
+            match (&stopped, fault) {
+                (_, Some(fault)) => job.deliver(Some(fault)),
+                (Some(_), None) => job.deliver(Some(Fault::Stopping)),
+                (None, None) => match self.step(vec![job], self.at) {
+                    Ok(put_off) => waiting.extend(put_off),
+                    Err(why) => stopped = Some(why),
+                },
             }
         }
-        Ok(waiting)
+        match stopped {
+            None => Ok(waiting),
+            Some(why) => {
+                for job in waiting {
+                    job.deliver(Some(Fault::Stopping));
+                }
+                Err(why)
+            }
+        }
     }
 
     fn answer_hopeless(&self, waiting: Jobs<S>) -> Jobs<S> {
@@ -200,15 +221,10 @@ impl<S: Schema, St: Store> Engine<S, St> {
         again
     }
 
-    #[expect(clippy::type_complexity, reason = "three lists, read at one place")]
-    fn decide_all(&mut self, jobs: Jobs<S>) -> (Vec<(Box<dyn Job<S>>, Option<Fault>)>, Jobs<S>, Batch<S>) {
+    fn decide_all(&mut self, jobs: Jobs<S>) -> (Decided<S>, Jobs<S>, Batch<S>) {
         let mut batch = Batch { now: self.at, rows: Rows::<S>::new(), journal: Vec::new() };
-        let mut decided = Vec::new();
         let mut waiting = Jobs::<S>::new();
-        if let Err(fault) = self.load_all(&jobs) {
-            let fault = Fault::Poison(fault.to_string());
-            return (jobs.into_iter().map(|job| (job, Some(fault.clone()))).collect(), waiting, batch);
-        }
+        let (jobs, mut decided) = self.load_all(jobs);
         for mut job in jobs {
             match self.decide_one(job.as_mut(), &mut batch) {
                 Step::Done | Step::Refused => decided.push((job, None)),
@@ -222,16 +238,34 @@ impl<S: Schema, St: Store> Engine<S, St> {
         (decided, waiting, batch)
     }
 
-    /// Asks every command for its rows and loads what is missing, until nothing is missing or the rounds are used up.
-    fn load_all(&mut self, jobs: &Jobs<S>) -> Result<(), StoreError> {
+    /// Loads what the commands name. A command whose rows cannot be had is poison; the others shall not suffer for it.
+    fn load_all(&mut self, jobs: Jobs<S>) -> (Jobs<S>, Decided<S>) {
         if self.cache.len() > self.limits.cached_rows {
             self.cache.clear();
         }
+        let (mut ready, mut poison) = (Jobs::<S>::new(), Decided::<S>::new());
+        if self.load(&jobs).is_ok() {
+            return (jobs, poison);
+        }
+        for job in jobs {
+            match self.load(std::slice::from_ref(&job)) {
+                Ok(()) => ready.push(job),
+                Err(fault) => poison.push((job, Some(Fault::Poison(fault.to_string())))),
+            }
+        }
+        (ready, poison)
+    }
+
+    /// Asks the commands for their rows and loads what is missing, until nothing is missing or the rounds are used up.
+    fn load(&mut self, jobs: &[Box<dyn Job<S>>]) -> Result<(), StoreError> {
         let none = Rows::<S>::new();
         for _ in 0..self.limits.rounds {
             let seen = Seen { batch: &none, cache: &self.cache };
-            let missing: BTreeSet<S::Key> =
-                jobs.iter().flat_map(|job| job.needs(&seen)).filter(|key| !self.cache.contains_key(key)).collect();
+            let named = catch_unwind(AssertUnwindSafe(|| {
+                jobs.iter().flat_map(|job| job.needs(&seen)).filter(|key| !self.cache.contains_key(key)).collect()
+            }));
+            let missing: BTreeSet<S::Key> = named
+                .map_err(|_| StoreError { what: "naming the rows of a command", why: "a rule panicked".to_owned() })?;
             if missing.is_empty() {
                 return Ok(());
             }

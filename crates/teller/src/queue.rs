@@ -93,7 +93,11 @@ impl<S: Schema> Door<S> {
 
 /// The batch loop: takes everything that waits, steps the engine, and again. There is no timer: a lone command goes at
 /// once, and whatever arrives while a batch is being synced makes the next one.
-pub fn run<S: Schema, St: Store>(door: &Door<S>, engine: &mut Engine<S, St>, mut clock: impl FnMut() -> Micros) -> Stopped {
+pub fn run<S: Schema, St: Store>(
+    door: &Door<S>,
+    engine: &mut Engine<S, St>,
+    mut clock: impl FnMut() -> Micros,
+) -> Stopped {
     let mut waiting: Vec<Box<dyn Job<S>>> = Vec::new();
     loop {
         let mut jobs = std::mem::take(&mut waiting);

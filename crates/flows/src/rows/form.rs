@@ -38,6 +38,7 @@ stored_struct! {
     LoadSession { old_balance, n, key_version, algorithm, random, mac1, amount, terminal }
     Enrolment {
         id, terminal, merchant, place_zh, place_en, certificate, last_seq, contiguous, beyond, quarantined,
+        replaced,
     }
     RecordNote { hash, answer, sale }
     Sale { id, asked_by, card, person, merchant, amount, at, state, debit }

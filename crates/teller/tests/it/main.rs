@@ -1,1 +1,9 @@
 //! Tests of `teller` from outside.
+
+mod absent;
+mod answers;
+mod door;
+mod poison;
+mod recovery;
+mod shelf;
+mod shop;

@@ -1,0 +1,178 @@
+//! What a holder sees: where every yuan is, and where one top-up stands (R10, R17, R30).
+
+use ledger::{Fen, Micros};
+use rules::card;
+use rules::chart;
+use rules::ids::{CardNo, OrderNo, PersonId};
+use rules::load::{Attempt, Source};
+use rules::top_up::{Arrival, Order, State};
+
+use crate::ports::ListAsk;
+use crate::rows::{Key, lists};
+use crate::{ReadFault, School};
+
+/// An amount and since when it is where it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// How much.
+    pub amount: Fen,
+    /// Since when; none when it is nothing or has no one beginning.
+    pub since: Option<Micros>,
+}
+
+/// Where every yuan of a holder is. Nothing else exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// The active card, with its state.
+    pub card: Option<(CardNo, card::State)>,
+    /// Spendable on line now.
+    pub available: Fen,
+    /// Waits for the card.
+    pub waiting: Standing,
+    /// On its way to the card: released, not proved.
+    pub in_transit: Standing,
+    /// On the card, by the book.
+    pub on_card: Fen,
+    /// All of it together.
+    pub total: Fen,
+    /// Orders that can still be paid, newest first.
+    pub open_orders: Vec<Order>,
+}
+
+/// Where the money of one order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Not paid: nothing has moved.
+    NotPaid,
+    /// We ask the provider whether it was paid.
+    BeingChecked,
+    /// Ended unpaid.
+    Ended,
+    /// In the book, waiting for the card.
+    WaitingForCard,
+    /// Released to the card at a terminal, not proved yet.
+    OnItsWay,
+    /// On the card.
+    OnCard,
+    /// In the account, spendable on line.
+    InAccount,
+}
+
+/// One order as its holder follows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracker {
+    /// The order.
+    pub order: Order,
+    /// Where the money is.
+    pub place: Place,
+    /// It has waited longer than it should (R66).
+    pub delayed: bool,
+}
+
+/// Where every yuan of `person` is; `None` for somebody who is not a holder.
+pub async fn home(school: &School, person: PersonId) -> Result<Option<Home>, ReadFault> {
+    let rows = school.rows(&[Key::Person(person), Key::Waiting(person), Key::Ordered(person)]).await?;
+    let [holder, waiting, ordered] = &rows[..] else { return Ok(None) };
+    let Some(holder) = holder.as_ref().and_then(|row| row.person()) else { return Ok(None) };
+    let since = waiting.as_ref().and_then(|row| row.waiting()).and_then(|items| items.iter().map(|item| item.since).min());
+    let numbers: Vec<Key> = ordered
+        .as_ref()
+        .and_then(|row| row.ordered())
+        .map(|ordered| ordered.open.iter().rev().map(|(no, _)| Key::Order(*no)).collect())
+        .unwrap_or_default();
+    let open_orders =
+        school.rows(&numbers).await?.iter().flatten().filter_map(|row| row.order().cloned()).collect();
+    let awaiting = school.balances.account(&chart::awaiting_tap(person));
+    let mut home = Home {
+        card: None,
+        available: school.balance(&chart::available(person)),
+        waiting: Standing { amount: awaiting.spendable(), since },
+        in_transit: Standing { amount: awaiting.debits_pending, since: None },
+        on_card: Fen::ZERO,
+        total: Fen::ZERO,
+        open_orders,
+    };
+    if let Some(no) = holder.card
+        && let Some(card) = school.row(&Key::Card(no)).await?.and_then(|row| row.card().cloned())
+    {
+        home.card = Some((no, card.state));
+        home.on_card = school.balance(&chart::on_card(no));
+        home.in_transit.since = released(school, &card).await?.map(|attempt| attempt.released_at);
+    }
+    let parts = [home.available, home.waiting.amount, home.in_transit.amount, home.on_card];
+    home.total = Fen::sum(parts).unwrap_or(Fen::ZERO);
+    Ok(Some(home))
+}
+
+async fn released(school: &School, card: &card::Card) -> Result<Option<Attempt>, ReadFault> {
+    let Some(k) = card.released else { return Ok(None) };
+    Ok(school.row(&Key::Attempt(card.no, k)).await?.and_then(|row| row.attempt().cloned()))
+}
+
+/// Where the order `no` of `person` stands; `None` when it is not an order of that person.
+pub async fn track(school: &School, person: PersonId, no: OrderNo) -> Result<Option<Tracker>, ReadFault> {
+    let Some(order) = school.row(&Key::Order(no)).await?.and_then(|row| row.order().cloned()) else {
+        return Ok(None);
+    };
+    if order.person != person {
+        return Ok(None);
+    }
+    let place = place(school, &order).await?;
+    let limits = crate::settings::limits(school).await?;
+    let delayed = match &order.state {
+        State::Credited(credited) if place == Place::WaitingForCard => {
+            let threshold = limits.get(rules::limits::Setting::DelayThreshold);
+            school.now() >= credited.at.after_seconds(threshold)
+        }
+        _ => false,
+    };
+    Ok(Some(Tracker { order, place, delayed }))
+}
+
+async fn place(school: &School, order: &Order) -> Result<Place, ReadFault> {
+    let credited = match &order.state {
+        State::Created | State::Paying { .. } => return Ok(Place::NotPaid),
+        State::Unknown { .. } | State::ExpiredLocal { .. } => return Ok(Place::BeingChecked),
+        State::Closed { .. } => return Ok(Place::Ended),
+        State::Credited(credited) => credited,
+    };
+    if order.arrival == Arrival::Instant {
+        return Ok(Place::InAccount);
+    }
+    if credited.on_card_at.is_some() {
+        return Ok(Place::OnCard);
+    }
+    let holder = school.row(&Key::Person(order.person)).await?.and_then(|row| row.person().cloned());
+    let Some(no) = holder.and_then(|holder| holder.card) else { return Ok(Place::WaitingForCard) };
+    let Some(card) = school.row(&Key::Card(no)).await?.and_then(|row| row.card().cloned()) else {
+        return Ok(Place::WaitingForCard);
+    };
+    let on_its_way = released(school, &card)
+        .await?
+        .is_some_and(|attempt| attempt.items.iter().any(|item| item.source == Source::Order(order.no)));
+    Ok(if on_its_way { Place::OnItsWay } else { Place::WaitingForCard })
+}
+
+/// The newest orders of a holder, newest first, made not after `before`.
+pub async fn orders(
+    school: &School,
+    person: PersonId,
+    before: Micros,
+    most: u32,
+) -> Result<Vec<Order>, ReadFault> {
+    let ask = ListAsk {
+        list: lists::ORDERS,
+        owner: person.0.bytes().to_vec(),
+        from: 0,
+        to: before.get(),
+        backwards: true,
+        most,
+    };
+    let keys: Vec<Key> = school
+        .list(ask)
+        .await?
+        .iter()
+        .filter_map(|listed| Some(Key::Order(OrderNo::from_id(ledger::Id::from_bytes(listed.key[..].try_into().ok()?)))))
+        .collect();
+    Ok(school.rows(&keys).await?.iter().flatten().filter_map(|row| row.order().cloned()).collect())
+}

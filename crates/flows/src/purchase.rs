@@ -1,0 +1,532 @@
+//! What a terminal may not lose: authorisations, reversals, purse debits (R81; M3, M13, M16 to M19).
+//!
+//! Every record is keyed (enrolment, sequence) for ever and answered once: the same record again gets the stored answer,
+//! another record under the same number stops the terminal.
+
+use ledger::{Fen, Id, Micros, Stage as Leg};
+use link::{Answer, DebitEvidence, PurseSale, Record};
+use rules::card::Card;
+use rules::case::{self, Case};
+use rules::chart::{self, Reason};
+use rules::ids::{CardNo, CaseId, EnrolmentId, TerminalNo};
+use rules::limits::Limits;
+use rules::load::Verdict;
+use rules::purchase::{
+    self, Acceptance, AskFacts, Debit, DebitFacts, Evidence, From as PaidFrom, Payment, Refusal, Reversal, Sale, State,
+};
+use rules::words::Words;
+use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
+
+use crate::School;
+use crate::rows::{Campus, Enrolment, Key, RecordNote, Row};
+use crate::tap_load::{freeze, port_debit, post};
+
+/// A record with everything about it that could be checked outside the teller.
+struct Take {
+    enrolment: EnrolmentId,
+    seq: u64,
+    hash: [u8; 32],
+    record: Record,
+    hold_live: bool,
+    evidence: Evidence,
+}
+
+/// Nobody enrolled that terminal.
+struct NotEnrolled;
+
+type Stop = Halt<Campus, NotEnrolled>;
+
+impl Command<Campus> for Take {
+    type Answer = Vec<u8>;
+    type Refusal = NotEnrolled;
+
+    fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
+        let mut keys = vec![Key::Enrolment(self.enrolment), Key::Record(self.enrolment, self.seq)];
+        match &self.record {
+            Record::Authorise { card, .. } => keys.extend(card_keys(seen, CardNo(*card))),
+            Record::Reverse { of } => keys.extend(self.earlier(seen, *of)),
+            Record::Sale(sale) => {
+                keys.extend(card_keys(seen, CardNo(sale.card)));
+                keys.push(Key::Debited(CardNo(sale.card), sale.m));
+                keys.push(Key::Counted(terminal_of(sale), sale.tsn));
+                if let Some(of) = sale.authorised_by {
+                    keys.extend(self.earlier(seen, of));
+                }
+            }
+            Record::Settle { of, .. } => keys.extend(self.earlier(seen, *of)),
+            Record::Gap { .. } => {}
+        }
+        keys
+    }
+
+    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Vec<u8>, Stop> {
+        let enrolment = desk.get(&Key::Enrolment(self.enrolment))?.and_then(Row::enrolment).cloned();
+        let Some(mut enrolment) = enrolment else { return Err(Halt::Refuse(NotEnrolled)) };
+        if enrolment.quarantined || enrolment.replaced {
+            return coded(&Answer::Quarantined);
+        }
+        let key = Key::Record(self.enrolment, self.seq);
+        if let Some(mut note) = desk.get(&key)?.and_then(Row::record).cloned() {
+            if note.hash == self.hash {
+                return Ok(note.answer);
+            }
+            if note.hash == TOMBSTONE && matches!(self.record, Record::Authorise { .. }) {
+                note.hash = self.hash;
+                desk.put(key, Row::Record(note.clone()))?;
+                return Ok(note.answer);
+            }
+            return self.quarantine(desk, enrolment);
+        }
+        let (answer, sale) = match &self.record {
+            Record::Authorise { card, amount, not_after, .. } => {
+                self.authorise(desk, &enrolment, CardNo(*card), *amount, Micros::new(*not_after))?
+            }
+            Record::Reverse { of } => self.reverse(desk, &mut enrolment, *of)?,
+            Record::Sale(debit) => self.debit(desk, &enrolment, debit)?,
+            Record::Settle { of, tac } => self.late_proof(desk, *of, tac.is_some())?,
+            Record::Gap { .. } => (Answer::Taken, None),
+        };
+        let answer = coded(&answer)?;
+        enrolment.came(self.seq);
+        desk.put(key, Row::Record(RecordNote { hash: self.hash, answer: answer.clone(), sale }))?;
+        desk.put(Key::Enrolment(self.enrolment), Row::Enrolment(Box::new(enrolment)))?;
+        Ok(answer)
+    }
+}
+
+/// Hash of a record that was reversed before it arrived.
+const TOMBSTONE: [u8; 32] = [0; 32];
+
+fn coded(answer: &Answer) -> Result<Vec<u8>, Stop> {
+    link::encode(answer).map_err(|fault| Halt::Broken(fault.to_string()))
+}
+
+fn card_keys(seen: &Seen<'_, Campus>, no: CardNo) -> Vec<Key> {
+    let mut keys = vec![Key::Card(no), Key::Settings];
+    let open = seen.row(&Key::Card(no)).and_then(Row::card).map(|card| card.unconfirmed.clone());
+    keys.extend(open.unwrap_or_default().into_iter().map(Key::Sale));
+    keys
+}
+
+fn terminal_of(sale: &PurseSale) -> TerminalNo {
+    let [a, b, c, ..] = sale.terminal;
+    TerminalNo([a, b, c])
+}
+
+fn line_words(words: Words) -> link::Words {
+    link::Words { code: words.code.to_owned(), zh: words.zh, en: words.en }
+}
+
+impl Take {
+    /// An earlier record of this terminal, the sale behind it, and what settling that sale touches.
+    fn earlier(&self, seen: &Seen<'_, Campus>, of: u64) -> Vec<Key> {
+        let mut keys = vec![Key::Record(self.enrolment, of)];
+        let note = seen.row(&Key::Record(self.enrolment, of)).and_then(Row::record);
+        if let Some(id) = note.and_then(|note| note.sale) {
+            keys.push(Key::Sale(id));
+            if let Some(sale) = seen.row(&Key::Sale(id)).and_then(Row::sale) {
+                keys.push(Key::Card(sale.card));
+                keys.extend(debit_keys(sale));
+            }
+        }
+        keys
+    }
+
+    fn sale_behind(&self, desk: &Desk<'_, Campus>, of: u64) -> Result<Option<Sale>, NotLoaded<Key>> {
+        let note = desk.get(&Key::Record(self.enrolment, of))?.and_then(Row::record);
+        match note.and_then(|note| note.sale) {
+            Some(id) => Ok(desk.get(&Key::Sale(id))?.and_then(Row::sale).cloned()),
+            None => Ok(None),
+        }
+    }
+
+    fn authorise(
+        &self,
+        desk: &mut Desk<'_, Campus>,
+        enrolment: &Enrolment,
+        no: CardNo,
+        amount: u32,
+        not_after: Micros,
+    ) -> Result<(Answer, Option<Id>), Stop> {
+        let card = desk.get(&Key::Card(no))?.and_then(Row::card).cloned();
+        let history = desk.get(&Key::Settings)?.and_then(Row::settings);
+        let limits = Limits::at(history.map_or(&[], Vec::as_slice), desk.now());
+        let available =
+            card.as_ref().map_or(Fen::ZERO, |card| desk.account(&chart::available(card.person)).spendable());
+        let purse = match &card {
+            Some(card) => sure_purse(desk, card)?,
+            None => Fen::ZERO,
+        };
+        let amount = Fen::new(i64::from(amount));
+        let facts = AskFacts {
+            card: card.as_ref(),
+            hold_live: self.hold_live,
+            expired: desk.now() > not_after,
+            reversed: false,
+            available,
+            purse,
+            limits: &limits,
+        };
+        let payment = match purchase::authorise(amount, &facts) {
+            Ok(payment) => payment,
+            Err(refusal) => return Ok((refused(&refusal), None)),
+        };
+        let mut sale = Sale {
+            id: desk.new_id(),
+            asked_by: (self.enrolment, self.seq),
+            card: no,
+            person: card.as_ref().map(|card| card.person),
+            merchant: enrolment.merchant,
+            amount,
+            at: desk.now(),
+            state: State::AwaitingPurse,
+            debit: None,
+        };
+        let answer = match (payment, &card) {
+            (Payment::Account, Some(card)) => {
+                let (from, to) = (chart::available(card.person), chart::merchant(enrolment.merchant));
+                post(desk, from, to, amount, Leg::Direct, Reason::SaleFromAccount, sale.id)?;
+                sale.state = State::Paid;
+                let account = desk.account(&from).spendable().get();
+                Answer::Paid { account, purse: purse.get() }
+            }
+            (Payment::Purse, _) => Answer::PayFromPurse { amount: u32::try_from(amount.get()).unwrap_or(0) },
+            (Payment::Account, None) => return Err(Halt::Broken("paid by nobody".to_owned())),
+        };
+        let id = sale.id;
+        desk.insert_new(Key::Sale(id), Row::Sale(Box::new(sale)));
+        Ok((answer, Some(id)))
+    }
+
+    fn reverse(
+        &self,
+        desk: &mut Desk<'_, Campus>,
+        enrolment: &mut Enrolment,
+        of: u64,
+    ) -> Result<(Answer, Option<Id>), Stop> {
+        let key = Key::Record(self.enrolment, of);
+        let arrived = desk.get(&key)?.is_some();
+        let sale = self.sale_behind(desk, of)?;
+        // A refused authorisation made no sale: there is nothing to take back, and no tombstone is needed.
+        if arrived && sale.is_none() {
+            return Ok((Answer::Taken, None));
+        }
+        let id = sale.as_ref().map(|sale| sale.id);
+        match (purchase::reverse(sale.as_ref().map(|sale| sale.state)), sale) {
+            (Reversal::Tombstone, _) => {
+                let answer = coded(&refused(&Refusal::Reversed))?;
+                desk.put(key, Row::Record(RecordNote { hash: TOMBSTONE, answer, sale: None }))?;
+                enrolment.came(of);
+            }
+            (Reversal::GiveBack, Some(mut sale)) => {
+                let person = sale.person.ok_or_else(|| Halt::Broken("paid by nobody".to_owned()))?;
+                let (from, to) = (chart::merchant(sale.merchant), chart::available(person));
+                post(desk, from, to, sale.amount, Leg::Direct, Reason::SaleReversed, sale.id)?;
+                sale.state = State::Reversed;
+                desk.put(Key::Sale(sale.id), Row::Sale(Box::new(sale)))?;
+            }
+            (Reversal::CallOff, Some(mut sale)) => {
+                sale.state = State::CalledOff;
+                desk.put(Key::Sale(sale.id), Row::Sale(Box::new(sale)))?;
+            }
+            (Reversal::Nothing, _) => {}
+            (Reversal::GiveBack | Reversal::CallOff, None) => {
+                return Err(Halt::Broken("a reversal of nothing".to_owned()));
+            }
+        }
+        Ok((Answer::Taken, id))
+    }
+
+    fn debit(
+        &self,
+        desk: &mut Desk<'_, Campus>,
+        enrolment: &Enrolment,
+        told: &PurseSale,
+    ) -> Result<(Answer, Option<Id>), Stop> {
+        let no = CardNo(told.card);
+        let card = desk.get(&Key::Card(no))?.and_then(Row::card).cloned();
+        let before = match told.authorised_by {
+            Some(of) => self.sale_behind(desk, of)?.filter(|sale| sale.card == no && sale.debit.is_none()),
+            None => None,
+        };
+        let amount = Fen::new(i64::from(told.amount));
+        let mut sale = before.clone().unwrap_or_else(|| Sale {
+            id: Id::default(),
+            asked_by: (self.enrolment, self.seq),
+            card: no,
+            person: card.as_ref().map(|card| card.person),
+            merchant: enrolment.merchant,
+            amount,
+            at: desk.now(),
+            state: State::Unconfirmed,
+            debit: None,
+        });
+        if before.is_none() {
+            sale.id = desk.new_id();
+        }
+        sale.amount = amount;
+        sale.debit = Some(debit_of(told));
+        let taken = desk.get(&Key::Debited(no, told.m))?.is_some()
+            || desk.get(&Key::Counted(terminal_of(told), told.tsn))?.is_some();
+        let called_off = before.as_ref().is_some_and(|sale| sale.state == State::CalledOff);
+        let facts = debit_facts(desk, no, card.is_some(), self.evidence, taken, called_off);
+        let acceptance = purchase::accept(amount, &facts);
+        let id = sale.id;
+        apply(desk, card, sale, acceptance)?;
+        Ok((Answer::Taken, Some(id)))
+    }
+
+    /// The terminal brings the card's proof for a sale that it had sent unconfirmed. Without a TAC it is a hint alone: the
+    /// balance that the card authenticates at its next hold decides.
+    fn late_proof(
+        &self,
+        desk: &mut Desk<'_, Campus>,
+        of: u64,
+        with_tac: bool,
+    ) -> Result<(Answer, Option<Id>), Stop> {
+        let Some(sale) = self.sale_behind(desk, of)? else { return Ok((Answer::Taken, None)) };
+        let id = sale.id;
+        let proved = with_tac && self.evidence == Evidence::Proved && sale.state == State::Unconfirmed;
+        if proved && let Some(mut card) = desk.get(&Key::Card(sale.card))?.and_then(Row::card).cloned() {
+            let no = card.no;
+            settle(desk, &mut card, sale, Verdict::Debited)?;
+            desk.put(Key::Card(no), Row::Card(card))?;
+        }
+        Ok((Answer::Taken, Some(id)))
+    }
+
+    fn quarantine(&self, desk: &mut Desk<'_, Campus>, mut enrolment: Enrolment) -> Result<Vec<u8>, Stop> {
+        enrolment.quarantined = true;
+        let id = CaseId(desk.new_id());
+        let detail = format!("terminal {}: another record under number {}", enrolment.terminal, self.seq);
+        let (kind, opened_at) = (case::Kind::TerminalQuarantined, desk.now());
+        let reference = self.enrolment.0;
+        crate::cases::open(desk, Case { id, kind, opened_at, reference, amount: Fen::ZERO, detail });
+        desk.put(Key::Enrolment(self.enrolment), Row::Enrolment(Box::new(enrolment)))?;
+        coded(&Answer::Quarantined)
+    }
+}
+
+fn refused(refusal: &Refusal) -> Answer {
+    let balances = match refusal {
+        Refusal::NotEnough { account, purse } => Some((account.get(), purse.get())),
+        _ => None,
+    };
+    Answer::Refused { words: line_words(refusal.words()), balances }
+}
+
+/// What the purse surely holds: the book's shadow, less what was spent early, less sales that may have debited it.
+fn sure_purse(desk: &Desk<'_, Campus>, card: &Card) -> Result<Fen, NotLoaded<Key>> {
+    let mut purse = desk.account(&chart::on_card(card.no)).balance();
+    let suspense = desk.account(&chart::suspense_card(card.no)).balance();
+    purse = purse.plus(suspense).unwrap_or(Fen::ZERO);
+    for id in &card.unconfirmed {
+        if let Some(sale) = desk.get(&Key::Sale(*id))?.and_then(Row::sale) {
+            purse = purse.minus(sale.amount).unwrap_or(Fen::ZERO);
+        }
+    }
+    Ok(purse.max(Fen::ZERO))
+}
+
+fn debit_of(told: &PurseSale) -> Debit {
+    Debit {
+        old_balance: told.old_balance,
+        m: told.m,
+        terminal: told.terminal,
+        tsn: told.tsn,
+        date: told.stamp.date,
+        time: told.stamp.time,
+        key_version: told.key_version,
+        algorithm: told.algorithm,
+    }
+}
+
+fn debit_facts(
+    desk: &Desk<'_, Campus>,
+    no: CardNo,
+    card_known: bool,
+    evidence: Evidence,
+    taken: bool,
+    called_off: bool,
+) -> DebitFacts {
+    let on_card = desk.account(&chart::on_card(no));
+    DebitFacts {
+        card_known,
+        evidence,
+        taken,
+        called_off,
+        on_card: on_card.balance(),
+        in_transit: on_card.credits_pending,
+        suspense: desk.account(&chart::suspense_card(no)).balance(),
+    }
+}
+
+/// Keys that a debit claims for ever once it is proved (M6).
+pub(crate) fn debit_keys(sale: &Sale) -> Vec<Key> {
+    let Some(debit) = sale.debit else { return Vec::new() };
+    let [a, b, c, ..] = debit.terminal;
+    vec![Key::Debited(sale.card, debit.m), Key::Counted(TerminalNo([a, b, c]), debit.tsn)]
+}
+
+/// Puts on the desk what was decided about a debit; writes the sale, and the card when it changes.
+fn apply<R>(
+    desk: &mut Desk<'_, Campus>,
+    card: Option<Card>,
+    mut sale: Sale,
+    acceptance: Acceptance,
+) -> Result<(), Halt<Campus, R>> {
+    match acceptance {
+        Acceptance::Keep => {
+            sale.state = State::Unconfirmed;
+            if let Some(mut card) = card {
+                card.unconfirmed.push(sale.id);
+                desk.put(Key::Card(card.no), Row::Card(card))?;
+            }
+        }
+        Acceptance::Post { from, case } => {
+            let (account, reason) = match from {
+                PaidFrom::OnCard => (chart::on_card(sale.card), Reason::SaleFromPurse),
+                PaidFrom::Unproved => (chart::suspense_card(sale.card), Reason::SaleFromUnproved),
+            };
+            post(desk, account, chart::merchant(sale.merchant), sale.amount, Leg::Direct, reason, sale.id)?;
+            sale.state = State::FromPurse;
+            for key in debit_keys(&sale) {
+                desk.put(key, Row::Sold(sale.id))?;
+            }
+            if let Some(kind) = case {
+                open_case(desk, kind, &sale, Fen::ZERO);
+            }
+        }
+        Acceptance::Suspend { case, pay, freeze: stop } => {
+            let paid = if pay { sale.amount } else { Fen::ZERO };
+            let id = open_case(desk, case, &sale, paid);
+            if pay {
+                let (from, to) = (chart::suspense_case(id), chart::merchant(sale.merchant));
+                post(desk, from, to, sale.amount, Leg::Direct, Reason::SaleUnexplained, sale.id)?;
+            }
+            sale.state = State::Suspended(id);
+            if stop && let Some(card) = card {
+                freeze(desk, card)?;
+            }
+        }
+    }
+    desk.insert_new(Key::Sale(sale.id), Row::Sale(Box::new(sale)));
+    Ok(())
+}
+
+fn open_case(desk: &mut Desk<'_, Campus>, kind: case::Kind, sale: &Sale, amount: Fen) -> CaseId {
+    let id = CaseId(desk.new_id());
+    let debit = sale.debit.map_or(String::new(), |debit| {
+        format!(", M {}, TSN {}, terminal id {:02X?}", debit.m, debit.tsn, debit.terminal)
+    });
+    let detail = format!("card {}, {} yuan{debit}", sale.card, sale.amount);
+    crate::cases::open(desk, Case { id, kind, opened_at: desk.now(), reference: sale.id, amount, detail });
+    id
+}
+
+/// Settles an open sale. The caller writes the card.
+pub(crate) fn settle<R>(
+    desk: &mut Desk<'_, Campus>,
+    card: &mut Card,
+    mut sale: Sale,
+    verdict: Verdict,
+) -> Result<(), Halt<Campus, R>> {
+    match verdict {
+        Verdict::Open => return Ok(()),
+        Verdict::NotDebited => {
+            sale.state = State::NotDebited;
+            desk.put(Key::Sale(sale.id), Row::Sale(Box::new(sale.clone())))?;
+        }
+        Verdict::Debited => {
+            let mut taken = false;
+            for key in debit_keys(&sale) {
+                taken |= desk.get(&key)?.is_some();
+            }
+            let facts = debit_facts(desk, card.no, true, Evidence::Proved, taken, false);
+            match purchase::accept(sale.amount, &facts) {
+                // Its counter belongs to another proved sale, so this one never debited the card.
+                Acceptance::Suspend { case: case::Kind::SaleConflict, .. } => {
+                    sale.state = State::NotDebited;
+                    desk.put(Key::Sale(sale.id), Row::Sale(Box::new(sale.clone())))?;
+                }
+                acceptance => apply(desk, None, sale.clone(), acceptance)?,
+            }
+        }
+    }
+    card.unconfirmed.retain(|id| *id != sale.id);
+    Ok(())
+}
+
+impl Enrolment {
+    /// Record `seq` came.
+    fn came(&mut self, seq: u64) {
+        self.last_seq = self.last_seq.max(seq);
+        if seq > self.contiguous && !self.beyond.contains(&seq) {
+            self.beyond.push(seq);
+        }
+        while let Some(next) = self.contiguous.checked_add(1)
+            && let Some(place) = self.beyond.iter().position(|each| *each == next)
+        {
+            self.beyond.swap_remove(place);
+            self.contiguous = next;
+        }
+    }
+}
+
+/// Takes a journalled record of a terminal and gives the answer to it; `None` when nothing could be decided now and the
+/// terminal shall send it again.
+///
+/// Repeats: the same record gets the stored answer, byte for byte; another one under its number is `Quarantined`.
+/// Source: R81; M3, M17, M19.
+pub async fn take(school: &School, enrolment: EnrolmentId, seq: u64, record: Record) -> Option<Answer> {
+    let now = school.now();
+    let hold_live = match &record {
+        Record::Authorise { card, hold, .. } => school.nonces.holds(CardNo(*card), enrolment, *hold, now),
+        _ => false,
+    };
+    let evidence = evidence(school, enrolment, &record).await;
+    let hash = record_hash(&record)?;
+    match school.submit(Take { enrolment, seq, hash, record, hold_live, evidence }).await {
+        Ok(answer) => link::decode(&answer).ok(),
+        Err(Rejected::Refused(NotEnrolled)) => Some(Answer::Quarantined),
+        Err(Rejected::Fault(_)) => None,
+    }
+}
+
+fn record_hash(record: &Record) -> Option<[u8; 32]> {
+    let bytes = link::encode(record).ok()?;
+    let change = ledger::row_digest("terminal record", b"", Some(&bytes));
+    let mut hash = [0; 32];
+    for (to, from) in hash.iter_mut().zip(change.content.iter().chain(&change.key)) {
+        *to = *from;
+    }
+    Some(hash)
+}
+
+/// Checks a TAC over the debit it belongs to. A debit never changes, so it may be read beside the teller.
+async fn evidence(school: &School, enrolment: EnrolmentId, record: &Record) -> Evidence {
+    let check = |card: CardNo, amount: u32, debit: &Debit, tac: [u8; 4]| {
+        match school.card_keys.proves_purchase(card, &port_debit(amount, debit), tac) {
+            true => Evidence::Proved,
+            false => Evidence::WrongTac,
+        }
+    };
+    match record {
+        Record::Sale(told) => match told.evidence {
+            DebitEvidence::Tac(tac) => check(CardNo(told.card), told.amount, &debit_of(told), tac),
+            DebitEvidence::Unconfirmed => Evidence::None,
+        },
+        Record::Settle { of, tac: Some(tac) } => {
+            let note = school.row(&Key::Record(enrolment, *of)).await.ok().flatten();
+            let id = note.as_ref().and_then(Row::record).and_then(|note| note.sale);
+            let Some(id) = id else { return Evidence::None };
+            let Ok(Some(Row::Sale(sale))) = school.row(&Key::Sale(id)).await else { return Evidence::None };
+            let Some(debit) = sale.debit else { return Evidence::None };
+            check(sale.card, u32::try_from(sale.amount.get()).unwrap_or(0), &debit, *tac)
+        }
+        Record::Settle { tac: None, .. }
+        | Record::Authorise { .. }
+        | Record::Reverse { .. }
+        | Record::Gap { .. } => Evidence::None,
+    }
+}

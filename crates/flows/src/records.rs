@@ -1,0 +1,109 @@
+//! A holder's records: every top-up and every purchase, newest first (R92).
+
+use ledger::{Fen, Id, Micros};
+use rules::ids::{OrderNo, PersonId};
+use rules::purchase::Sale;
+use rules::top_up::{Order, State};
+
+use crate::home::orders;
+use crate::ports::ListAsk;
+use crate::rows::{Key, Merchant, lists};
+use crate::{ReadFault, School};
+
+/// One line of a holder's records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// Money that came in.
+    TopUp(Box<Order>),
+    /// Money that went out, or was about to.
+    Purchase(Box<Sale>, Option<Merchant>),
+}
+
+impl Record {
+    /// When it happened: a top-up counts from its credit, as long as it has none from its making.
+    pub fn at(&self) -> Micros {
+        match self {
+            Record::TopUp(order) => match &order.state {
+                State::Credited(credited) => credited.at,
+                _ => order.created_at,
+            },
+            Record::Purchase(sale, _) => sale.at,
+        }
+    }
+
+    /// How much.
+    pub fn amount(&self) -> Fen {
+        match self {
+            Record::TopUp(order) => order.amount,
+            Record::Purchase(sale, _) => sale.amount,
+        }
+    }
+
+    /// Number that the holder can name (R92).
+    pub fn number(&self) -> String {
+        match self {
+            Record::TopUp(order) => order.no.to_string(),
+            Record::Purchase(sale, _) => sale.id.to_string(),
+        }
+    }
+}
+
+/// Records of `person` not after `before`, newest first, at most `most`; unpaid orders are not among them.
+pub async fn records(
+    school: &School,
+    person: PersonId,
+    before: Micros,
+    most: u32,
+) -> Result<Vec<Record>, ReadFault> {
+    let mut records: Vec<Record> = orders(school, person, before, most)
+        .await?
+        .into_iter()
+        .filter(|order| matches!(order.state, State::Credited(_)))
+        .map(|order| Record::TopUp(Box::new(order)))
+        .collect();
+    for sale in sales(school, person, before, most).await? {
+        let merchant = merchant_of(school, &sale).await?;
+        records.push(Record::Purchase(Box::new(sale), merchant));
+    }
+    records.retain(|record| record.at() <= before);
+    records.sort_by_key(|record| std::cmp::Reverse(record.at()));
+    records.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    Ok(records)
+}
+
+async fn sales(school: &School, person: PersonId, before: Micros, most: u32) -> Result<Vec<Sale>, ReadFault> {
+    let ask = ListAsk {
+        list: lists::SALES,
+        owner: person.0.bytes().to_vec(),
+        from: 0,
+        to: before.get(),
+        backwards: true,
+        most,
+    };
+    let keys: Vec<Key> = school
+        .list(ask)
+        .await?
+        .iter()
+        .filter_map(|listed| Some(Key::Sale(Id::from_bytes(listed.key[..].try_into().ok()?))))
+        .collect();
+    Ok(school.rows(&keys).await?.iter().flatten().filter_map(|row| row.sale().cloned()).collect())
+}
+
+async fn merchant_of(school: &School, sale: &Sale) -> Result<Option<Merchant>, ReadFault> {
+    Ok(school.row(&Key::Merchant(sale.merchant)).await?.and_then(|row| row.merchant().cloned()))
+}
+
+/// One record of `person` by its number, as [`Record::number`] gives it; `None` when that person has no such record.
+pub async fn record(school: &School, person: PersonId, number: &str) -> Result<Option<Record>, ReadFault> {
+    if let Ok(no) = OrderNo::parse(number) {
+        let order = school.row(&Key::Order(no)).await?.and_then(|row| row.order().cloned());
+        return Ok(order.filter(|order| order.person == person).map(|order| Record::TopUp(Box::new(order))));
+    }
+    let Ok(id) = Id::parse(number) else { return Ok(None) };
+    let Some(sale) = school.row(&Key::Sale(id)).await?.and_then(|row| row.sale().cloned()) else { return Ok(None) };
+    if sale.person != Some(person) {
+        return Ok(None);
+    }
+    let merchant = merchant_of(school, &sale).await?;
+    Ok(Some(Record::Purchase(Box::new(sale), merchant)))
+}

@@ -1,0 +1,602 @@
+//! A card is held to a terminal: it proves itself, what waits is loaded, and its holder may pay (R31 to R34; M10 to M13).
+//!
+//! Order of one tap: [`open`] gives nonce and amount; [`begin`] takes the card's INITIALIZE answer, settles what was open,
+//! and releases a load or says that nothing is to be loaded; [`confirm`] takes the card's TAC.
+
+use ledger::{Fen, Id, Stage as Leg, Transfer};
+use rules::calendar::card_stamp;
+use rules::card::{self, Card};
+use rules::case::{self, Case};
+use rules::chart::{self, Reason};
+use rules::ids::{CardNo, CaseId, EnrolmentId, PersonId, TerminalNo};
+use rules::limits::Limits;
+use rules::load::{
+    self, Attempt, Confirmation, Decision, Facts, Item, Next, Purse, Refusal, Resolution, Session, Source, Stage,
+    State, Unconfirmed, Verdict,
+};
+use rules::purchase::Sale;
+use rules::top_up;
+use rules::words::Words;
+use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
+
+use crate::nonces::Nonce;
+use crate::ports::{CardStamp, LoadSession, PurseDebit};
+use crate::rows::{Campus, Key, Row};
+use crate::school::fault_words;
+use crate::{School, purchase};
+
+/// Nonce and amount for the first INITIALIZE of a tap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// After the terminal number.
+    pub nonce: [u8; 3],
+    /// In fen, at least 1.
+    pub amount: u32,
+    /// Open purse sales for which the card shall be asked for a proof: M before each.
+    pub prove: Vec<u16>,
+}
+
+/// What comes after an INITIALIZE or a CREDIT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Onward {
+    /// Give this to the card.
+    Release {
+        /// Attempt number.
+        k: u32,
+        /// In fen.
+        amount: u32,
+        /// Platform's date and time.
+        stamp: CardStamp,
+        /// MAC2.
+        mac2: [u8; 4],
+    },
+    /// INITIALIZE again.
+    Again {
+        /// Fresh nonce.
+        nonce: [u8; 3],
+        /// In fen.
+        amount: u32,
+    },
+    /// The card is proved; nothing (more) is to be loaded.
+    Done {
+        /// The hold by which it may pay.
+        hold: [u8; 16],
+        /// What came onto the card, in fen.
+        loaded: u32,
+        /// The purse as the card proved it, in fen.
+        purse: u32,
+        /// Spendable on line.
+        account: Fen,
+    },
+}
+
+/// What the rows of a card say, gathered for a rule.
+struct CardView {
+    card: Card,
+    attempt: Option<Attempt>,
+    waiting: Vec<Item>,
+    purse: Purse,
+    limits: Limits,
+    sales: Vec<Sale>,
+}
+
+impl CardView {
+    fn needs(seen: &Seen<'_, Campus>, no: CardNo) -> Vec<Key> {
+        let mut keys = vec![Key::Card(no), Key::Settings];
+        let Some(card) = seen.row(&Key::Card(no)).and_then(Row::card) else { return keys };
+        keys.push(Key::Waiting(card.person));
+        keys.extend(card.unconfirmed.iter().map(|sale| Key::Sale(*sale)));
+        if let Some(k) = card.released {
+            keys.push(Key::Attempt(no, k));
+        }
+        keys
+    }
+
+    fn gather(desk: &Desk<'_, Campus>, no: CardNo) -> Result<Option<CardView>, NotLoaded<Key>> {
+        let Some(card) = desk.get(&Key::Card(no))?.and_then(Row::card).cloned() else { return Ok(None) };
+        let attempt = match card.released {
+            Some(k) => desk.get(&Key::Attempt(no, k))?.and_then(Row::attempt).cloned(),
+            None => None,
+        };
+        let waiting = desk.get(&Key::Waiting(card.person))?.and_then(Row::waiting).cloned().unwrap_or_default();
+        let history = desk.get(&Key::Settings)?.and_then(Row::settings);
+        let limits = Limits::at(history.map_or(&[], Vec::as_slice), desk.now());
+        let mut sales = Vec::new();
+        for id in &card.unconfirmed {
+            sales.extend(desk.get(&Key::Sale(*id))?.and_then(Row::sale).cloned());
+        }
+        let purse = Purse {
+            on_card: desk.account(&chart::on_card(no)).balance(),
+            suspense: desk.account(&chart::suspense_card(no)).balance(),
+            available: desk.account(&chart::available(card.person)).spendable(),
+        };
+        Ok(Some(CardView { card, attempt, waiting, purse, limits, sales }))
+    }
+
+    fn facts(&self, stage: Stage) -> Facts<'_> {
+        Facts {
+            card: &self.card,
+            attempt: self.attempt.as_ref(),
+            waiting: &self.waiting,
+            purse: self.purse,
+            stage,
+            limits: &self.limits,
+        }
+    }
+}
+
+/// Looks, changes nothing: goes through the teller so that it sees what was decided last.
+struct Open {
+    card: CardNo,
+    stage: Stage,
+}
+
+impl Command<Campus> for Open {
+    type Answer = (u32, u32, Vec<u16>);
+    type Refusal = Refusal;
+
+    fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
+        CardView::needs(seen, self.card)
+    }
+
+    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Self::Answer, Halt<Campus, Refusal>> {
+        let view = CardView::gather(desk, self.card)?.ok_or(Halt::Refuse(Refusal::UnknownCard))?;
+        card::usable(view.card.state).map_err(|refusal| Halt::Refuse(Refusal::Card(refusal)))?;
+        let prove = view.sales.iter().filter_map(|sale| sale.debit.map(|debit| debit.m)).collect();
+        Ok((load::first_amount(&view.facts(self.stage)), view.card.attempt, prove))
+    }
+}
+
+/// A card lies on a terminal: gives nonce and amount for INITIALIZE FOR LOAD.
+///
+/// Errors: words of [`Refusal`], or of a fault. Repeats: a fresh nonce each time; the older one is dead. Source: M11.
+pub async fn open(
+    school: &School,
+    enrolment: EnrolmentId,
+    card: CardNo,
+    stage: Stage,
+) -> Result<Opened, Words> {
+    let (amount, attempt, prove) = school.submit(Open { card, stage }).await.map_err(rejected)?;
+    let bytes = issue(school, enrolment, card, attempt, stage);
+    Ok(Opened { nonce: bytes, amount, prove })
+}
+
+fn issue(school: &School, enrolment: EnrolmentId, card: CardNo, attempt: u32, stage: Stage) -> [u8; 3] {
+    let bytes = school.random();
+    school.nonces.issue(card, Nonce { bytes, enrolment, attempt, stage, at: school.now() });
+    bytes
+}
+
+fn rejected(rejected: Rejected<Refusal>) -> Words {
+    match rejected {
+        Rejected::Refused(refusal) => refusal.words(),
+        Rejected::Fault(fault) => fault_words(&fault),
+    }
+}
+
+/// Settles what was open and releases a load, in one commit.
+struct Begin {
+    enrolment: EnrolmentId,
+    card: CardNo,
+    session: Session,
+    nonce: Option<Nonce>,
+    proved: Vec<Id>,
+}
+
+enum Begun {
+    Release(Box<Attempt>),
+    Again { amount: u32, attempt: u32 },
+    Done { person: PersonId, loaded: u32 },
+    Alarm,
+}
+
+impl Command<Campus> for Begin {
+    type Answer = Begun;
+    type Refusal = Refusal;
+
+    fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
+        let mut keys = CardView::needs(seen, self.card);
+        keys.push(Key::Enrolment(self.enrolment));
+        let Some(card) = seen.row(&Key::Card(self.card)).and_then(Row::card) else { return keys };
+        keys.push(Key::Attempt(self.card, card.attempt.saturating_add(1)));
+        keys.push(Key::Applied(self.card, card.n));
+        for id in &card.unconfirmed {
+            if let Some(sale) = seen.row(&Key::Sale(*id)).and_then(Row::sale) {
+                keys.extend(purchase::debit_keys(sale));
+            }
+        }
+        let attempt = card.released.and_then(|k| seen.row(&Key::Attempt(self.card, k))).and_then(Row::attempt);
+        keys.extend(attempt.into_iter().flat_map(order_keys));
+        keys
+    }
+
+    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Begun, Halt<Campus, Refusal>> {
+        let refuse = |refusal| Halt::Refuse(refusal);
+        let terminal = desk.get(&Key::Enrolment(self.enrolment))?.and_then(Row::enrolment);
+        let Some(terminal) = terminal.map(|enrolment| enrolment.terminal) else { return Err(refuse(Refusal::NotProved)) };
+        let view = CardView::gather(desk, self.card)?.ok_or(refuse(Refusal::UnknownCard))?;
+        let stage = self.nonce.map_or(Stage::Load, |nonce| nonce.stage);
+        let live = self.nonce.is_some_and(|nonce| nonce.attempt == view.card.attempt)
+            && self.session.terminal.starts_with(&terminal.0);
+        let open_sales: Vec<Unconfirmed> = view
+            .sales
+            .iter()
+            .map(|sale| Unconfirmed { amount: sale.amount, proved: self.proved.contains(&sale.id) })
+            .collect();
+        let decision = load::begin(&view.facts(stage), &self.session, live, &open_sales).map_err(refuse)?;
+        match (decision, view.attempt.clone()) {
+            (Decision::Resend, Some(attempt)) => Ok(Begun::Release(Box::new(attempt))),
+            (Decision::Resend, None) => Err(Halt::Broken("a resend of nothing".to_owned())),
+            (Decision::Alarm(kind), _) => {
+                alarm(desk, &view.card, kind, &self.session)?;
+                Ok(Begun::Alarm)
+            }
+            (Decision::Proceed { resolution, sales, next }, _) => {
+                self.proceed(desk, view, terminal, resolution, &sales, next)
+            }
+        }
+    }
+}
+
+impl Begin {
+    fn proceed(
+        &self,
+        desk: &mut Desk<'_, Campus>,
+        mut view: CardView,
+        terminal: TerminalNo,
+        resolution: Resolution,
+        verdicts: &[Verdict],
+        next: Next,
+    ) -> Result<Begun, Halt<Campus, Refusal>> {
+        let mut loaded = 0;
+        if let Some(attempt) = view.attempt.take() {
+            match resolution {
+                Resolution::Nothing => {}
+                Resolution::Applied => {
+                    loaded = attempt.session.amount;
+                    applied(desk, &mut view.card, attempt)?;
+                }
+                Resolution::NotApplied => not_applied(desk, &mut view.card, &mut view.waiting, attempt)?,
+            }
+        }
+        for (sale, verdict) in view.sales.into_iter().zip(verdicts) {
+            purchase::settle(desk, &mut view.card, sale, *verdict)?;
+        }
+        let person = view.card.person;
+        let begun = match next {
+            Next::Done => Begun::Done { person, loaded },
+            Next::Again { amount } => Begun::Again { amount, attempt: view.card.attempt },
+            Next::Release { items, fill } => {
+                let _ = terminal;
+                view.waiting.clear();
+                Begun::Release(Box::new(self.release(desk, &mut view.card, items, fill)?))
+            }
+        };
+        desk.put(Key::Waiting(person), Row::Waiting(view.waiting))?;
+        desk.put(Key::Card(self.card), Row::Card(view.card))?;
+        Ok(begun)
+    }
+
+    /// Sets the money aside and writes the attempt; its MAC2 is made only after the commit (M11).
+    fn release(
+        &self,
+        desk: &mut Desk<'_, Campus>,
+        card: &mut Card,
+        mut items: Vec<Item>,
+        fill: Fen,
+    ) -> Result<Attempt, Halt<Campus, Refusal>> {
+        let k = card.attempt.saturating_add(1);
+        let reference = desk.new_id();
+        if fill.is_positive() {
+            let (from, to) = (chart::available(card.person), chart::awaiting_tap(card.person));
+            post(desk, from, to, fill, Leg::Direct, Reason::FloatSetAside, reference)?;
+            items.push(Item { source: Source::Float, amount: fill, since: desk.now() });
+        }
+        let (from, to) = (chart::awaiting_tap(card.person), chart::on_card(card.no));
+        let amount = Fen::new(i64::from(self.session.amount));
+        let pend = post(desk, from, to, amount, Leg::Pend, Reason::LoadReleased, reference)?;
+        let (date, time) = card_stamp(desk.now());
+        let attempt = Attempt {
+            card: card.no,
+            k,
+            session: self.session,
+            date,
+            time,
+            items,
+            pend,
+            released_at: desk.now(),
+            state: State::Released,
+        };
+        desk.put(Key::Attempt(card.no, k), Row::Attempt(Box::new(attempt.clone())))?;
+        card.attempt = k;
+        card.released = Some(k);
+        Ok(attempt)
+    }
+}
+
+fn order_keys(attempt: &Attempt) -> Vec<Key> {
+    let orders = attempt.items.iter().filter_map(|item| match item.source {
+        Source::Order(no) => Some(Key::Order(no)),
+        Source::Float => None,
+    });
+    orders.collect()
+}
+
+/// One transfer of a load or a sale; gives its sequence.
+pub(crate) fn post<R>(
+    desk: &mut Desk<'_, Campus>,
+    debit: ledger::AccountKey,
+    credit: ledger::AccountKey,
+    amount: Fen,
+    stage: Leg,
+    reason: Reason,
+    reference: Id,
+) -> Result<u64, Halt<Campus, R>> {
+    let (id, effective_at) = (desk.new_id(), desk.now());
+    let transfer =
+        Transfer { id, debit, credit, amount, stage, effective_at, code: reason.number(), reference };
+    match desk.post(&transfer) {
+        Ok(row) => Ok(row.seq),
+        Err(refusal) => Err(Halt::Broken(format!("{reason:?}: {refusal}"))),
+    }
+}
+
+/// The card took the load: the money is on it, its orders are done, and what was spent early is made good (M13).
+fn applied(desk: &mut Desk<'_, Campus>, card: &mut Card, mut attempt: Attempt) -> Result<(), Halt<Campus, Refusal>> {
+    let amount = Fen::new(i64::from(attempt.session.amount));
+    let (from, to) = (chart::awaiting_tap(card.person), chart::on_card(card.no));
+    let reference = Id::new(u128::from(card.no.0));
+    post(desk, from, to, amount, Leg::Post(attempt.pend), Reason::LoadApplied, reference)?;
+    let suspense = desk.account(&chart::suspense_card(card.no)).balance();
+    let early = Fen::ZERO.minus(suspense).unwrap_or(Fen::ZERO).min(desk.account(&to).balance());
+    if early.is_positive() {
+        post(desk, to, chart::suspense_card(card.no), early, Leg::Direct, Reason::UnprovedSettled, reference)?;
+    }
+    for key in order_keys(&attempt) {
+        if let Some(order) = desk.get(&key)?.and_then(Row::order) {
+            let standing = rules::person::Standing::Open;
+            let moved = top_up::decide(order, &top_up::Event::Loaded, standing, desk.now()).order;
+            desk.put(key, Row::Order(Box::new(moved)))?;
+        }
+    }
+    let n = attempt.session.n;
+    attempt.state = State::Applied { at: desk.now() };
+    card.n = n.saturating_add(1);
+    card.released = None;
+    desk.put(Key::Applied(card.no, n), Row::Applied(attempt.k))?;
+    desk.put(Key::Attempt(card.no, attempt.k), Row::Attempt(Box::new(attempt)))?;
+    Ok(())
+}
+
+/// The card did not take it and cannot any more: its items wait again, its fill goes back to the account (M10).
+fn not_applied(
+    desk: &mut Desk<'_, Campus>,
+    card: &mut Card,
+    waiting: &mut Vec<Item>,
+    mut attempt: Attempt,
+) -> Result<(), Halt<Campus, Refusal>> {
+    let amount = Fen::new(i64::from(attempt.session.amount));
+    let (from, to) = (chart::awaiting_tap(card.person), chart::on_card(card.no));
+    let reference = Id::new(u128::from(card.no.0));
+    post(desk, from, to, amount, Leg::Void(attempt.pend), Reason::LoadNotApplied, reference)?;
+    for item in &attempt.items {
+        match item.source {
+            Source::Order(_) => waiting.push(*item),
+            Source::Float => {
+                let back = chart::available(card.person);
+                post(desk, from, back, item.amount, Leg::Direct, Reason::FloatReturned, reference)?;
+            }
+        }
+    }
+    waiting.sort_by_key(|item| item.since);
+    attempt.state = State::NotApplied { at: desk.now() };
+    card.released = None;
+    desk.put(Key::Attempt(card.no, attempt.k), Row::Attempt(Box::new(attempt)))?;
+    Ok(())
+}
+
+fn alarm(
+    desk: &mut Desk<'_, Campus>,
+    card: &Card,
+    kind: case::Kind,
+    session: &Session,
+) -> Result<(), NotLoaded<Key>> {
+    let id = CaseId(desk.new_id());
+    let detail = format!(
+        "card {} shows N {} and purse {}; the book has N {} and on_card {}",
+        card.no,
+        session.n,
+        Fen::new(i64::from(session.old_balance)),
+        card.n,
+        desk.account(&chart::on_card(card.no)).balance()
+    );
+    let reference = Id::new(u128::from(card.no.0));
+    crate::cases::open(desk, Case { id, kind, opened_at: desk.now(), reference, amount: Fen::ZERO, detail });
+    freeze(desk, card.clone())
+}
+
+/// Stops a card after an alarm; one that is stopped already stays as it is.
+pub(crate) fn freeze(desk: &mut Desk<'_, Campus>, mut card: Card) -> Result<(), NotLoaded<Key>> {
+    if let Ok(state) = card::decide(card.state, card::Event::Freeze) {
+        card.state = state;
+        card.since = desk.now();
+    }
+    desk.put(Key::Card(card.no), Row::Card(card))
+}
+
+fn port_session(session: &Session) -> LoadSession {
+    LoadSession {
+        old_balance: session.old_balance,
+        n: session.n,
+        key_version: session.key_version,
+        algorithm: session.algorithm,
+        random: session.random,
+        mac1: session.mac1,
+        amount: session.amount,
+        terminal: session.terminal,
+    }
+}
+
+/// The card answered INITIALIZE FOR LOAD. `proofs` are what it answered to the proofs asked for: M before, TAC.
+///
+/// Errors: words of [`Refusal`] or of an alarm; the money has not moved then.
+/// Repeats: the released session again gives the same MAC2; any other repeat needs a fresh nonce.
+/// Source: M10 to M13; JR/T 0025 load transaction, torn transactions.
+pub async fn begin(
+    school: &School,
+    enrolment: EnrolmentId,
+    card: CardNo,
+    session: Session,
+    proofs: &[(u16, [u8; 4])],
+) -> Result<Onward, Words> {
+    if !school.card_keys.proves_load(card, &port_session(&session)) {
+        return Err(Refusal::NotProved.words());
+    }
+    let [_, _, _, a, b, c] = session.terminal;
+    let nonce = school.nonces.take(card, enrolment, [a, b, c], school.now());
+    let proved = proved_sales(school, card, proofs).await;
+    let stage = nonce.map_or(Stage::Load, |nonce| nonce.stage);
+    let begun = school.submit(Begin { enrolment, card, session, nonce, proved }).await.map_err(rejected)?;
+    Ok(match begun {
+        Begun::Release(attempt) => {
+            let stamp = CardStamp { date: attempt.date, time: attempt.time };
+            let mac2 = school.card_keys.release_load(card, &port_session(&attempt.session), stamp);
+            Onward::Release { k: attempt.k, amount: attempt.session.amount, stamp, mac2 }
+        }
+        Begun::Again { amount, attempt } => {
+            Onward::Again { nonce: issue(school, enrolment, card, attempt, stage), amount }
+        }
+        Begun::Done { person, loaded } => done(school, enrolment, card, person, loaded, session.old_balance),
+        Begun::Alarm => return Err(load::alarm_words()),
+    })
+}
+
+fn done(
+    school: &School,
+    enrolment: EnrolmentId,
+    card: CardNo,
+    person: PersonId,
+    loaded: u32,
+    purse: u32,
+) -> Onward {
+    let hold = school.random();
+    school.nonces.hold(card, enrolment, hold, school.now());
+    let account = school.balances.account(&chart::available(person)).spendable();
+    Onward::Done { hold, loaded, purse, account }
+}
+
+/// Which open sales the card's proofs verify for. What is verified never changes, so it may be read beside the teller.
+async fn proved_sales(school: &School, card: CardNo, proofs: &[(u16, [u8; 4])]) -> Vec<Id> {
+    if proofs.is_empty() {
+        return Vec::new();
+    }
+    let Ok(Some(Row::Card(row))) = school.row(&Key::Card(card)).await else { return Vec::new() };
+    let keys: Vec<Key> = row.unconfirmed.iter().map(|id| Key::Sale(*id)).collect();
+    let Ok(sales) = school.rows(&keys).await else { return Vec::new() };
+    let verifies = |sale: &Sale| {
+        let debit = sale.debit?;
+        let (_, tac) = proofs.iter().find(|(m, _)| *m == debit.m)?;
+        let amount = u32::try_from(sale.amount.get()).ok()?;
+        school.card_keys.proves_purchase(card, &port_debit(amount, &debit), *tac).then_some(sale.id)
+    };
+    sales.iter().flatten().filter_map(Row::sale).filter_map(verifies).collect()
+}
+
+/// A debit as the card keys look at it.
+pub(crate) fn port_debit(amount: u32, debit: &rules::purchase::Debit) -> PurseDebit {
+    PurseDebit {
+        amount,
+        terminal: debit.terminal,
+        tsn: debit.tsn,
+        stamp: CardStamp { date: debit.date, time: debit.time },
+        key_version: debit.key_version,
+        algorithm: debit.algorithm,
+    }
+}
+
+/// Posts a proved load.
+struct Confirm {
+    card: CardNo,
+    k: u32,
+    tac_verifies: bool,
+}
+
+struct Confirmed {
+    person: PersonId,
+    /// Newest attempt and what waits now.
+    attempt: u32,
+    waiting: u32,
+}
+
+impl Command<Campus> for Confirm {
+    type Answer = Option<Confirmed>;
+    type Refusal = Refusal;
+
+    fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
+        let mut keys = CardView::needs(seen, self.card);
+        keys.push(Key::Attempt(self.card, self.k));
+        if let Some(attempt) = seen.row(&Key::Attempt(self.card, self.k)).and_then(Row::attempt) {
+            keys.extend(order_keys(attempt));
+            keys.push(Key::Applied(self.card, attempt.session.n));
+        }
+        keys
+    }
+
+    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Self::Answer, Halt<Campus, Refusal>> {
+        let mut view = CardView::gather(desk, self.card)?.ok_or(Halt::Refuse(Refusal::UnknownCard))?;
+        let attempt = desk.get(&Key::Attempt(self.card, self.k))?.and_then(Row::attempt).cloned();
+        match (load::confirm(attempt.as_ref(), self.tac_verifies), attempt) {
+            (Confirmation::Applied, Some(attempt)) => {
+                applied(desk, &mut view.card, attempt)?;
+                desk.put(Key::Card(self.card), Row::Card(view.card.clone()))?;
+            }
+            (Confirmation::AlreadyApplied, _) => {}
+            (Confirmation::TacWrong, Some(attempt)) => {
+                let id = CaseId(desk.new_id());
+                let detail = format!("card {}, attempt {}: TAC of the load does not verify", self.card, self.k);
+                let (kind, opened_at) = (case::Kind::LoadTacWrong, desk.now());
+                let reference = Id::new(u128::from(attempt.card.0));
+                crate::cases::open(desk, Case { id, kind, opened_at, reference, amount: Fen::ZERO, detail });
+                return Ok(None);
+            }
+            (Confirmation::NoSuchAttempt | Confirmation::Applied | Confirmation::TacWrong, _) => {
+                return Err(Halt::Refuse(Refusal::NonceDead));
+            }
+        }
+        let after = CardView::gather(desk, self.card)?.ok_or(Halt::Refuse(Refusal::UnknownCard))?;
+        let waiting = Fen::sum(after.waiting.iter().map(|item| item.amount)).unwrap_or(Fen::ZERO);
+        Ok(Some(Confirmed {
+            person: after.card.person,
+            attempt: after.card.attempt,
+            waiting: u32::try_from(waiting.get()).unwrap_or(0),
+        }))
+    }
+}
+
+/// The card answered CREDIT FOR LOAD with this TAC.
+///
+/// Errors: `TAP_AGAIN` for an attempt that is not open, or a TAC that does not verify (then with a case; the card's next
+/// INITIALIZE decides). Repeats: the same TAC again is answered again. Source: M11; JR/T 0025.
+pub async fn confirm(
+    school: &School,
+    enrolment: EnrolmentId,
+    card: CardNo,
+    k: u32,
+    tac: [u8; 4],
+) -> Result<Onward, Words> {
+    // An attempt's session never changes, so the check may read it beside the teller.
+    let Ok(Some(Row::Attempt(attempt))) = school.row(&Key::Attempt(card, k)).await else {
+        return Err(Refusal::NonceDead.words());
+    };
+    let stamp = CardStamp { date: attempt.date, time: attempt.time };
+    let tac_verifies = school.card_keys.proves_loaded(card, &port_session(&attempt.session), stamp, tac);
+    let confirmed = school.submit(Confirm { card, k, tac_verifies }).await.map_err(rejected)?;
+    let Some(confirmed) = confirmed else { return Err(Refusal::NotProved.words()) };
+    if confirmed.waiting > 0 {
+        let nonce = issue(school, enrolment, card, confirmed.attempt, Stage::Load);
+        return Ok(Onward::Again { nonce, amount: confirmed.waiting });
+    }
+    let amount = attempt.session.amount;
+    let purse = attempt.session.old_balance.saturating_add(amount);
+    Ok(done(school, enrolment, card, confirmed.person, amount, purse))
+}

@@ -1,0 +1,521 @@
+//! A top-up through WeChat: made, told to the provider, paid, credited (R17 to R22, R27 to R30, R67).
+//!
+//! Three doors lead to the same [`Settle`] command: a notice, a query that is due, and a query because the holder looks.
+//! Whichever comes first credits; the others find it done.
+
+use ledger::{Fen, Id, Micros, Stage, Transfer};
+use rules::calendar::campus_day;
+use rules::case::{self, Case};
+use rules::chart::{self, Channel, Reason};
+use rules::ids::{CaseId, OrderNo, PersonId};
+use rules::limits::Limits;
+use rules::load::{Item, Source};
+use rules::person::Standing;
+use rules::top_up::{self, Arrival, Effect, Event, OpenFacts, OpenRefusal, Order, Paid, State, Suspicion};
+use rules::words::Words;
+use teller::{Command, Desk, Halt, Rejected, Seen};
+
+use crate::ports::{Bridge, ChannelError, NoticeFault, Payment, PrepayWish, RawNotice, Trade};
+use crate::rows::{Campus, FormNote, Key, Ordered, PaymentNote, Row};
+use crate::school::fault_words;
+use crate::{ReadFault, School};
+
+/// Makes an order. Keyed by the form: the same form again gives the same order (I5).
+struct Open {
+    person: PersonId,
+    amount: Fen,
+    payer: String,
+    form: [u8; 16],
+    input: [u8; 32],
+    no: OrderNo,
+}
+
+/// Why no order was made.
+enum OpenStop {
+    Rule(OpenRefusal),
+    OtherInput,
+    NobodyThere,
+}
+
+impl Command<Campus> for Open {
+    type Answer = OrderNo;
+    type Refusal = OpenStop;
+
+    fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
+        let mut keys = vec![
+            Key::Person(self.person),
+            Key::Ordered(self.person),
+            Key::Order(self.no),
+            Key::Form(self.person, self.form),
+            Key::Settings,
+        ];
+        let holder = seen.row(&Key::Person(self.person)).and_then(Row::person);
+        keys.extend(holder.and_then(|holder| holder.card).map(Key::Card));
+        keys
+    }
+
+    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<OrderNo, Halt<Campus, OpenStop>> {
+        if let Some(form) = desk.get(&Key::Form(self.person, self.form))?.and_then(Row::form) {
+            return match form.input == self.input {
+                true => Ok(OrderNo::from_id(form.made)),
+                false => Err(Halt::Refuse(OpenStop::OtherInput)),
+            };
+        }
+        let now = desk.now();
+        let limits = limits_on(desk)?;
+        let holder = desk.get(&Key::Person(self.person))?.and_then(Row::person).cloned();
+        let Some(holder) = holder else { return Err(Halt::Refuse(OpenStop::NobodyThere)) };
+        let card = match holder.card {
+            Some(no) => desk.get(&Key::Card(no))?.and_then(Row::card).cloned(),
+            None => None,
+        };
+        let mut ordered = ordered_on(desk, self.person, now)?;
+        let holds = holds(desk, self.person, card.as_ref().map(|card| card.no));
+        let open_orders = Fen::sum(ordered.open.iter().map(|(_, amount)| *amount)).unwrap_or(Fen::ZERO);
+        let facts = OpenFacts {
+            limits: &limits,
+            standing: holder.standing,
+            card: card.map(|card| card.state),
+            holds,
+            open_orders,
+            ordered_today: ordered.today,
+        };
+        top_up::check_open(self.amount, &facts).map_err(|refusal| Halt::Refuse(OpenStop::Rule(refusal)))?;
+        if desk.get(&Key::Order(self.no))?.is_some() {
+            return Err(Halt::Refuse(OpenStop::Rule(OpenRefusal::NumberTaken)));
+        }
+        let order = Order::new(self.no, self.person, self.amount, self.payer.clone(), &limits, now);
+        ordered.open.push((self.no, self.amount));
+        ordered.today = ordered.today.plus(self.amount).unwrap_or(ordered.today);
+        desk.put(Key::Ordered(self.person), Row::Ordered(ordered))?;
+        desk.put(Key::Order(self.no), Row::Order(Box::new(order)))?;
+        let note = FormNote { input: self.input, made: self.no.id(), at: now };
+        desk.put(Key::Form(self.person, self.form), Row::Form(note))?;
+        Ok(self.no)
+    }
+}
+
+fn limits_on(desk: &Desk<'_, Campus>) -> Result<Limits, teller::NotLoaded<Key>> {
+    let history = desk.get(&Key::Settings)?.and_then(Row::settings);
+    Ok(Limits::at(history.map_or(&[], Vec::as_slice), desk.now()))
+}
+
+fn ordered_on(desk: &Desk<'_, Campus>, person: PersonId, now: Micros) -> Result<Ordered, teller::NotLoaded<Key>> {
+    let mut ordered = desk.get(&Key::Ordered(person))?.and_then(Row::ordered).cloned().unwrap_or_default();
+    let day = campus_day(now).0;
+    if ordered.day != day {
+        ordered = Ordered { day, today: Fen::ZERO, ..ordered };
+    }
+    Ok(ordered)
+}
+
+/// Everything that is the holder's now.
+fn holds(desk: &Desk<'_, Campus>, person: PersonId, card: Option<rules::ids::CardNo>) -> Fen {
+    let mut accounts = vec![chart::available(person), chart::awaiting_tap(person)];
+    accounts.extend(card.map(chart::on_card));
+    Fen::sum(accounts.iter().map(|key| desk.account(key).balance())).unwrap_or(Fen::ZERO)
+}
+
+/// Why a holder's wish to top up came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The rules or the form say no.
+    Refused(Words),
+    /// The server could not do it; nothing was done.
+    Fault(Words),
+}
+
+impl Refusal {
+    /// What the holder is told.
+    pub fn words(&self) -> &Words {
+        match self {
+            Refusal::Refused(words) | Refusal::Fault(words) => words,
+        }
+    }
+}
+
+/// Makes a top-up order of `amount` yuan as typed, paid by the WeChat user `payer`.
+///
+/// Errors: [`Refusal::Refused`] with the words of [`OpenRefusal`] in its order, `FORM_REUSED` for a form whose key came
+/// with other input before; [`Refusal::Fault`] when nothing could be decided.
+/// Repeats: the same form gives the same order. Source: R17, R19 to R22, R28.
+pub async fn open(
+    school: &School,
+    person: PersonId,
+    amount: &str,
+    payer: String,
+    form: [u8; 16],
+) -> Result<OrderNo, Refusal> {
+    let amount = Fen::parse_yuan(amount).map_err(|fault| Refusal::Refused(OpenRefusal::Text(fault).words()))?;
+    let input = input_hash(amount, &payer);
+    // An order number is 24 digits, eight of them at random: a taken one is possible, three taken in a row are not.
+    for _ in 0..3 {
+        let no = OrderNo::new(school.id, school.now(), school.random());
+        let command = Open { person, amount, payer: payer.clone(), form, input, no };
+        return match school.submit(command).await {
+            Ok(no) => Ok(no),
+            Err(Rejected::Refused(OpenStop::Rule(OpenRefusal::NumberTaken))) => continue,
+            Err(Rejected::Refused(OpenStop::Rule(refusal))) => Err(Refusal::Refused(refusal.words())),
+            Err(Rejected::Refused(OpenStop::NobodyThere)) => {
+                Err(Refusal::Refused(OpenRefusal::AccountClosed.words()))
+            }
+            Err(Rejected::Refused(OpenStop::OtherInput)) => Err(Refusal::Refused(Words::new(
+                "FORM_REUSED",
+                "此页面已用于另一笔充值，请返回充值页重新填写。",
+                "This page was used for another top-up; please go back and fill it in again.",
+            ))),
+            Err(Rejected::Fault(fault)) => Err(Refusal::Fault(fault_words(&fault))),
+        };
+    }
+    Err(Refusal::Refused(OpenRefusal::NumberTaken.words()))
+}
+
+fn input_hash(amount: Fen, payer: &str) -> [u8; 32] {
+    let text = format!("{amount} {payer}");
+    let change = ledger::row_digest("top-up form", b"", Some(text.as_bytes()));
+    let mut hash = [0; 32];
+    for (to, from) in hash.iter_mut().zip(change.key.iter().chain(&change.content)) {
+        *to = *from;
+    }
+    hash
+}
+
+/// What the pay page shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payable {
+    /// It can be paid with these bridge parameters.
+    Now {
+        /// The order.
+        order: Box<Order>,
+        /// For the WeChat bridge.
+        bridge: Bridge,
+        /// The provider's number of the prepared payment.
+        prepay_id: String,
+    },
+    /// It cannot be paid (any more): its tracker tells why.
+    No(Box<Order>),
+    /// The provider gives no sure answer at the moment; nothing was charged; look again soon.
+    Later(Box<Order>),
+}
+
+/// Prepares the payment of an order with the provider, once; later calls only read.
+///
+/// Repeats: a prepared order gives fresh bridge parameters for the same payment; one whose creation had no sure answer is
+/// told to the provider again under the same number with the same parameters (row 13). `None` when it is not an order of
+/// that person.
+pub async fn prepare(school: &School, person: PersonId, no: OrderNo) -> Result<Option<Payable>, ReadFault> {
+    let Some(order) = order_of(school, person, no).await? else { return Ok(None) };
+    let order = match (&order.state, school.now() < order.expires_at) {
+        (State::Created | State::Unknown { .. }, true) => tell_provider(school, &order).await.unwrap_or(order),
+        _ => order,
+    };
+    let in_time = school.now() < order.expires_at;
+    Ok(Some(match &order.state {
+        State::Paying { prepay_id } if in_time => {
+            let nonce = format!("{:032x}", u128::from_be_bytes(school.random()));
+            let bridge = school.wechat.bridge(prepay_id, school.now(), &nonce);
+            Payable::Now { bridge, prepay_id: prepay_id.clone(), order: Box::new(order) }
+        }
+        State::Created | State::Unknown { .. } if in_time => Payable::Later(Box::new(order)),
+        _ => Payable::No(Box::new(order)),
+    }))
+}
+
+async fn order_of(school: &School, person: PersonId, no: OrderNo) -> Result<Option<Order>, ReadFault> {
+    let order = school.row(&Key::Order(no)).await?.and_then(|row| row.order().cloned());
+    Ok(order.filter(|order| order.person == person))
+}
+
+/// The same words for the same order, always: a repeated creation must be the same byte for byte (M28).
+fn wish(order: &Order) -> PrepayWish {
+    PrepayWish {
+        order: order.no,
+        amount: order.amount,
+        description: "校园卡充值".to_owned(),
+        openid: order.payer.clone(),
+        expires_at: order.expires_at,
+    }
+}
+
+async fn tell_provider(school: &School, order: &Order) -> Option<Order> {
+    let event = match school.wechat.prepay(&wish(order)).await {
+        Ok(prepay_id) => Event::Prepaid(prepay_id),
+        Err(ChannelError::Unknown(_)) => Event::CreateUnknown,
+        Err(ChannelError::Refused { .. }) => Event::CreateRefused,
+    };
+    news(school, order.no, event).await
+}
+
+/// Takes news of an order to the teller; gives the order as it is afterwards.
+async fn news(school: &School, no: OrderNo, event: Event) -> Option<Order> {
+    match school.submit(Settle { no, event }).await {
+        Ok(Settled { order, .. }) => Some(*order),
+        Err(_) => None,
+    }
+}
+
+/// Moves an order by one event; a payment is keyed by the provider's number for ever (M6).
+struct Settle {
+    no: OrderNo,
+    event: Event,
+}
+
+struct Settled {
+    order: Box<Order>,
+    case: Option<CaseId>,
+}
+
+impl Command<Campus> for Settle {
+    type Answer = Settled;
+    type Refusal = UnknownOrder;
+
+    fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
+        let mut keys = vec![Key::Order(self.no)];
+        if let Event::Paid(paid) = &self.event {
+            keys.push(payment_key(&paid.transaction));
+        }
+        if let Some(order) = seen.row(&Key::Order(self.no)).and_then(Row::order) {
+            keys.extend([Key::Person(order.person), Key::Waiting(order.person), Key::Ordered(order.person)]);
+        }
+        keys
+    }
+
+    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Settled, Halt<Campus, UnknownOrder>> {
+        let Some(order) = desk.get(&Key::Order(self.no))?.and_then(Row::order).cloned() else {
+            return Err(Halt::Refuse(UnknownOrder));
+        };
+        if let Event::Paid(paid) = &self.event
+            && desk.get(&payment_key(&paid.transaction))?.is_some()
+        {
+            return Ok(Settled { order: Box::new(order), case: None });
+        }
+        let holder = desk.get(&Key::Person(order.person))?.and_then(Row::person);
+        let standing = holder.map_or(Standing::Closed, |holder| holder.standing);
+        let decision = top_up::decide(&order, &self.event, standing, desk.now());
+        let case = match (&decision.effect, &self.event) {
+            (Effect::None, _) => None,
+            (Effect::Credit, Event::Paid(paid)) => {
+                credit(desk, &decision.order, paid)?;
+                None
+            }
+            (Effect::Suspend(suspicion), Event::Paid(paid)) => {
+                let kind = match suspicion {
+                    Suspicion::Mismatch => case::Kind::PaymentMismatch,
+                    Suspicion::Twice => case::Kind::PaymentTwice,
+                    Suspicion::AccountClosed => case::Kind::PaymentAccountClosed,
+                };
+                Some(suspend(desk, kind, Some(order.no), order.no.id(), paid)?)
+            }
+            (Effect::Credit | Effect::Suspend(_), _) => {
+                return Err(Halt::Broken("a credit without a payment".to_owned()));
+            }
+        };
+        let order = decision.order;
+        if !order.open() {
+            close_ordered(desk, &order)?;
+        }
+        desk.put(Key::Order(order.no), Row::Order(Box::new(order.clone())))?;
+        Ok(Settled { order: Box::new(order), case })
+    }
+}
+
+/// A payment that names no order of ours, kept in suspense (row 6).
+struct Unexplained {
+    paid: Paid,
+    named: String,
+}
+
+impl Command<Campus> for Unexplained {
+    type Answer = Option<CaseId>;
+    type Refusal = UnknownOrder;
+
+    fn needs(&self, _: &Seen<'_, Campus>) -> Vec<Key> {
+        vec![payment_key(&self.paid.transaction)]
+    }
+
+    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Option<CaseId>, Halt<Campus, UnknownOrder>> {
+        if desk.get(&payment_key(&self.paid.transaction))?.is_some() {
+            return Ok(None);
+        }
+        let reference = desk.new_id();
+        let named = self.named.chars().filter(char::is_ascii_alphanumeric).take(32).collect::<String>();
+        let case = suspend(desk, case::Kind::PaymentUnknownOrder, None, reference, &self.paid)?;
+        if let Some(Row::Case(mut row)) = desk.get(&Key::Case(case))?.cloned() {
+            row.detail = format!("out_trade_no {named}; {}", row.detail);
+            desk.put(Key::Case(case), Row::Case(row))?;
+        }
+        Ok(Some(case))
+    }
+}
+
+/// No such order.
+struct UnknownOrder;
+
+fn payment_key(transaction: &str) -> Key {
+    Key::Payment(Channel::WeChat.number(), transaction.to_owned())
+}
+
+fn credit(desk: &mut Desk<'_, Campus>, order: &Order, paid: &Paid) -> Result<(), Halt<Campus, UnknownOrder>> {
+    let to = match order.arrival {
+        Arrival::Tap => chart::awaiting_tap(order.person),
+        Arrival::Instant => chart::available(order.person),
+    };
+    if order.arrival == Arrival::Tap {
+        let mut items =
+            desk.get(&Key::Waiting(order.person))?.and_then(Row::waiting).cloned().unwrap_or_default();
+        items.push(Item { source: Source::Order(order.no), amount: order.amount, since: desk.now() });
+        desk.put(Key::Waiting(order.person), Row::Waiting(items))?;
+    }
+    let note = PaymentNote { order: Some(order.no), case: None };
+    desk.put(payment_key(&paid.transaction), Row::Payment(note))?;
+    let transfer = Transfer {
+        id: desk.new_id(),
+        debit: chart::receivable(order.channel),
+        credit: to,
+        amount: order.amount,
+        stage: Stage::Direct,
+        effective_at: paid.paid_at,
+        code: Reason::TopUp.number(),
+        reference: order.no.id(),
+    };
+    desk.post(&transfer).map_err(|refusal| Halt::Broken(refusal.to_string()))?;
+    Ok(())
+}
+
+/// Opens a case for a payment that is not credited, with the money in the case's suspense.
+fn suspend(
+    desk: &mut Desk<'_, Campus>,
+    kind: case::Kind,
+    order: Option<OrderNo>,
+    reference: Id,
+    paid: &Paid,
+) -> Result<CaseId, Halt<Campus, UnknownOrder>> {
+    let id = CaseId(desk.new_id());
+    // A foreign currency's figure is no amount of ours: the case tells it, the book does not.
+    let amount = if paid.in_cny { paid.amount } else { Fen::ZERO };
+    if amount.is_positive() {
+        let transfer = Transfer {
+            id: desk.new_id(),
+            debit: chart::receivable(Channel::WeChat),
+            credit: chart::suspense_case(id),
+            amount,
+            stage: Stage::Direct,
+            effective_at: paid.paid_at,
+            code: Reason::TopUpUnexplained.number(),
+            reference,
+        };
+        desk.post(&transfer).map_err(|refusal| Halt::Broken(refusal.to_string()))?;
+    }
+    let detail = format!("transaction {}, {} {}", paid.transaction, paid.amount, if paid.in_cny { "CNY" } else { "?" });
+    let case = Case { id, kind, opened_at: desk.now(), reference, amount, detail };
+    crate::cases::open(desk, case);
+    let note = PaymentNote { order, case: Some(id) };
+    desk.put(payment_key(&paid.transaction), Row::Payment(note))?;
+    Ok(id)
+}
+
+/// The order no longer keeps room; one that ended unpaid gives its part of the day back (R39, M29).
+fn close_ordered(desk: &mut Desk<'_, Campus>, order: &Order) -> Result<(), teller::NotLoaded<Key>> {
+    let mut ordered = ordered_on(desk, order.person, desk.now())?;
+    let before = ordered.open.len();
+    ordered.open.retain(|(no, _)| *no != order.no);
+    if ordered.open.len() == before {
+        return Ok(());
+    }
+    let closed = matches!(order.state, State::Closed { .. });
+    if closed && campus_day(order.created_at).0 == ordered.day {
+        ordered.today = ordered.today.minus(order.amount).unwrap_or(Fen::ZERO).max(Fen::ZERO);
+    }
+    desk.put(Key::Ordered(order.person), Row::Ordered(ordered))
+}
+
+/// What became of a notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoticeOutcome {
+    /// Credited, or found credited: tell the provider that all is well.
+    Taken(OrderNo),
+    /// In suspense with a case: tell the provider that all is well; a repeat cannot help.
+    Suspended(CaseId),
+    /// Not believed: say no, change nothing.
+    NotBelieved(NoticeFault),
+    /// Nothing could be decided: say so, the provider will come again.
+    TryAgain,
+}
+
+/// Takes a notice of WeChat Pay as it came over HTTP.
+///
+/// Repeats: a notice of a payment that was settled changes nothing and is `Taken` again.
+/// Source: decision table of payments, rows 1 to 9, 12.
+pub async fn notice(school: &School, raw: &RawNotice<'_>) -> NoticeOutcome {
+    match school.wechat.open_notice(raw, school.now()) {
+        Ok(Trade::Paid(payment)) => settle_payment(school, &payment).await,
+        // The provider notifies success alone; anything else in a good notice is not for us to act on.
+        Ok(_) => NoticeOutcome::NotBelieved(NoticeFault::Malformed),
+        Err(fault) => NoticeOutcome::NotBelieved(fault),
+    }
+}
+
+/// A payment that the adapter proved, by whatever door it came.
+async fn settle_payment(school: &School, payment: &Payment) -> NoticeOutcome {
+    let paid = Paid {
+        transaction: payment.transaction.clone(),
+        amount: payment.amount,
+        in_cny: payment.currency == "CNY",
+        paid_at: payment.paid_at,
+    };
+    if let Ok(no) = OrderNo::parse(&payment.order) {
+        match school.submit(Settle { no, event: Event::Paid(paid.clone()) }).await {
+            Ok(Settled { case: Some(case), .. }) => return NoticeOutcome::Suspended(case),
+            Ok(Settled { case: None, .. }) => return NoticeOutcome::Taken(no),
+            Err(Rejected::Refused(UnknownOrder)) => {}
+            Err(Rejected::Fault(_)) => return NoticeOutcome::TryAgain,
+        }
+    }
+    let fallback = OrderNo::from_id(Id::new(0));
+    match school.submit(Unexplained { paid, named: payment.order.clone() }).await {
+        Ok(Some(case)) => NoticeOutcome::Suspended(case),
+        Ok(None) => NoticeOutcome::Taken(OrderNo::parse(&payment.order).unwrap_or(fallback)),
+        Err(_) => NoticeOutcome::TryAgain,
+    }
+}
+
+/// Looks after an order that is due: tells it to the provider again, asks, or closes it there. Gives the order as it is
+/// afterwards; `None` when there is no such order or nothing could be decided.
+///
+/// Repeats: harmless at any time; the holder's "I have paid" calls it too. Source: rows 13 to 16; R67.
+pub async fn look_after(school: &School, no: OrderNo) -> Result<Option<Order>, ReadFault> {
+    let Some(order) = school.row(&Key::Order(no)).await?.and_then(|row| row.order().cloned()) else {
+        return Ok(None);
+    };
+    if !order.open() {
+        return Ok(Some(order));
+    }
+    let event = match school.wechat.query(no).await {
+        Ok(Trade::Paid(payment)) => {
+            return match settle_payment(school, &payment).await {
+                NoticeOutcome::TryAgain => Ok(None),
+                _ => Ok(school.row(&Key::Order(no)).await?.and_then(|row| row.order().cloned())),
+            };
+        }
+        Ok(Trade::NotPaid | Trade::Paying) => Event::NotPaid,
+        Ok(Trade::Closed) => Event::ClosedThere,
+        Ok(Trade::NotFound) => Event::NotFound,
+        Err(ChannelError::Unknown(_) | ChannelError::Refused { .. }) => Event::NoAnswer,
+    };
+    let unknown_there = event == Event::NotFound;
+    let Some(order) = news(school, no, event).await else { return Ok(None) };
+    match &order.state {
+        // The creation never arrived: the same number and parameters again, while there is time to pay.
+        State::Created | State::Unknown { .. } if unknown_there && school.now() < order.expires_at => {
+            Ok(tell_provider(school, &order).await)
+        }
+        State::ExpiredLocal { .. } if !unknown_there => {
+            let event = match school.wechat.close(no).await {
+                Ok(()) => Event::ClosedThere,
+                Err(_) => Event::NoAnswer,
+            };
+            Ok(news(school, no, event).await)
+        }
+        _ => Ok(Some(order)),
+    }
+}

@@ -1,0 +1,101 @@
+//! M5: the journal is the truth, the account rows are a checkpoint.
+
+use ledger::{Fen, Id, JournalRow, Kind, SchoolId, Stage};
+use teller::{Engine, IdSource, Limits, StartFault};
+
+use crate::shelf::{Shelf, Trouble};
+use crate::shop::{BANK, Counter, Shop, act, credit, holder, pay};
+
+fn wide_book(shelf: &Shelf, lagging_after: usize) {
+    let mut counter = Counter::open(shelf);
+    for round in 0..12_usize {
+        shelf.kept().lagging = round >= lagging_after;
+        let number = u32::try_from(round).expect("few");
+        counter.ask(vec![
+            credit(number),
+            act(vec![], move |desk| {
+                let seq = pay(desk, holder(number), BANK, 30, Stage::Pend)?;
+                match number % 3 {
+                    0 => pay(desk, holder(number), BANK, 30, Stage::Void(seq.into())),
+                    1 => pay(desk, holder(number), BANK, 20, Stage::Post(seq.into())),
+                    _ => Ok(seq),
+                }
+            }),
+        ]);
+    }
+}
+
+#[test]
+fn m5_the_tail_of_the_journal_is_replayed_over_the_checkpoint() {
+    let all = Shelf::default();
+    wide_book(&all, 12);
+    let right = Counter::open(&all);
+    for lagging_after in 0..12 {
+        let shelf = Shelf::default();
+        wide_book(&shelf, lagging_after);
+        assert!(shelf.kept().applied_seq < all.kept().applied_seq);
+        let counter = Counter::open(&shelf);
+        assert_eq!(counter.engine.book().head(), right.engine.book().head());
+        assert!(counter.engine.book().accounts().eq(right.engine.book().accounts()), "lagging after {lagging_after}");
+        assert!(counter.engine.book().pendings().eq(right.engine.book().pendings()), "lagging after {lagging_after}");
+        assert_eq!(counter.engine.head(), right.engine.head());
+        for number in 0..12 {
+            counter.balance(holder(number));
+        }
+    }
+}
+
+struct Never;
+
+impl IdSource for Never {
+    fn next(&mut self, _: ledger::Micros) -> Id {
+        Id::new(0)
+    }
+}
+
+#[test]
+fn m5_a_tail_that_does_not_follow_is_not_started_from() {
+    let changes: [fn(&mut JournalRow); 4] = [
+        |row| row.amount = Fen::new(99),
+        |row| row.debit_prev += 1,
+        |row| row.credit_balance = Fen::ZERO,
+        |row| row.seq += 1,
+    ];
+    for change in changes {
+        let shelf = Shelf::default();
+        wide_book(&shelf, 6);
+        let last = {
+            let mut kept = shelf.kept();
+            let row = kept.journal.iter_mut().rfind(|row| row.kind == Kind::Direct).expect("a row that moves money");
+            change(row);
+            row.seq
+        };
+        let school = SchoolId::new(1).expect("a school");
+        match Engine::<Shop, _>::start(school, shelf.clone(), Box::new(Never), Limits::default()) {
+            Err(StartFault::Replay { seq, .. }) => assert_eq!(seq, last),
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("started from a changed journal"),
+        }
+    }
+}
+
+#[test]
+fn m5_after_a_crash_the_chain_goes_on_where_it_was() {
+    let shelf = Shelf::default();
+    let mut counter = Counter::open(&shelf);
+    counter.ask(vec![credit(1)]);
+    shelf.fail_next(Trouble::LostAfter);
+    assert!(counter.step(vec![credit(2)]).is_err());
+    let mut counter = Counter::open(&shelf);
+    counter.ask(vec![credit(3)]);
+    let kept = shelf.kept();
+    let school = SchoolId::new(1).expect("a school");
+    let mut before = [0; 32];
+    for (block, no) in kept.blocks.iter().zip(1..) {
+        let first = usize::try_from(block.first_seq).expect("few") - 1;
+        let rows = &kept.journal[first..first + usize::try_from(block.rows).expect("few")];
+        assert_eq!((block.no, block.link), (no, ledger::chain_link(school, &before, block, rows)));
+        before = block.link;
+    }
+    assert_eq!(kept.blocks.len(), 3);
+}
