@@ -1,2 +1,50 @@
-//! Checks and tasks of the repository.
-fn main() {}
+//! Checks and tasks of the repository: `cargo xtask tidy`, `cargo xtask test`.
+//!
+//! Only the standard library is used, so that this builds in seconds before anything else does.
+
+mod test;
+mod tidy;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use test::Choice;
+
+const USAGE: &str = "\
+Usage: cargo xtask <COMMAND>
+
+Commands:
+  tidy            Check what taste asks and a program can see: imports between crates, sizes, names, texts, requirements
+  test [--quick | --only STEP]
+                  Run everything from a clean checkout, installing what is missing; --quick runs tidy, fmt, clippy and
+                  the cargo tests alone, --only a single step by its name in the table
+  help            Print this text
+
+Exit codes: 0 all good, 1 something failed and was named, 2 wrong usage
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let root = root();
+    match words.as_slice() {
+        ["tidy"] => tidy::main(&root),
+        ["test"] => test::main(&root, Choice::All),
+        ["test", "--quick"] => test::main(&root, Choice::Quick),
+        ["test", "--only", step] if Choice::Only(step).any() => test::main(&root, Choice::Only(step)),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprint!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The repository: the folder above this crate.
+fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map(PathBuf::from).unwrap_or(here)
+}

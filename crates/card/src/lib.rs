@@ -1,1 +1,39 @@
-//! Electronic purse card: APDUs, cryptography, the card's side, the terminal's side and the host's side. Pure.
+//! The electronic purse of a campus card (JR/T 0025, 3DES profile): what terminal, card, purchase module and host say to
+//! each other, and the cryptography under it.
+//!
+//! | side | module | in, out |
+//! |---|---|---|
+//! | terminal | [`terminal`] | builds commands, reads answers; no state |
+//! | card | [`chip`], [`tear`] | a software card that answers APDUs; a hand that pulls it away |
+//! | purchase module | [`psam`] | the trait of a PSAM, and one in software |
+//! | host | [`host`] | master keys, proofs and releases |
+//! | all | [`apdu`], [`status`], [`files`], [`session`], [`crypto`], [`secure`] | the shared vocabulary |
+//!
+//! Architecture invariant: this crate knows nothing of people's accounts, HTTP or readers. It does no input or output,
+//! reads no clock and draws no random number: chance is handed in. Balances and amounts on the wire are `u32` fen, as the
+//! card counts them; [`session::purse_amount`] and [`session::fen`] are the only ways from and to [`ledger::Fen`].
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
+pub mod apdu;
+pub mod chip;
+pub mod crypto;
+pub mod files;
+pub mod host;
+mod memory;
+pub mod psam;
+pub mod secure;
+pub mod session;
+pub mod status;
+pub mod tear;
+pub mod terminal;

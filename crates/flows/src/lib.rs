@@ -6,10 +6,12 @@
 //! Architecture invariant: this crate knows neither which database keeps the rows, nor a provider's wire format, nor HTTP.
 
 pub mod card_issue;
+pub mod change_password;
 pub mod due;
 pub mod home;
 pub mod merchant;
 pub mod nonces;
+pub mod people;
 pub mod ports;
 pub mod purchase;
 pub mod records;
@@ -17,11 +19,16 @@ pub mod rows;
 pub mod school;
 pub mod settings;
 pub mod session;
+pub mod sign_in;
 pub mod tap_load;
 pub mod terminal;
+pub mod terminal_link;
 pub mod top_up;
+pub mod unavailable;
 
 mod cases;
+mod desk;
+mod password_door;
 mod stored;
 
 pub use school::{ReadFault, School};

@@ -29,6 +29,8 @@ pub enum Key {
     Number(String),
     /// The holder with this identity document, by keyed hash.
     Document([u8; 32]),
+    /// Tries at the door with numbers that nobody has.
+    Strangers,
     /// A session, by the hash of its token.
     Session([u8; 32]),
     /// A card.
@@ -78,6 +80,8 @@ pub enum Row {
     Person(Box<Person>),
     /// Which holder.
     Holder(PersonId),
+    /// Tries with unknown numbers.
+    Strangers(Strangers),
     /// A session.
     Session(Session),
     /// A card.
@@ -114,6 +118,15 @@ pub enum Row {
     Settings(Vec<Change>),
     /// What a form was answered.
     Form(FormNote),
+}
+
+/// Tries at the password door with numbers that nobody has: an attack on many numbers shows here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Strangers {
+    /// The campus day that `tries` counts for.
+    pub day: u32,
+    /// Tries on that day.
+    pub tries: u32,
 }
 
 /// A holder's orders, as far as limits look at them.
@@ -227,10 +240,9 @@ impl Schema for Campus {
     type Row = Row;
 
     const TABLES: &'static [&'static str] = &[
-        "person", "number", "document", "session", "card", "waiting", "top_up_order", "ordered", "payment", "attempt",
-        "applied", "enrolment", "terminal", "record", "sale", "debited", "counted", "certificate", "merchant",
-        "merchant_code", "open_case", "settings",
-        "form",
+        "person", "number", "document", "strangers", "session", "card", "waiting", "top_up_order", "ordered", "payment",
+        "attempt", "applied", "enrolment", "terminal", "record", "sale", "debited", "counted", "certificate", "merchant",
+        "merchant_code", "open_case", "settings", "form",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -251,6 +263,7 @@ impl Schema for Campus {
             Key::Person(_) => "person",
             Key::Number(_) => "number",
             Key::Document(_) => "document",
+            Key::Strangers => "strangers",
             Key::Session(_) => "session",
             Key::Card(_) => "card",
             Key::Waiting(_) => "waiting",
@@ -296,7 +309,7 @@ impl Schema for Campus {
             Key::Counted(terminal, tsn) => (*terminal, *tsn).write(&mut out),
             Key::Merchant(id) => id.write(&mut out),
             Key::Case(id) => id.write(&mut out),
-            Key::Settings => {}
+            Key::Settings | Key::Strangers => {}
             Key::Form(person, key) => (*person, *key).write(&mut out),
         }
         out.done()
@@ -341,6 +354,7 @@ impl Schema for Campus {
             Row::Enrolment(_) => vec![place(lists::ENROLMENTS, &[], ledger::Micros::default())],
             Row::Session(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
             Row::Holder(_)
+            | Row::Strangers(_)
             | Row::Waiting(_)
             | Row::Ordered(_)
             | Row::Payment(_)
@@ -376,6 +390,7 @@ stored_enum!(Row {
     18 => Settings(changes),
     19 => Form(note),
     20 => Sells(merchant),
+    21 => Strangers(strangers),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -394,6 +409,7 @@ macro_rules! rows_of {
 rows_of! {
     person: Person => Person,
     holder: Holder => PersonId,
+    strangers: Strangers => Strangers,
     session: Session => Session,
     card: Card => Card,
     waiting: Waiting => Vec<Item>,

@@ -1,1 +1,29 @@
-//! Secrets and card keys behind the ports of `flows`.
+//! Secrets and card keys behind the ports of `flows`, in software: keys come from one file and never leave this crate
+//! but to a card that is personalised and to a purchase module that is provisioned.
+//!
+//! | type | is |
+//! |---|---|
+//! | [`Keyring`] | all keys of one installation, and their file |
+//! | [`CardMasterKeys`] | the port `CardKeys`: proofs of cards and releases of loads |
+//! | [`SoftSecrets`] | the port `Secrets`: passwords, sealed personal data |
+//! | [`SystemEntropy`] | the port `Entropy`: the operating system's chance |
+//!
+//! Architecture invariant: this crate knows nothing of SQL or HTTP, and needs no executor: work that takes long runs on
+//! threads of its own.
+
+mod card_keys;
+mod entropy;
+mod key_file;
+mod keyring;
+mod passwords;
+mod production;
+mod sealing;
+mod secrets;
+mod workers;
+
+pub use card_keys::CardMasterKeys;
+pub use entropy::SystemEntropy;
+pub use key_file::KeyFileFault;
+pub use keyring::Keyring;
+pub use production::{UnfitKey, Weakness};
+pub use secrets::SoftSecrets;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::{Account, AccountKey, Fen, Id, JournalRow, Kind, Micros};
+use crate::{Account, AccountKey, Bound, Fen, Id, JournalRow, Kind, Micros};
 
 /// What a transfer does with the money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,18 +199,16 @@ impl Book {
     }
 
     /// Both accounts as they will be, with their old `last_seq`.
-    fn sums_after(
-        &self,
-        transfer: &Transfer,
-        kind: Kind,
-        ref_seq: u64,
-    ) -> Result<(Account, Account), PostRefusal> {
+    fn sums_after(&self, transfer: &Transfer, kind: Kind, ref_seq: u64) -> Result<(Account, Account), PostRefusal> {
         let (mut debit, mut credit) = (self.account(&transfer.debit), self.account(&transfer.credit));
-        let before = debit.spendable();
         if matches!(kind, Kind::Post | Kind::Void) {
             let pended = self.pended(transfer, kind, ref_seq)?;
             debit.debits_pending = debit.debits_pending.minus(pended).ok_or(PostRefusal::TooLarge)?;
             credit.credits_pending = credit.credits_pending.minus(pended).ok_or(PostRefusal::TooLarge)?;
+        }
+        let bounded = kind != Kind::Void && transfer.debit.code.bound() == Bound::NeverNegative;
+        if bounded && transfer.amount > debit.spendable() {
+            return Err(PostRefusal::NotEnough { wanted: transfer.amount, spendable: debit.spendable() });
         }
         let (debit_sum, credit_sum) = match kind {
             Kind::Direct | Kind::Post => (&mut debit.debits_posted, &mut credit.credits_posted),
@@ -219,9 +217,6 @@ impl Book {
         };
         *debit_sum = debit_sum.plus(transfer.amount).ok_or(PostRefusal::TooLarge)?;
         *credit_sum = credit_sum.plus(transfer.amount).ok_or(PostRefusal::TooLarge)?;
-        if !debit.within(transfer.debit.code) {
-            return Err(PostRefusal::NotEnough { wanted: transfer.amount, spendable: before });
-        }
         Ok((debit, credit))
     }
 
@@ -250,8 +245,7 @@ impl Book {
         match row.kind {
             Kind::Direct => {}
             Kind::Pend => {
-                self.pending
-                    .insert(row.seq, Pending { debit: row.debit, credit: row.credit, amount: row.amount });
+                self.pending.insert(row.seq, Pending { debit: row.debit, credit: row.credit, amount: row.amount });
                 self.undo.push(Undo::Opened(row.seq));
             }
             Kind::Post | Kind::Void => {

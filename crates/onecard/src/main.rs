@@ -1,2 +1,95 @@
-//! The onecard binary.
-fn main() {}
+//! The onecard binary: command line, configuration, wiring. It holds no business rule.
+
+mod clock;
+mod config;
+mod demo;
+mod engine;
+mod issue;
+mod import;
+mod listen;
+mod prompt;
+mod sandbox_command;
+mod serve;
+mod settings;
+mod terminal;
+mod tls;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An open-source campus one-card platform: money that is paid reaches the card, exactly once.
+#[derive(Parser)]
+#[command(name = "onecard", version, about, propagate_version = true)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs a complete school on this machine to try everything out: people, cards, terminals, a payment provider.
+    Demo(demo::Options),
+    /// Runs the platform for a school.
+    Serve(serve::Options),
+    /// Runs the payment provider's simulator alone.
+    Sandbox(sandbox_command::Options),
+    /// Terminals: enrol one, or run one.
+    Terminal {
+        #[command(subcommand)]
+        command: terminal::Command,
+    },
+    /// Cards: hand one to its holder.
+    Card {
+        #[command(subcommand)]
+        command: issue::Command,
+    },
+    /// Reads a roster or a list of merchants into the book.
+    Import(import::Options),
+    /// Shows and changes business rules, with their history.
+    Settings {
+        #[command(subcommand)]
+        command: settings::Command,
+    },
+    /// Checks the whole book: every row, every sum, every link of the chain.
+    Verify(verify::Options),
+}
+
+/// Where the data is: a folder, or the configuration that names it.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct Place {
+    /// The data folder.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// What a command ends with when it cannot do its work: a sentence that says what to do.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    // Fails only when a provider is installed already, and then that one is used.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let outcome = match Line::parse().command {
+        Command::Demo(options) => demo::run(options),
+        Command::Serve(options) => serve::run(options),
+        Command::Sandbox(options) => sandbox_command::run(options),
+        Command::Terminal { command } => terminal::run(command),
+        Command::Card { command } => issue::run(command),
+        Command::Import(options) => import::run(options),
+        Command::Settings { command } => settings::run(command),
+        Command::Verify(options) => verify::run(options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("onecard: {}", prompt::sentence(failure.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,6 @@
 //! Documents in and out: rosters.
+//!
+//! Architecture invariant: this crate knows no database, no HTTP and no device. It turns bytes into rows and rows into
+//! bytes; what a row means is for `rules` to say.
+
+pub mod roster;

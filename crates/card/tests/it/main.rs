@@ -1,1 +1,7 @@
 //! Tests of `card` from outside.
+
+mod behaviour;
+mod chance;
+mod tears;
+mod vectors;
+mod world;

@@ -11,7 +11,7 @@ use rules::purchase::{Debit, Sale, State as SaleState};
 use rules::roster::Category;
 use rules::top_up::{Arrival, Credited, Order, State as OrderState};
 
-use super::{Enrolment, FormNote, Merchant, Ordered, PaymentNote, RecordNote};
+use super::{Enrolment, FormNote, Merchant, Ordered, PaymentNote, RecordNote, Strangers};
 use crate::session::{Entry, Session};
 use crate::stored::{Stored, stored_enum, stored_struct};
 
@@ -27,6 +27,7 @@ impl<T: Stored> Stored for Box<T> {
 stored_struct! {
     Person { number, category, department, name, document, identity_card, phone, standing, opened_at, password, card }
     Password { secret, tries, locked_until }
+    Strangers { day, tries }
     Session { person, entry, made_at, seen_at, ends_at, must_change }
     Card { no, person, state, since, n, attempt, released, unconfirmed }
     Item { source, amount, since }

@@ -1,1 +1,5 @@
 //! Tests of `link` from outside.
+
+mod any;
+mod frames;
+mod stable;

@@ -1,0 +1,396 @@
+//! A card on the reader: which card it is, the stages of its tap, and its leaving at any moment.
+
+use card::psam::Psam;
+use card::terminal::{self, CardFault};
+use ledger::{Fen, Micros};
+use link::{Stage, ToTerminal, Words};
+
+use super::purse::{Paying, Proving};
+use super::sale::Sale;
+use super::{Line, Output, PosAgent, later};
+use crate::agent::display::Screen;
+use crate::agent::tap::{Held, Step, Tap};
+use crate::agent::words;
+
+/// What is going on with the card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// No card.
+    Empty,
+    /// A card that nothing is asked of; of a torn debit it is asked again at the moment.
+    Resting { retry_at: Option<Micros> },
+    /// A card that came while the answer to a sale is open: its turn comes after that.
+    Parked,
+    /// SELECT went out.
+    Selecting,
+    /// SELECT brought no public file; READ BINARY went out.
+    Reading,
+    /// An earlier debit is being settled.
+    Proving(Proving),
+    /// A stage of the tap.
+    Tapping { card: u64, stage: Stage, tap: Tap, crediting: Option<Fen>, until: Option<Micros> },
+    /// Proved and loaded; waits for what the platform says to the sale.
+    Standby { card: u64, held: Held },
+    /// The purse is being debited.
+    Paying(Paying),
+    /// Debited; waits for the journal.
+    Debited { card: u64 },
+}
+
+/// How the present hold ended while the card stayed: for which card, and with which sale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Done {
+    pub(super) card: u64,
+    pub(super) amount: Option<Fen>,
+}
+
+/// A finished hold, and when the card left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LastHold {
+    done: Done,
+    left_at: Micros,
+}
+
+impl Hold {
+    pub(super) const fn resting() -> Hold {
+        Hold::Resting { retry_at: None }
+    }
+
+    /// The card, where it is known and its hold can go on.
+    pub(super) fn card(&self) -> Option<u64> {
+        match self {
+            Hold::Standby { card, .. } | Hold::Debited { card } => Some(*card),
+            Hold::Empty
+            | Hold::Resting { .. }
+            | Hold::Parked
+            | Hold::Selecting
+            | Hold::Reading
+            | Hold::Proving(_)
+            | Hold::Tapping { .. }
+            | Hold::Paying(_) => None,
+        }
+    }
+
+    /// The card must stay where it is.
+    pub(super) fn reads_card(&self) -> bool {
+        match self {
+            Hold::Selecting | Hold::Reading | Hold::Proving(_) | Hold::Paying(_) | Hold::Tapping { .. } => true,
+            Hold::Empty | Hold::Resting { .. } | Hold::Parked | Hold::Standby { .. } | Hold::Debited { .. } => false,
+        }
+    }
+
+    /// What is being put on the card.
+    pub(super) fn crediting(&self) -> Option<Fen> {
+        match self {
+            Hold::Tapping { crediting, .. } => *crediting,
+            _ => None,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Micros> {
+        match self {
+            Hold::Tapping { until, .. } => *until,
+            Hold::Resting { retry_at } => *retry_at,
+            _ => None,
+        }
+    }
+}
+
+impl<P: Psam> PosAgent<P> {
+    pub(super) fn card_in(&mut self, now: Micros) {
+        if self.hold != Hold::Empty {
+            self.card_out(now);
+        }
+        self.done = None;
+        if self.trouble.is_some() {
+            self.hold = Hold::resting();
+            return;
+        }
+        match self.sale {
+            Sale::Asking { .. } | Sale::Settling { .. } | Sale::Allowed { .. } => self.hold = Hold::Parked,
+            Sale::None | Sale::Due { .. } | Sale::Unresolved { .. } | Sale::Reversing { .. } => self.begin_hold(),
+        }
+    }
+
+    /// From the beginning: which card is it?
+    pub(super) fn begin_hold(&mut self) {
+        self.hold = Hold::Selecting;
+        self.transmit(terminal::select_purse());
+    }
+
+    pub(super) fn transmit(&mut self, command: Vec<u8>) {
+        self.out.push(Output::Transmit(command));
+    }
+
+    pub(super) fn card_out(&mut self, now: Micros) {
+        if let Some(done) = self.done.take() {
+            self.last_hold = Some(LastHold { done, left_at: now });
+        }
+        match std::mem::replace(&mut self.hold, Hold::Empty) {
+            Hold::Selecting | Hold::Reading | Hold::Proving(_) | Hold::Tapping { stage: Stage::Load, .. } => {
+                self.left_early(now);
+            }
+            Hold::Paying(paying) => self.left_while_paying(paying, now),
+            Hold::Empty | Hold::Resting { .. } | Hold::Parked => {}
+            Hold::Tapping { stage: Stage::Fill, .. } | Hold::Standby { .. } | Hold::Debited { .. } => {}
+        }
+        if let Some(notice) = &mut self.notice {
+            // That this is another card is no news once it is gone.
+            notice.until = Some(match notice.screen {
+                Screen::OtherCard { .. } => now,
+                _ => later(now, self.config.linger_micros),
+            });
+        }
+    }
+
+    /// Gone, or silent, before its turn was over. Nothing is lost; what was under way is settled by the next hold.
+    fn left_early(&mut self, now: Micros) {
+        match self.sale {
+            Sale::None | Sale::Due { .. } => {
+                let amount = self.sale.due();
+                self.notify(Screen::RemovedEarly { amount }, now);
+            }
+            Sale::Asking { .. }
+            | Sale::Allowed { .. }
+            | Sale::Unresolved { .. }
+            | Sale::Settling { .. }
+            | Sale::Reversing { .. } => {}
+        }
+    }
+
+    /// The card gave no whole answer, and the reader has not yet said that it left.
+    pub(super) fn silent(&mut self, now: Micros) {
+        let torn = matches!(self.sale, Sale::Unresolved { .. });
+        self.hold = Hold::Resting { retry_at: torn.then(|| later(now, self.config.retry_micros)) };
+        self.left_early(now);
+    }
+
+    pub(super) fn card_answered(&mut self, answer: &[u8], now: Micros) {
+        match std::mem::replace(&mut self.hold, Hold::Empty) {
+            Hold::Selecting => match terminal::parse_select(answer) {
+                Err(CardFault::Malformed) => {
+                    self.hold = Hold::Reading;
+                    self.transmit(terminal::read_public_file());
+                }
+                file => self.public_file(file.map(|file| file.card().0), answer, now),
+            },
+            Hold::Reading => {
+                let file = terminal::parse_public_file(answer);
+                self.public_file(file.map(|file| file.card().0), answer, now);
+            }
+            Hold::Proving(proving) => self.proved(proving, answer, now),
+            Hold::Tapping { card, stage, mut tap, crediting, until } => {
+                let step = tap.card(&mut self.asks, answer);
+                self.hold = Hold::Tapping { card, stage, tap, crediting, until };
+                self.tap_step(step, now);
+            }
+            Hold::Paying(paying) => self.paying_answered(paying, answer, now),
+            // Nothing was asked of this card: an answer that comes here is none.
+            idle
+            @ (Hold::Empty | Hold::Resting { .. } | Hold::Parked | Hold::Standby { .. } | Hold::Debited { .. }) => {
+                self.hold = idle;
+            }
+        }
+    }
+
+    fn public_file(&mut self, card: Result<u64, CardFault>, answer: &[u8], now: Micros) {
+        match card {
+            Ok(card) => self.identified(card, now),
+            Err(CardFault::NoAnswer) => self.silent(now),
+            Err(CardFault::Status(_)) if answer.len() > 2 => self.silent(now),
+            Err(CardFault::Status(_) | CardFault::Malformed) => {
+                self.hold = Hold::resting();
+                self.notify(Screen::Unreadable, now);
+            }
+        }
+    }
+
+    /// The card's number is read. It proves nothing yet; what follows does.
+    fn identified(&mut self, card: u64, now: Micros) {
+        self.hold = Hold::resting();
+        if let Sale::Unresolved { intent, .. } = &self.sale {
+            let intent = *intent;
+            if intent.card == card {
+                self.settle(card, None, Vec::new(), intent);
+            } else {
+                self.notify(Screen::OtherCard { amount: card::session::fen(intent.amount) }, now);
+            }
+        } else if !self.repeated(card, now) {
+            self.notice = None;
+            self.settle_next(card, Vec::new(), now);
+        }
+    }
+
+    /// The same card right after its hold ended, for the same amount or for none: no new wish of its holder.
+    fn repeated(&self, card: u64, now: Micros) -> bool {
+        let due = self.sale.due();
+        self.last_hold.is_some_and(|last| {
+            last.done.card == card
+                && now < later(last.left_at, self.config.repeat_micros)
+                && (due.is_none() || due == last.done.amount)
+        })
+    }
+
+    /// Remembers that this card had its turn.
+    pub(super) fn served_as(&mut self, card: u64, amount: Option<Fen>, now: Micros) {
+        let done = Done { card, amount };
+        if self.hold == Hold::Empty {
+            self.last_hold = Some(LastHold { done, left_at: now });
+        } else {
+            self.done = Some(done);
+        }
+    }
+
+    /// A sale was paid or refused in this hold.
+    pub(super) fn served(&self) -> bool {
+        self.done.is_some_and(|done| done.amount.is_some())
+    }
+
+    /// The sale that this hold waited for is decided without it.
+    pub(super) fn rest_if_waiting(&mut self) {
+        if matches!(self.hold, Hold::Standby { .. } | Hold::Parked) {
+            self.hold = Hold::resting();
+        }
+    }
+
+    /// Asks the platform for a stage.
+    pub(super) fn open_stage(&mut self, card: u64, stage: Stage, now: Micros) {
+        let Line::Up(home) = &self.line else {
+            self.hold = Hold::resting();
+            if stage == Stage::Load && self.sale == Sale::None {
+                self.notify(Screen::CannotSync, now);
+            }
+            return;
+        };
+        let (tap, question) = Tap::open(&mut self.asks, card, home.terminal, stage);
+        let until = Some(later(now, self.config.tap_micros));
+        self.hold = Hold::Tapping { card, stage, tap, crediting: None, until };
+        self.out.push(Output::Send(question));
+    }
+
+    pub(super) fn tap_answered(&mut self, message: &ToTerminal, now: Micros) {
+        if let Hold::Tapping { tap, .. } = &mut self.hold {
+            let step = tap.platform(message);
+            self.tap_step(step, now);
+        }
+    }
+
+    fn tap_step(&mut self, step: Step, now: Micros) {
+        let Hold::Tapping { card, stage, crediting, until, .. } = &mut self.hold else {
+            return;
+        };
+        let (card, stage) = (*card, *stage);
+        match step {
+            Step::Transmit(command) => {
+                *until = None;
+                self.transmit(command);
+            }
+            Step::Credit { command, amount } => {
+                (*crediting, *until) = (Some(amount), None);
+                self.transmit(command);
+            }
+            Step::Send(message) => {
+                *until = Some(later(now, self.config.tap_micros));
+                match self.line {
+                    Line::Up(_) => self.out.push(Output::Send(message)),
+                    Line::Starting | Line::Down | Line::Greeting => self.line_lost_in_tap(now),
+                }
+            }
+            Step::Done(held) => match stage {
+                Stage::Load => self.loaded(card, held, now),
+                Stage::Fill => self.filled(card, held, now),
+            },
+            Step::Refused(words) => self.tap_refused(card, stage, words, now),
+            Step::CardRefused(status) => self.tap_refused(card, stage, words::card_refused(status), now),
+            Step::Torn => match stage {
+                Stage::Load => self.silent(now),
+                Stage::Fill => self.hold = Hold::resting(),
+            },
+            Step::Ignored => {}
+        }
+    }
+
+    /// The card is proved and has what was waiting: now the sale.
+    fn loaded(&mut self, card: u64, held: Held, now: Micros) {
+        match self.sale {
+            Sale::None => {
+                let Held { loaded, purse, account, .. } = held;
+                self.served_as(card, None, now);
+                self.notify(Screen::Loaded { loaded, purse, account }, now);
+                // What is on the display stays: a fill that fails spoils nothing.
+                self.open_stage(card, Stage::Fill, now);
+            }
+            Sale::Due { amount } => {
+                self.hold = Hold::Standby { card, held };
+                self.authorise(card, held.hold, amount, now);
+            }
+            Sale::Reversing { .. }
+            | Sale::Asking { .. }
+            | Sale::Allowed { .. }
+            | Sale::Unresolved { .. }
+            | Sale::Settling { .. } => self.hold = Hold::Standby { card, held },
+        }
+    }
+
+    fn filled(&mut self, card: u64, held: Held, now: Micros) {
+        let more = |before: Fen| held.purse.minus(before).filter(|more| more.is_positive()).unwrap_or(Fen::ZERO);
+        match self.notice.as_mut().map(|notice| &mut notice.screen) {
+            Some(Screen::Paid(paid)) => {
+                paid.filled = more(paid.purse);
+                (paid.purse, paid.account) = (held.purse, Some(held.account));
+            }
+            Some(Screen::Loaded { loaded, purse, account }) => {
+                *loaded = loaded.plus(more(*purse)).unwrap_or(*loaded);
+                (*purse, *account) = (held.purse, held.account);
+            }
+            _ => {}
+        }
+        self.after_fill(card, now);
+    }
+
+    /// A sale that was entered while a card was only loading is paid by it in the same hold.
+    fn after_fill(&mut self, card: u64, now: Micros) {
+        if self.sale.due().is_some() && !self.served() {
+            self.open_stage(card, Stage::Load, now);
+        } else {
+            self.hold = Hold::resting();
+        }
+    }
+
+    fn tap_refused(&mut self, card: u64, stage: Stage, words: Words, now: Micros) {
+        match stage {
+            Stage::Load => {
+                let amount = self.sale.due();
+                self.hold = Hold::resting();
+                self.served_as(card, amount, now);
+                self.notify(Screen::Refused { amount, words, balances: None }, now);
+            }
+            Stage::Fill => self.after_fill(card, now),
+        }
+    }
+
+    /// The connection is gone: what waits for the platform ends here; what waits for the card goes on.
+    pub(super) fn line_lost(&mut self, now: Micros) {
+        if matches!(&self.hold, Hold::Tapping { tap, .. } if tap.waits_for_platform()) {
+            self.line_lost_in_tap(now);
+        }
+    }
+
+    fn line_lost_in_tap(&mut self, now: Micros) {
+        if let Hold::Tapping { stage, .. } = self.hold {
+            self.hold = Hold::resting();
+            if stage == Stage::Load && self.sale == Sale::None {
+                self.notify(Screen::CannotSync, now);
+            }
+        }
+    }
+
+    pub(super) fn hold_timed_out(&mut self, now: Micros) {
+        match self.hold {
+            Hold::Resting { .. } if matches!(self.sale, Sale::Unresolved { .. }) => self.begin_hold(),
+            Hold::Resting { .. } => self.hold = Hold::resting(),
+            Hold::Tapping { card, stage, .. } => self.tap_refused(card, stage, words::no_answer(), now),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The file of a keyring: JSON that a person can tell from other files, readable by its owner alone.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use card::crypto::Key;
+use card::host::Masters;
+use ledger::Id;
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use crate::Keyring;
+
+/// Written into every file; another number is refused.
+const FORMAT: u32 = 1;
+/// Longer than any key file.
+const MOST_BYTES: u64 = 64 * 1024;
+
+/// Why a key file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileFault {
+    /// The file cannot be opened, read or written; also when a file to be made is there already.
+    #[error("the key file cannot be used")]
+    Io(#[from] io::Error),
+    /// Others than the owner may read or change the file.
+    #[error("the key file has mode {0:04o}: others may read it; run chmod 600 on it, and make new keys if they did")]
+    TooOpen(u32),
+    /// The text is no key file. What stands there is not repeated.
+    #[error("the key file is not as it was written: see line {line}, column {column}")]
+    Malformed {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+    },
+    /// Made by another version of this program.
+    #[error("the key file has format {0}, this program reads format {FORMAT}")]
+    Format(u32),
+    /// A kind of key is missing.
+    #[error("the key file has no {0}")]
+    Missing(&'static str),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Form {
+    format: u32,
+    instance: String,
+    cards: BTreeMap<u8, MastersForm>,
+    pepper: KeyText<32>,
+    sealing: BTreeMap<u8, KeyText<32>>,
+    lookup: KeyText<32>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MastersForm {
+    load: KeyText<16>,
+    purchase: KeyText<16>,
+    tac: KeyText<16>,
+    maintenance: KeyText<16>,
+}
+
+/// A key as base64 text.
+struct KeyText<const N: usize>(Key<N>);
+
+impl Keyring {
+    /// The keyring of a file.
+    ///
+    /// Errors, in order: `Io`, `TooOpen` unless the owner alone may read and write it, `Malformed`, `Format`, `Missing`.
+    pub fn load(path: &Path) -> Result<Keyring, KeyFileFault> {
+        let file = File::open(path)?;
+        let mode = file.metadata()?.permissions().mode() & 0o7777;
+        if mode & 0o077 != 0 {
+            return Err(KeyFileFault::TooOpen(mode));
+        }
+        // One allocation for all: a buffer that grew would leave copies behind.
+        let mut text = Zeroizing::new(Vec::with_capacity(MOST_BYTES as usize));
+        file.take(MOST_BYTES).read_to_end(&mut text)?;
+        read(&text)
+    }
+
+    /// Writes a new file with mode 0600, durably. Errors: `Io`, also when `path` exists; nothing is ever overwritten.
+    pub fn save_new(&self, path: &Path) -> Result<(), KeyFileFault> {
+        let mut text = Zeroizing::new(Vec::with_capacity(MOST_BYTES as usize));
+        serde_json::to_writer_pretty(&mut *text, &Form::of(self)).map_err(io::Error::from)?;
+        text.push(b'\n');
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let written = file.write_all(&text).and_then(|()| file.sync_all()).and_then(|()| sync_folder(path));
+        if let Err(error) = written {
+            // Half a key file would be refused at the next start and stand in the way of a new one.
+            let _ = std::fs::remove_file(path);
+            return Err(error.into());
+        }
+        Ok(())
+    }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+fn read(text: &[u8]) -> Result<Keyring, KeyFileFault> {
+    // The error's own words may quote the file, and so a key.
+    let malformed = |error: serde_json::Error| KeyFileFault::Malformed { line: error.line(), column: error.column() };
+    let form: Form = serde_json::from_slice(text).map_err(malformed)?;
+    if form.format != FORMAT {
+        return Err(KeyFileFault::Format(form.format));
+    }
+    if form.cards.is_empty() {
+        return Err(KeyFileFault::Missing("card master keys"));
+    }
+    if form.sealing.is_empty() {
+        return Err(KeyFileFault::Missing("sealing key"));
+    }
+    Ok(Keyring {
+        instance: Id::parse(&form.instance).map_err(|_| KeyFileFault::Missing("instance id"))?,
+        cards: form.cards.into_iter().map(|(version, masters)| (version, masters.masters())).collect(),
+        pepper: form.pepper.0,
+        sealing: form.sealing.into_iter().map(|(version, key)| (version, key.0)).collect(),
+        lookup: form.lookup.0,
+    })
+}
+
+impl Form {
+    fn of(keys: &Keyring) -> Form {
+        Form {
+            format: FORMAT,
+            instance: keys.instance.to_string(),
+            cards: keys.cards.iter().map(|(version, masters)| (*version, MastersForm::of(masters))).collect(),
+            pepper: KeyText(keys.pepper.clone()),
+            sealing: keys.sealing.iter().map(|(version, key)| (*version, KeyText(key.clone()))).collect(),
+            lookup: KeyText(keys.lookup.clone()),
+        }
+    }
+}
+
+impl MastersForm {
+    fn of(masters: &Masters) -> MastersForm {
+        MastersForm {
+            load: KeyText(masters.load.clone()),
+            purchase: KeyText(masters.purchase.clone()),
+            tac: KeyText(masters.tac.clone()),
+            maintenance: KeyText(masters.maintenance.clone()),
+        }
+    }
+
+    fn masters(self) -> Masters {
+        let MastersForm { load, purchase, tac, maintenance } = self;
+        Masters { load: load.0, purchase: purchase.0, tac: tac.0, maintenance: maintenance.0 }
+    }
+}
+
+impl<const N: usize> Serialize for KeyText<N> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&Zeroizing::new(STANDARD.encode(self.0.expose())))
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for KeyText<N> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<KeyText<N>, D::Error> {
+        from.deserialize_str(KeyVisitor)
+    }
+}
+
+struct KeyVisitor<const N: usize>;
+
+impl<const N: usize> Visitor<'_> for KeyVisitor<N> {
+    type Value = KeyText<N>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{N} bytes in base64")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<KeyText<N>, E> {
+        let bytes = STANDARD.decode(text).map(Zeroizing::new).map_err(|_| E::custom("no base64"))?;
+        let bytes: [u8; N] = bytes.as_slice().try_into().map_err(|_| E::custom("wrong length"))?;
+        Ok(KeyText(Key::new(bytes)))
+    }
+}

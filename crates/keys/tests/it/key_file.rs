@@ -1,0 +1,168 @@
+//! The key file: who may read it, what it refuses, and which keys production refuses.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use keys::{KeyFileFault, Keyring, Weakness};
+
+/// A path of the test's own, with nothing there.
+fn fresh(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("keys-{name}.json"));
+    let _ = fs::remove_file(&path);
+    path
+}
+
+/// A saved keyring and its text.
+fn saved(name: &str) -> (Keyring, PathBuf, String) {
+    let (path, keyring) = (fresh(name), Keyring::generate());
+    keyring.save_new(&path).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    (keyring, path, text)
+}
+
+fn load_text(name: &str, text: &str) -> Result<Keyring, KeyFileFault> {
+    let path = fresh(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    Keyring::load(&path)
+}
+
+#[test]
+fn a_saved_keyring_is_read_back_and_only_its_owner_can_read_it() {
+    let (keyring, path, _) = saved("round-trip");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+    assert!(Keyring::load(&path).unwrap() == keyring);
+}
+
+#[test]
+fn a_file_that_others_may_touch_is_refused() {
+    let (keyring, path, _) = saved("modes");
+    for (mode, refused) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true), (0o620, true), (0o644, true)]
+    {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        match Keyring::load(&path) {
+            Ok(loaded) => assert!(!refused && loaded == keyring, "{mode:o}"),
+            Err(KeyFileFault::TooOpen(found)) => assert!(refused && found == mode, "{mode:o}"),
+            Err(fault) => panic!("{mode:o}: {fault}"),
+        }
+    }
+}
+
+#[test]
+fn saving_never_overwrites_a_file() {
+    let (_, path, before) = saved("no-overwrite");
+    assert!(matches!(Keyring::generate().save_new(&path), Err(KeyFileFault::Io(_))));
+    assert_eq!(fs::read_to_string(&path).unwrap(), before);
+}
+
+#[test]
+fn a_missing_file_is_an_error_of_the_file() {
+    assert!(matches!(Keyring::load(&fresh("missing")), Err(KeyFileFault::Io(_))));
+}
+
+#[test]
+fn a_damaged_file_is_refused_without_repeating_what_stands_in_it() {
+    let (_, _, text) = saved("damaged");
+    let pepper = text.lines().find(|line| line.contains("pepper")).unwrap();
+    let secret = pepper.split('"').nth(3).unwrap();
+    let table = [
+        ("cut", text[..text.len() / 2].to_owned()),
+        ("unknown field", text.replacen('{', "{\"spare\": 1,", 1)),
+        ("no base64", text.replace(secret, &format!("!{}", &secret[1..]))),
+        ("short key", text.replace(secret, &STANDARD.encode([9; 31]))),
+        ("wrong type", text.replace("\"format\": 1", &format!("\"format\": \"{secret}\""))),
+        ("no pepper", text.replace(&format!("{pepper}\n"), "")),
+    ];
+    for (name, changed) in table {
+        assert_ne!(changed, text, "{name}");
+        let fault = load_text("damaged-copy", &changed).expect_err(name);
+        assert!(matches!(fault, KeyFileFault::Malformed { .. }), "{name}: {fault}");
+        assert!(!format!("{fault} {fault:?}").contains(&secret[1..12]), "{name}: {fault}");
+    }
+}
+
+#[test]
+fn a_file_of_another_format_or_without_a_kind_of_key_is_refused() {
+    let (_, _, text) = saved("incomplete");
+    let later = text.replace("\"format\": 1", "\"format\": 2");
+    assert!(matches!(load_text("format", &later), Err(KeyFileFault::Format(2))));
+    let start = text.find("\"sealing\": {").unwrap();
+    let end = start + text[start..].find('}').unwrap();
+    let unsealed = format!("{}\"sealing\": {{{}", &text[..start], &text[end..]);
+    assert!(matches!(load_text("unsealed", &unsealed), Err(KeyFileFault::Missing("sealing key"))));
+}
+
+#[test]
+fn fresh_keys_are_fit_for_production_and_differ_each_time() {
+    let (one, other) = (Keyring::generate(), Keyring::generate());
+    assert_eq!(one.check_production(), Ok(()));
+    assert!(one != other);
+    assert_ne!(one.instance(), other.instance());
+}
+
+#[test]
+fn debug_output_shows_no_key() {
+    let (keyring, _, _) = saved("debug");
+    assert_eq!(format!("{keyring:?}"), format!("Keyring({})", keyring.instance()));
+}
+
+fn number(value: u128) -> Vec<u8> {
+    value.to_be_bytes().to_vec()
+}
+
+#[test]
+fn production_refuses_published_and_patterned_card_masters() {
+    let table: [(&str, Vec<u8>, Weakness); 16] = [
+        ("transit card", number(0x374598B5C0B0EAE1E1D06609AC5BB369), Weakness::Published),
+        ("the same with other parity bits", number(0x364599B5C1B0EAE0E1D06709AC5AB368), Weakness::Published),
+        ("sample card", number(0x00112233445566778899AABBCCDDEEFF), Weakness::Published),
+        ("passbook", number(0x11223344556677888877665544332211), Weakness::Published),
+        ("project vectors", number(0x0123456789ABCDEFFEDCBA9876543210), Weakness::Published),
+        ("project vectors", number(0xA1A2A3A4A5A6A7A8B1B2B3B4B5B6B7B8), Weakness::Published),
+        ("project vectors", number(0xC0C1C2C3C4C5C6C7D0D1D2D3D4D5D6D7), Weakness::Published),
+        ("OSDP default", b"0123456789:;<=>?".to_vec(), Weakness::Published),
+        ("card default", number(0x404142434445464748494A4B4C4D4E4F), Weakness::Published),
+        ("zeros", vec![0x00; 16], Weakness::Pattern),
+        ("ones", vec![0xFF; 16], Weakness::Pattern),
+        ("zeros with parity", vec![0x01; 16], Weakness::Pattern),
+        ("two bytes repeated", [0xCA, 0xFE].repeat(8), Weakness::Pattern),
+        ("equal halves", [0x37, 0x45, 0x98, 0xB5, 0xC0, 0xB0, 0xEA, 0xE1].repeat(2), Weakness::Pattern),
+        ("counted", (1..=16).collect(), Weakness::Pattern),
+        ("counted back", (0..16).map(|step| 0xF0 - 5 * step).collect(), Weakness::Pattern),
+    ];
+    let (_, _, text) = saved("masters");
+    let tac = text.lines().find(|line| line.contains("\"tac\"")).unwrap().split('"').nth(3).unwrap();
+    for (name, key, weakness) in table {
+        let keyring = load_text("masters-copy", &text.replace(tac, &STANDARD.encode(key))).unwrap();
+        let unfit = keyring.check_production().expect_err(name);
+        assert_eq!((unfit.key.as_str(), unfit.weakness), ("card TAC master of version 1", weakness), "{name}");
+    }
+}
+
+#[test]
+fn production_refuses_weak_and_shared_keys_of_every_kind() {
+    let (_, _, text) = saved("kinds");
+    let values: Vec<&str> =
+        text.lines().filter_map(|line| line.split('"').nth(3)).filter(|value| value.ends_with('=')).collect();
+    assert_eq!(values.len(), 7, "four masters, pepper, sealing key, lookup key");
+    for value in &values {
+        let length = STANDARD.decode(value).unwrap().len();
+        let zeros = STANDARD.encode(vec![0; length]);
+        let keyring = load_text("kinds-zeros", &text.replace(value, &zeros)).unwrap();
+        assert_eq!(keyring.check_production().unwrap_err().weakness, Weakness::Pattern);
+    }
+    for pair in [[values[0], values[2]], [values[4], values[6]]] {
+        let keyring = load_text("kinds-shared", &text.replace(pair[1], pair[0])).unwrap();
+        let unfit = keyring.check_production().unwrap_err();
+        assert!(matches!(unfit.weakness, Weakness::SameAs(_)), "{unfit}");
+    }
+    let half_published = [number(0x0123456789ABCDEFFEDCBA9876543210), number(0x9B1D924E05595603C08346DF9F1D457A)];
+    let keyring = load_text("kinds-half", &text.replace(values[5], &STANDARD.encode(half_published.concat()))).unwrap();
+    assert_eq!(
+        keyring.check_production().unwrap_err().to_string(),
+        "the key file is not fit for production: sealing key of version 1 is a published test key; make new keys"
+    );
+}

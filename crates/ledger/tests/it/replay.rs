@@ -1,0 +1,134 @@
+//! Replay: a book takes its own rows again, and no row in which anything was altered that the book knows of.
+
+use ledger::{AccountCode, AccountKey, Book, Fen, JournalRow, Kind, Micros};
+use proptest::prelude::*;
+
+use crate::sample::{ACCOUNTS, NOW, all_of, transfer_of, wish};
+
+fn rows_of(wishes: Vec<crate::sample::Wish>) -> (Book, Vec<JournalRow>) {
+    let (mut book, mut rows, mut pended) = (Book::new(), Vec::new(), Vec::new());
+    for (at, wish) in wishes.into_iter().enumerate() {
+        let now = Micros::new(NOW.get() + i64::try_from(at).expect("few"));
+        if let Ok(row) = book.post(&transfer_of(wish, &pended), now) {
+            rows.push(row);
+            if let Some(set) = book.pending(row.seq) {
+                pended.push((row.seq, set));
+            }
+        }
+    }
+    (book, rows)
+}
+
+/// Changes of one field that a replay notices at that row. Id, times, code and reference are free text to the book, and
+/// so is an account that was never used before: those the chain covers.
+fn altered(book: &Book, row: &JournalRow) -> Vec<JournalRow> {
+    let mut all = vec![
+        JournalRow { seq: row.seq + 1, ..*row },
+        JournalRow { seq: row.seq - 1, ..*row },
+        JournalRow { ref_seq: row.ref_seq + 1_000_000, ..*row },
+        JournalRow { debit_prev: row.debit_prev + 1, ..*row },
+        JournalRow { credit_prev: row.credit_prev + 1, ..*row },
+        JournalRow { amount: Fen::ZERO, ..*row },
+        JournalRow { amount: Fen::new(-row.amount.get()), ..*row },
+        JournalRow { debit_balance: Fen::new(row.debit_balance.get().wrapping_add(1)), ..*row },
+        JournalRow { credit_balance: Fen::new(row.credit_balance.get().wrapping_sub(1)), ..*row },
+        JournalRow { debit: row.credit, ..*row },
+        JournalRow { credit: row.debit, ..*row },
+    ];
+    if row.kind != Kind::Pend {
+        all.push(JournalRow { amount: Fen::new(row.amount.get() - 1), ..*row });
+        all.push(JournalRow { amount: Fen::new(row.amount.get().wrapping_add(1)), ..*row });
+    }
+    let kinds = [Kind::Direct, Kind::Pend, Kind::Post, Kind::Void];
+    all.extend(kinds.into_iter().filter(|kind| *kind != row.kind).map(|kind| JournalRow { kind, ..*row }));
+    for other in ACCOUNTS {
+        let last = book.account(&other).last_seq;
+        if last != row.debit_prev {
+            all.push(JournalRow { debit: other, ..*row });
+        }
+        if last != row.credit_prev {
+            all.push(JournalRow { credit: other, ..*row });
+        }
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn replay_of_its_own_rows_makes_the_same_book(wishes in proptest::collection::vec(wish(), 0..60)) {
+        let (book, rows) = rows_of(wishes);
+        let mut again = Book::new();
+        for row in &rows {
+            prop_assert_eq!(again.replay(row), Ok(()));
+        }
+        prop_assert_eq!(all_of(&again), all_of(&book));
+    }
+
+    #[test]
+    fn replay_from_any_checkpoint_makes_the_same_book(
+        wishes in proptest::collection::vec(wish(), 1..60),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let (book, rows) = rows_of(wishes);
+        let (early, late) = rows.split_at(if rows.is_empty() { 0 } else { cut.index(rows.len()) });
+        let mut first = Book::new();
+        for row in early {
+            prop_assert_eq!(first.replay(row), Ok(()));
+        }
+        let (head, accounts, pendings) = all_of(&first);
+        let mut second = Book::restore(accounts, pendings, head);
+        for row in late {
+            prop_assert_eq!(second.replay(row), Ok(()));
+        }
+        prop_assert_eq!(all_of(&second), all_of(&book));
+    }
+
+    #[test]
+    fn replay_refuses_an_altered_row_and_stays_as_it_was(
+        wishes in proptest::collection::vec(wish(), 1..40),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let (_, rows) = rows_of(wishes);
+        prop_assume!(!rows.is_empty());
+        let at = at.index(rows.len());
+        let mut book = Book::new();
+        for row in &rows[..at] {
+            prop_assert_eq!(book.replay(row), Ok(()));
+        }
+        let before = all_of(&book);
+        for changed in altered(&book, &rows[at]) {
+            prop_assert!(book.replay(&changed).is_err(), "took {changed:?} for {:?}", rows[at]);
+            prop_assert_eq!(all_of(&book), before.clone());
+        }
+        if at > 0 {
+            prop_assert!(book.replay(&rows[at - 1]).is_err(), "took a row twice");
+        }
+        prop_assert_eq!(book.replay(&rows[at]), Ok(()));
+    }
+
+    #[test]
+    fn a_row_survives_its_stored_form(wishes in proptest::collection::vec(wish(), 1..20)) {
+        for row in rows_of(wishes).1 {
+            let bytes = row.encode();
+            prop_assert_eq!(bytes.len(), 151);
+            prop_assert_eq!(JournalRow::decode(&bytes), Ok(row));
+            prop_assert_eq!(JournalRow::decode(&bytes[..150]), Err(ledger::CodecError::Short));
+            let mut long = bytes;
+            long.push(0);
+            prop_assert_eq!(JournalRow::decode(&long), Err(ledger::CodecError::Long));
+        }
+    }
+}
+
+#[test]
+fn account_keys_sort_as_their_bytes_do() {
+    let mut keys = ACCOUNTS.to_vec();
+    keys.push(AccountKey { code: AccountCode(2000), owner: u128::MAX, part: 0 });
+    keys.push(AccountKey { code: AccountCode(256), owner: 0, part: u32::MAX });
+    keys.sort();
+    let bytes: Vec<_> = keys.iter().map(AccountKey::bytes).collect();
+    assert!(bytes.is_sorted());
+    assert!(bytes.iter().all(|key| key.len() == 22));
+}

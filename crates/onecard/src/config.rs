@@ -1,0 +1,130 @@
+//! The configuration file of `onecard serve`. Secrets are named by file; business rules are not here but in the book.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+use ledger::SchoolId;
+use pay::wechat::WeChatConfig;
+use serde::Deserialize;
+
+use crate::Failure;
+use crate::prompt::Said;
+
+/// Everything `serve` is told. An unknown key is an error.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Folder of the book, the keys and the terminals' authority.
+    pub data: PathBuf,
+    /// Number of the school, 1 to 9999.
+    #[serde(default = "first_school")]
+    pub school: u16,
+    /// Name of the school in Chinese.
+    pub name_zh: String,
+    /// Name of the school in English.
+    pub name_en: String,
+    /// A trial may use the sandbox's keys and plain HTTP on this machine. Never set it where real money is.
+    #[serde(default)]
+    pub trial: bool,
+    /// Pages.
+    pub web: WebPart,
+    /// Terminals.
+    pub terminals: TerminalPart,
+    /// WeChat Pay.
+    pub wechat: WeChatConfig,
+}
+
+/// Table `[web]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebPart {
+    /// Where browsers and the provider's notices come in.
+    pub listen: SocketAddr,
+    /// Address of the pages as browsers see it, without a path.
+    pub base_url: String,
+    /// Certificate chain (PEM) when this process speaks TLS itself; else a proxy before it does.
+    pub certificate_file: Option<PathBuf>,
+    /// Its private key (PEM).
+    pub key_file: Option<PathBuf>,
+    /// Address of a sandbox's cashier, offered on the pay page of a trial.
+    pub sandbox_cashier: Option<String>,
+}
+
+/// Table `[terminals]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TerminalPart {
+    /// Where terminals come in, over mutual TLS.
+    pub listen: SocketAddr,
+    /// Host name or address that terminals connect to; stands in the platform's certificate for them.
+    pub host: String,
+}
+
+const fn first_school() -> u16 {
+    1
+}
+
+/// Reads a configuration; environment variables `ONECARD_...` come before the file (`ONECARD_WEB__LISTEN`).
+///
+/// Errors: the file is missing or not TOML, a key is unknown or missing (the error names the file and the key), a value is
+/// out of range.
+pub fn read(path: &Path) -> Result<Config, Failure> {
+    if !path.is_file() {
+        return Err(Said(format!("there is no configuration file {}", path.display())).into());
+    }
+    let figment = Figment::new()
+        .merge(Toml::file_exact(path))
+        .merge(Env::prefixed("ONECARD_").ignore(&["log"]).split("__"));
+    let mut config: Config = figment.extract().map_err(|fault| Said(fault.to_string()))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    config.data = folder.join(&config.data);
+    for file in [&mut config.web.certificate_file, &mut config.web.key_file].into_iter().flatten() {
+        *file = folder.join(&*file);
+    }
+    for file in [
+        &mut config.wechat.app_secret_file,
+        &mut config.wechat.merchant_key_file,
+        &mut config.wechat.apiv3_key_file,
+    ] {
+        *file = folder.join(&*file);
+    }
+    for key in &mut config.wechat.platform_keys {
+        key.public_key_file = folder.join(&key.public_key_file);
+    }
+    config.school_id()?;
+    config.check_addresses()?;
+    Ok(config)
+}
+
+impl Config {
+    /// The school's number, checked.
+    pub fn school_id(&self) -> Result<SchoolId, Said> {
+        SchoolId::new(self.school).ok_or_else(|| Said("school must be a number from 1 to 9999".to_owned()))
+    }
+
+    /// File of the keyring.
+    pub fn keyring(&self) -> PathBuf {
+        self.data.join("keys.json")
+    }
+
+    fn check_addresses(&self) -> Result<(), Said> {
+        if self.trial {
+            return Ok(());
+        }
+        if !self.web.base_url.starts_with("https://") {
+            return Err(Said(format!(
+                "web.base_url is {}: it must begin with https:// (or set trial = true on a machine without real money)",
+                self.web.base_url
+            )));
+        }
+        let sandboxed = self.wechat.platform_keys.iter().any(|key| key.serial.starts_with("PUB_KEY_ID_0000"));
+        if sandboxed || self.web.sandbox_cashier.is_some() {
+            return Err(Said(
+                "the WeChat keys are a sandbox's: put the merchant portal's in, or set trial = true".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,318 @@
+//! The demo's start page, its list of people, and the virtual POS.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Json;
+use axum::Router;
+use axum::extract::{Form, Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use flows::{School, people};
+use ledger::Fen;
+use pay::wechat::WeChatPay;
+use rules::ids::{CardNo, PersonId};
+use rules::password::Secret;
+use serde::{Deserialize, Serialize};
+
+use super::pos::{Counter, PULLS};
+use super::setup::{Folder, first_people};
+use super::text::{Lang, Texts};
+use crate::Failure;
+
+/// How many people the start page names.
+const SHOWN: u32 = 3;
+/// How many cards lie beside the virtual POS.
+const CARDS: u32 = 6;
+
+/// What the demo's pages need.
+#[derive(Clone)]
+pub struct Demo {
+    school: School,
+    counters: Arc<Vec<Counter>>,
+    people: Arc<Vec<PersonId>>,
+    cards: Arc<std::path::PathBuf>,
+    sandbox: Arc<str>,
+}
+
+/// A person of the demo, as `/demo/people.json` gives it.
+#[derive(Serialize)]
+struct Person {
+    number: String,
+    name: String,
+    initial_password: Option<String>,
+    card: String,
+}
+
+impl Demo {
+    /// Looks up who is shown.
+    pub async fn new(
+        school: School,
+        folder: &Folder,
+        counters: Vec<Counter>,
+        sandbox: String,
+    ) -> Result<Demo, Failure> {
+        let people = Arc::new(first_people(&school, CARDS).await?);
+        let cards = Arc::new(folder.path().join("cards"));
+        Ok(Demo { school, counters: Arc::new(counters), people, cards, sandbox: sandbox.into() })
+    }
+
+    async fn shown(&self, most: u32) -> Result<Vec<Person>, Failure> {
+        let mut shown = Vec::new();
+        for person in self.people.iter().take(most as usize) {
+            let Some(profile) = people::profile(&self.school, *person).await? else { continue };
+            let row = self.school.row(&flows::rows::Key::Person(*person)).await?;
+            let secret = row.as_ref().and_then(|row| row.person()).map(|holder| holder.password.secret.clone());
+            let initial_password = match secret {
+                Some(Secret::Initial) => Some(people::initial_password(&self.school, *person).await?),
+                Some(Secret::Own { .. }) | None => None,
+            };
+            shown.push(Person {
+                number: profile.number,
+                name: profile.name,
+                initial_password,
+                card: profile.card.map(|card| card.to_string()).unwrap_or_default(),
+            });
+        }
+        Ok(shown)
+    }
+}
+
+/// What the portal is told about a demo.
+pub fn web_config(address: &str, sandbox: &str, wechat: Arc<WeChatPay>) -> web::WebConfig {
+    web::WebConfig {
+        base_url: address.to_owned(),
+        secure_cookies: false,
+        school_name_zh: "示范大学".to_owned(),
+        school_name_en: "Model University".to_owned(),
+        wechat_authorize: Arc::new(move |redirect: &str, state: &str| wechat.authorize_url(redirect, state)),
+        cashier: Some(sandbox.to_owned()),
+        form_action_hosts: vec![sandbox.to_owned()],
+        demo_link: Some("/demo".to_owned()),
+    }
+}
+
+/// Addresses of the demo's own pages.
+pub fn router(demo: Demo) -> Router {
+    Router::new()
+        .route("/demo", get(start))
+        .route("/demo/people.json", get(people_json))
+        .route("/demo/pos", get(|| async { Redirect::to("/demo/pos/1") }))
+        .route("/demo/pos/{id}", get(pos))
+        .route("/demo/pos/{id}/face", get(face))
+        .route("/demo/pos/{id}/sale", post(sale))
+        .route("/demo/pos/{id}/cancel", post(cancel))
+        .route("/demo/pos/{id}/hold", post(hold))
+        .route("/demo/pos/{id}/pull", post(pull))
+        .route("/demo/demo.css", get(|| async { asset("text/css", include_str!("../../assets/demo.css")) }))
+        .route("/demo/demo.js", get(|| async { asset("text/javascript", include_str!("../../assets/demo.js")) }))
+        .layer(axum::middleware::from_fn(guard))
+        .with_state(demo)
+}
+
+/// Forms come from our own pages, and a browser runs nothing else here.
+async fn guard(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+    let headers = request.headers();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
+    let foreign = headers
+        .get(header::ORIGIN)
+        .is_some_and(|origin| origin.to_str().is_ok_and(|origin| origin != format!("http://{host}")));
+    if foreign && !request.method().is_safe() {
+        return (StatusCode::FORBIDDEN, "this form came from another site\n").into_response();
+    }
+    let mut response = next.run(request).await;
+    let policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; \
+                  base-uri 'none'; frame-ancestors 'none'";
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("cookie, accept-language"));
+    response
+}
+
+fn asset(kind: &'static str, body: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, format!("{kind}; charset=utf-8"))], body).into_response()
+}
+
+fn broken(failure: Failure) -> Response {
+    tracing::error!("{}", crate::prompt::sentence(failure.as_ref()));
+    (StatusCode::INTERNAL_SERVER_ERROR, "the demo could not read its school; see the terminal it runs in\n")
+        .into_response()
+}
+
+fn page(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => Html(html).into_response(),
+        Err(fault) => broken(fault.into()),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "start.html")]
+struct StartPage<'a> {
+    t: Texts,
+    sandbox: &'a str,
+    people: Vec<Person>,
+}
+
+async fn start(State(demo): State<Demo>, headers: HeaderMap) -> Response {
+    match demo.shown(SHOWN).await {
+        Ok(people) => page(&StartPage { t: Texts(Lang::of(&headers)), sandbox: &demo.sandbox, people }),
+        Err(failure) => broken(failure),
+    }
+}
+
+async fn people_json(State(demo): State<Demo>) -> Response {
+    match demo.shown(SHOWN).await {
+        Ok(people) => {
+            let pos: Vec<String> = (1..=demo.counters.len()).map(|id| format!("/demo/pos/{id}")).collect();
+            Json(serde_json::json!({ "people": people, "sandbox": &*demo.sandbox, "pos": pos })).into_response()
+        }
+        Err(failure) => broken(failure),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pos.html")]
+struct PosPage<'a> {
+    t: Texts,
+    id: usize,
+    other: usize,
+    place: &'a str,
+    said: &'a str,
+    lines: Vec<String>,
+    lamp: (&'static str, &'static str),
+    reader: String,
+    cards: Vec<Person>,
+    pulls: Vec<(&'static str, &'static str)>,
+}
+
+#[derive(Template)]
+#[template(path = "pos_face.html")]
+struct Face {
+    lines: Vec<String>,
+    lamp: (&'static str, &'static str),
+    reader: String,
+}
+
+fn counter(demo: &Demo, id: usize) -> Option<&Counter> {
+    demo.counters.get(id.checked_sub(1)?)
+}
+
+async fn pos(State(demo): State<Demo>, Path(id): Path<usize>, headers: HeaderMap) -> Response {
+    pos_page(&demo, id, &headers, "").await
+}
+
+async fn pos_page(demo: &Demo, id: usize, headers: &HeaderMap, said: &str) -> Response {
+    let Some(counter) = counter(demo, id) else { return StatusCode::NOT_FOUND.into_response() };
+    let lang = Lang::of(headers);
+    let cards = match demo.shown(CARDS).await {
+        Ok(cards) => cards,
+        Err(failure) => return broken(failure),
+    };
+    let Face { lines, lamp, reader } = counter.face(lang);
+    page(&PosPage {
+        t: Texts(lang),
+        id,
+        other: if id == 1 { 2 } else { 1 },
+        place: lang.pick(counter.place),
+        said,
+        lines,
+        lamp,
+        reader,
+        cards,
+        pulls: PULLS.iter().map(|pull| (pull.name, (pull.text)(&Texts(lang)))).collect(),
+    })
+}
+
+async fn face(State(demo): State<Demo>, Path(id): Path<usize>, headers: HeaderMap) -> Response {
+    match counter(&demo, id) {
+        Some(counter) => page(&counter.face(Lang::of(&headers))),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+impl Counter {
+    fn face(&self, lang: Lang) -> Face {
+        let (lines, lamp, card) = self.shows(lang);
+        let t = Texts(lang);
+        let reader = match card {
+            Some(card) => format!("{} {card}", t.card_there()),
+            None => t.no_card().to_owned(),
+        };
+        let lamp = match lamp {
+            device::agent::Lamp::Off => ("off", t.lamp_off()),
+            device::agent::Lamp::Green => ("green", t.lamp_green()),
+            device::agent::Lamp::Amber => ("amber", t.lamp_amber()),
+            device::agent::Lamp::Red => ("red", t.lamp_red()),
+        };
+        Face { lines, lamp, reader }
+    }
+}
+
+/// After a form: the script gets a sentence, a browser without script the page again.
+async fn after(demo: &Demo, id: usize, headers: &HeaderMap, said: String) -> Response {
+    if headers.contains_key("x-fragment") {
+        return said.into_response();
+    }
+    if said.is_empty() {
+        return Redirect::to(&format!("/demo/pos/{id}")).into_response();
+    }
+    pos_page(demo, id, headers, &said).await
+}
+
+#[derive(Deserialize)]
+struct SaleForm {
+    amount: String,
+}
+
+async fn sale(
+    State(demo): State<Demo>,
+    Path(id): Path<usize>,
+    headers: HeaderMap,
+    Form(form): Form<SaleForm>,
+) -> Response {
+    let Some(counter) = counter(&demo, id) else { return StatusCode::NOT_FOUND.into_response() };
+    let said = match Fen::parse_yuan(&form.amount) {
+        Ok(amount) => {
+            counter.enter_sale(amount);
+            String::new()
+        }
+        Err(_) => Texts(Lang::of(&headers)).bad_amount().to_owned(),
+    };
+    after(&demo, id, &headers, said).await
+}
+
+async fn cancel(State(demo): State<Demo>, Path(id): Path<usize>, headers: HeaderMap) -> Response {
+    let Some(counter) = counter(&demo, id) else { return StatusCode::NOT_FOUND.into_response() };
+    counter.cancel();
+    after(&demo, id, &headers, String::new()).await
+}
+
+#[derive(Deserialize)]
+struct HoldForm {
+    card: String,
+    #[serde(default)]
+    pull_at: String,
+}
+
+async fn hold(
+    State(demo): State<Demo>,
+    Path(id): Path<usize>,
+    headers: HeaderMap,
+    Form(form): Form<HoldForm>,
+) -> Response {
+    let Some(counter) = counter(&demo, id) else { return StatusCode::NOT_FOUND.into_response() };
+    let known = u64::from_str_radix(&form.card, 16).ok().filter(|_| form.card.len() == 16).map(CardNo);
+    let Some(card) = known else { return StatusCode::BAD_REQUEST.into_response() };
+    let said = counter.hold(&demo.cards.join(format!("{card}.card")), &form.pull_at);
+    after(&demo, id, &headers, said.err().map(|fault| fault.to_string()).unwrap_or_default()).await
+}
+
+async fn pull(State(demo): State<Demo>, Path(id): Path<usize>, headers: HeaderMap) -> Response {
+    let Some(counter) = counter(&demo, id) else { return StatusCode::NOT_FOUND.into_response() };
+    counter.pull_now();
+    after(&demo, id, &headers, String::new()).await
+}

@@ -1,0 +1,228 @@
+//! The folder of a demo: keys, the provider's set, people, merchants, cards and terminals. What is there is kept.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use device::channel::store_card;
+use flows::ports::{Clock, ListAsk};
+use flows::rows::lists;
+use flows::terminal::NewTerminal;
+use flows::{School, card_issue, merchant, people, terminal};
+use futures_util::future::join_all;
+use keys::{Keyring, SystemEntropy};
+use ledger::{Id, SchoolId};
+use pay::wechat::{PlatformKeyConfig, WeChatConfig, WeChatPay};
+use rules::calendar::campus_day;
+use rules::ids::{CardNo, PersonId, TerminalNo};
+use rules::roster;
+use sandbox::keys::{Choice, MerchantSide, generate};
+use sandbox::{Config, Sandbox};
+
+use crate::Failure;
+use crate::clock::WallClock;
+use crate::prompt::{Refused, Said};
+use crate::tls::{Authority, fingerprint_of_pem, write_secret};
+use crate::{demo, issue};
+
+/// The demo's school.
+pub const SCHOOL: SchoolId = match SchoolId::new(1) {
+    Some(school) => school,
+    None => panic!("1 is a school"),
+};
+
+/// Cards carry this prefix, so that a demo's card is known for one.
+const CARD_PREFIX: u64 = 0x2026_0000_0000_0000;
+
+/// A demo's folder.
+pub struct Folder {
+    path: PathBuf,
+    keyring: Keyring,
+}
+
+/// One of the demo's terminals.
+pub struct DemoTerminal {
+    /// Folder of its identity and journal.
+    pub folder: PathBuf,
+    /// Number on the card's side.
+    pub number: TerminalNo,
+    /// Where it stands.
+    pub place: (&'static str, &'static str),
+}
+
+impl Folder {
+    /// Opens or makes it. Error: it holds something else.
+    pub fn open(path: &Path) -> Result<Folder, Failure> {
+        fs::create_dir_all(path)
+            .map_err(|fault| Said(format!("cannot make {}: {fault}; choose another --data", path.display())))?;
+        let keys = path.join("keys.json");
+        if !keys.exists() {
+            if fs::read_dir(path)?.next().is_some() {
+                return Err(Said(format!(
+                    "{} holds other files and no demo; choose an empty folder with --data",
+                    path.display()
+                ))
+                .into());
+            }
+            Keyring::generate().save_new(&keys)?;
+        }
+        Ok(Folder { path: path.to_owned(), keyring: Keyring::load(&keys)? })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its keys.
+    pub const fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// File of a card.
+    pub fn card(&self, no: CardNo) -> PathBuf {
+        self.path.join("cards").join(format!("{no}.card"))
+    }
+
+    fn provider(&self) -> PathBuf {
+        self.path.join("sandbox")
+    }
+
+    /// The provider's simulator, at this address.
+    pub fn sandbox(&self, address: &str) -> Result<Sandbox, Failure> {
+        let folder = self.provider();
+        let config = folder.join("sandbox.toml");
+        if !config.exists() {
+            let choice = Choice {
+                address: address.to_owned(),
+                folder: Some(PathBuf::from("state")),
+                retry_speed: 1,
+                allowed_redirect_hosts: vec!["127.0.0.1".to_owned()],
+                merchant_name: "示范大学校园卡".to_owned(),
+            };
+            generate(&choice, WallClock.now())?.write(&folder)?;
+        }
+        let mut setup = Config::read(&config)?.load(&folder)?;
+        setup.address = address.to_owned();
+        Ok(Sandbox::new(setup)?)
+    }
+
+    /// Our side of the provider's protocol.
+    pub fn channel(&self, provider: &str, address: &str) -> Result<Arc<WeChatPay>, Failure> {
+        let folder = self.provider().join("merchant");
+        let facts = MerchantSide::read(&folder)?;
+        let config: WeChatConfig = WeChatConfig {
+            api_base: provider.to_owned(),
+            oauth_base: provider.to_owned(),
+            token_base: provider.to_owned(),
+            appid: facts.appid,
+            mchid: facts.mchid,
+            app_secret_file: folder.join("app_secret.txt"),
+            merchant_serial: facts.merchant_serial,
+            merchant_key_file: folder.join("merchant_private_key.pem"),
+            apiv3_key_file: folder.join("apiv3_key.txt"),
+            platform_keys: vec![PlatformKeyConfig {
+                serial: facts.platform_key_id,
+                public_key_file: folder.join("platform_public_key.pem"),
+            }],
+            notify_url: format!("{address}/notify/wechat"),
+            connect_ms: 3_000,
+            deadline_ms: 10_000,
+        };
+        Ok(Arc::new(WeChatPay::new(config.load()?, Arc::new(WallClock), Arc::new(SystemEntropy))?))
+    }
+}
+
+/// Everyone and everything the school begins with; what is there already stays as it is. Gives the terminals.
+pub async fn fill(
+    school: &School,
+    folder: &Folder,
+    authority: &Authority,
+    count: u32,
+) -> Result<Vec<DemoTerminal>, Failure> {
+    for (code, zh, en) in [
+        ("canteen-1", "第一食堂", "First canteen"),
+        ("canteen-2", "第二食堂", "Second canteen"),
+        ("shop", "校园超市", "Campus shop"),
+    ] {
+        merchant::add(school, code, zh, en).await.map_err(Refused::from)?;
+    }
+    if first_people(school, 1).await?.is_empty() {
+        let rows = demo::people::roster(count);
+        let entries: Vec<_> =
+            roster::check(&rows, campus_day(WallClock.now())).into_iter().filter_map(Result::ok).collect();
+        let imported = people::import(school, entries, false).await;
+        if imported.refused() > 0 {
+            return Err(Said(format!("{} invented people were refused", imported.refused())).into());
+        }
+    }
+    hand_out_cards(school, folder, count).await?;
+    let mut terminals = Vec::new();
+    for (number, merchant, zh, en) in [
+        (TerminalNo([0, 0, 1]), "canteen-1", "第一食堂 3 号窗口", "First canteen, window 3"),
+        (TerminalNo([0, 0, 2]), "canteen-2", "第二食堂 1 号窗口", "Second canteen, window 1"),
+    ] {
+        terminals.push(enrol(school, folder, authority, number, merchant, (zh, en)).await?);
+    }
+    Ok(terminals)
+}
+
+/// The first holders of the school, in the order of their opening.
+pub async fn first_people(school: &School, most: u32) -> Result<Vec<PersonId>, Failure> {
+    let ask =
+        ListAsk { list: lists::PEOPLE, owner: Vec::new(), from: 0, to: i64::MAX, backwards: false, most };
+    let listed = school.list(ask).await?;
+    Ok(listed.iter().filter_map(|each| each.key[..].try_into().ok()).map(Id::from_bytes).map(PersonId).collect())
+}
+
+/// A card for everyone who has none: its file first, so that no card in the book lacks its chip.
+async fn hand_out_cards(school: &School, folder: &Folder, count: u32) -> Result<(), Failure> {
+    fs::create_dir_all(folder.path().join("cards"))?;
+    let people = first_people(school, count).await?;
+    let keys: Vec<_> = people.iter().map(|person| flows::rows::Key::Person(*person)).collect();
+    let rows = school.rows(&keys).await?;
+    let without = people.iter().zip(rows).filter(|(_, row)| {
+        row.as_ref().and_then(|row| row.person()).is_some_and(|person| person.card.is_none())
+    });
+    let mut issued = Vec::new();
+    for (index, (person, _)) in (1_u64..).zip(without) {
+        let no = CardNo(CARD_PREFIX | index);
+        let path = folder.card(no);
+        if !path.exists() {
+            store_card(&path, &issue::personalise(folder.keyring(), no)?)?;
+        }
+        issued.push(card_issue::issue(school, *person, no));
+    }
+    for outcome in join_all(issued).await {
+        outcome.map_err(Refused::from)?;
+    }
+    Ok(())
+}
+
+async fn enrol(
+    school: &School,
+    folder: &Folder,
+    authority: &Authority,
+    number: TerminalNo,
+    merchant: &str,
+    place: (&'static str, &'static str),
+) -> Result<DemoTerminal, Failure> {
+    let home = folder.path().join("terminals").join(number.to_string());
+    if !home.join("certificate.pem").exists() {
+        fs::create_dir_all(&home)?;
+        let identity = authority.terminal(&format!("POS {number}"))?;
+        write_secret(&home.join("key.pem"), &identity.key)?;
+        fs::write(home.join("platform-ca.pem"), authority.certificate())?;
+        fs::write(home.join("certificate.pem"), &identity.certificate)?;
+    }
+    let certificate = fingerprint_of_pem(&fs::read_to_string(home.join("certificate.pem"))?)?;
+    let new = NewTerminal {
+        terminal: number,
+        merchant: merchant.to_owned(),
+        place_zh: place.0.to_owned(),
+        place_en: place.1.to_owned(),
+        certificate,
+    };
+    terminal::enrol(school, new).await.map_err(Refused::from)?;
+    Ok(DemoTerminal { folder: home, number, place })
+}

@@ -1,0 +1,81 @@
+//! `onecard card issue`: hands a card to its holder. And the way in for commands that work on the book by themselves.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use card::{Chip, Profile};
+use flows::School;
+use keys::Keyring;
+use rules::ids::CardNo;
+
+use crate::engine::{self, no_channel::NoChannel};
+use crate::prompt::{Refused, Said};
+use crate::{Failure, Place, config, verify};
+
+/// Subcommands of `onecard card`.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Personalises a software card with the school's keys and hands it to its holder; the server must not be running.
+    Issue {
+        #[command(flatten)]
+        place: Place,
+        /// Student or staff number of the holder.
+        #[arg(long)]
+        number: String,
+        /// Number of the card, 16 hexadecimal digits.
+        #[arg(long)]
+        card: String,
+        /// File of the software card, made anew.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// Issues.
+pub fn run(command: Command) -> Result<(), Failure> {
+    let Command::Issue { place, number, card, out } = command;
+    let no = (card.len() == 16).then(|| u64::from_str_radix(&card, 16).ok()).flatten();
+    let no = CardNo(no.ok_or_else(|| Said("--card has 16 hexadecimal digits".to_owned()))?);
+    let keyring = keyring_of(&place)?;
+    with_school(&place, async move |school| {
+        let person = flows::people::find_by_number(&school, &number).await?;
+        let person = person.ok_or_else(|| Said(format!("there is no holder {number}; import the roster first")))?;
+        let chip = personalise(&keyring, no)?;
+        flows::card_issue::issue(&school, person, no).await.map_err(Refused::from)?;
+        device::channel::save_new(&out, &chip)?;
+        println!("card {no} is {number}'s; its file is {}", out.display());
+        Ok(())
+    })
+}
+
+/// A fresh card with the school's newest keys.
+pub fn personalise(keyring: &Keyring, no: CardNo) -> Result<Chip, Failure> {
+    let (version, masters) = keyring.newest_card_masters().ok_or("the keyring has no card keys")?;
+    let mut serial = [0; 10];
+    serial[2..].copy_from_slice(&no.0.to_be_bytes());
+    Ok(Chip::personalise(serial, masters, &Profile { key_version: version, ..Profile::default() }))
+}
+
+/// The keyring of a data folder.
+pub fn keyring_of(place: &Place) -> Result<Keyring, Failure> {
+    let path = match (&place.data, &place.config) {
+        (Some(data), _) => data.join("keys.json"),
+        (None, Some(config)) => config::read(config)?.keyring(),
+        (None, None) => return Err(Said("name the data folder or the configuration".to_owned()).into()),
+    };
+    Ok(Keyring::load(&path)?)
+}
+
+/// Opens the book, works on it, closes it. Error: a server has it open; nothing was done.
+pub fn with_school(
+    place: &Place,
+    work: impl AsyncFnOnce(School) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let (data, id) = verify::book_of(place)?;
+    let keyring = keyring_of(place)?;
+    let running = engine::start(&data, id, &keyring, Arc::new(NoChannel))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(work(running.school.clone()));
+    running.stop()?;
+    done
+}

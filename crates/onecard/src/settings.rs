@@ -1,0 +1,56 @@
+//! `onecard settings`: business rules with their history (R93).
+
+use flows::ports::Clock;
+use ledger::Micros;
+use rules::limits::{Limits, Setting};
+
+use crate::clock::WallClock;
+use crate::prompt::{Refused, Said};
+use crate::{Failure, Place, issue};
+
+/// Subcommands of `onecard settings`.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Prints every rule with the value that holds now.
+    Show {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Sets a rule; the server must not be running on the folder.
+    Set {
+        #[command(flatten)]
+        place: Place,
+        /// Name, as `show` prints it.
+        name: String,
+        /// New value, in fen, seconds or as `show` says.
+        value: i64,
+        /// From when it holds, in seconds from now.
+        #[arg(long, default_value_t = 0)]
+        after: i64,
+        /// Who sets it.
+        #[arg(long)]
+        by: String,
+    },
+}
+
+/// Shows or sets.
+pub fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Show { place } => issue::with_school(&place, async |school| {
+            let limits: Limits = flows::settings::limits(&school).await?;
+            for setting in Setting::ALL {
+                let spec = setting.spec();
+                println!("{:32} {:>12}  ({} to {})", spec.name, limits.get(setting), spec.least, spec.most);
+            }
+            Ok(())
+        }),
+        Command::Set { place, name, value, after, by } => issue::with_school(&place, async |school| {
+            let setting = Setting::from_name(&name)
+                .ok_or_else(|| Said(format!("there is no rule {name}; `onecard settings show` lists them")))?;
+            let from: Option<Micros> = (after > 0).then(|| WallClock.now().after_seconds(after));
+            flows::settings::change(&school, setting, value, from, &by).await.map_err(Refused::from)?;
+            println!("{name} = {value}");
+            Ok(())
+        }),
+    }
+}

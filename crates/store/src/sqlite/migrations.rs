@@ -1,0 +1,173 @@
+//! Forward-only migrations: each runs once, in its own order, and is remembered with a checksum of its text.
+
+use std::path::Path;
+
+use ledger::{SchoolId, row_digest};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use super::{OpenFault, at};
+
+struct Migration {
+    name: &'static str,
+    sql: &'static str,
+}
+
+/// Every migration there ever was; number 1 is the first. A text that was once released is never changed.
+const MIGRATIONS: &[Migration] = &[Migration { name: "book", sql: include_str!("0001_book.sql") }];
+
+const REMEMBER: &str = "CREATE TABLE IF NOT EXISTS migration (
+    number INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum BLOB NOT NULL) STRICT";
+
+fn checksum(migration: &Migration) -> [u8; 16] {
+    row_digest("migration", migration.name.as_bytes(), Some(migration.sql.as_bytes())).content
+}
+
+/// Brings the file to this version, makes the tables of guard rows and begins the school's book, in one transaction.
+///
+/// Errors: `Newer`, `OtherMigration`, `OtherSchool`, `Sqlite`; then nothing has changed. Repeats: change nothing.
+pub(super) fn run(
+    connection: &mut Connection,
+    path: &Path,
+    school: SchoolId,
+    tables: &[&'static str],
+) -> Result<(), OpenFault> {
+    let at = at(path);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&at)?;
+    transaction.execute_batch(REMEMBER).map_err(&at)?;
+    let done = ran(&transaction, path)?;
+    for (number, migration) in (1_i64..).zip(MIGRATIONS).skip(done) {
+        transaction.execute_batch(migration.sql).map_err(&at)?;
+        transaction
+            .execute("INSERT INTO migration VALUES (?1, ?2, ?3)", (number, migration.name, checksum(migration)))
+            .map_err(&at)?;
+    }
+    for table in tables {
+        // A guard row's columns never change: its body's form is the schema's business.
+        let sql = format!(
+            "CREATE TABLE IF NOT EXISTS row_{table} (school_id INTEGER NOT NULL, key BLOB NOT NULL,
+                 body BLOB NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (school_id, key)) STRICT, WITHOUT ROWID"
+        );
+        transaction.execute_batch(&sql).map_err(&at)?;
+    }
+    match self::school(&transaction).map_err(&at)? {
+        Some(found) if found != i64::from(school.get()) => {
+            return Err(OpenFault::OtherSchool { path: path.to_owned(), found, wanted: school.get() });
+        }
+        Some(_) => {}
+        None => {
+            transaction.execute("INSERT INTO recovery VALUES (?1, 0)", [school.get()]).map_err(&at)?;
+        }
+    }
+    transaction.commit().map_err(&at)
+}
+
+/// How many migrations the file has had, all of them this version's.
+fn ran(connection: &Connection, path: &Path) -> Result<usize, OpenFault> {
+    let at = at(path);
+    let mut statement = connection.prepare("SELECT number, checksum FROM migration ORDER BY number").map_err(&at)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(&at)?;
+    let mut done = 0_usize;
+    for row in rows {
+        let (number, found): (i64, Vec<u8>) = row.map_err(&at)?;
+        match MIGRATIONS.get(done) {
+            None => return Err(OpenFault::Newer { path: path.to_owned(), number }),
+            Some(migration) if checksum(migration) != found.as_slice() => {
+                return Err(OpenFault::OtherMigration { path: path.to_owned(), number });
+            }
+            Some(_) => done = done.saturating_add(1),
+        }
+    }
+    Ok(done)
+}
+
+/// The file is of exactly this version. Errors: `Newer`, `OtherMigration`, `Older`, `Sqlite`.
+pub(super) fn require_current(connection: &Connection, path: &Path) -> Result<(), OpenFault> {
+    let known: bool = connection
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'migration'", [], |row| row.get(0))
+        .map_err(at(path))?;
+    if known && ran(connection, path)? == MIGRATIONS.len() {
+        return Ok(());
+    }
+    Err(OpenFault::Older { path: path.to_owned() })
+}
+
+/// Number of the school whose book the file keeps; `None` while it keeps none.
+pub(super) fn school(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection.query_row("SELECT school_id FROM recovery ORDER BY school_id LIMIT 1", [], |row| row.get(0)).optional()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: &str = "book.sqlite";
+
+    fn migrated() -> Connection {
+        let mut connection = Connection::open_in_memory().expect("opens");
+        run(&mut connection, Path::new(PATH), school_one(), &["order"]).expect("migrates");
+        connection
+    }
+
+    fn school_one() -> SchoolId {
+        SchoolId::new(1).expect("a school")
+    }
+
+    fn schema(connection: &Connection) -> Vec<String> {
+        let mut statement = connection.prepare("SELECT name FROM sqlite_schema ORDER BY name").expect("reads");
+        statement.query_map([], |row| row.get(0)).expect("reads").collect::<Result<_, _>>().expect("reads")
+    }
+
+    #[test]
+    fn a_second_run_changes_nothing_and_new_tables_are_added() {
+        let mut connection = migrated();
+        let before = schema(&connection);
+        run(&mut connection, Path::new(PATH), school_one(), &["order"]).expect("runs again");
+        assert_eq!(schema(&connection), before);
+        require_current(&connection, Path::new(PATH)).expect("is current");
+        run(&mut connection, Path::new(PATH), school_one(), &["order", "card"]).expect("runs again");
+        assert!(schema(&connection).contains(&"row_card".to_owned()));
+    }
+
+    #[test]
+    fn a_file_of_another_version_or_school_is_refused_and_left_as_it_was() {
+        let cases: [(&str, fn(&OpenFault) -> bool); 3] = [
+            ("INSERT INTO migration VALUES (2, 'later', x'00')", |fault| {
+                matches!(fault, OpenFault::Newer { number: 2, .. })
+            }),
+            ("UPDATE migration SET checksum = zeroblob(16)", |fault| {
+                matches!(fault, OpenFault::OtherMigration { number: 1, .. })
+            }),
+            ("UPDATE recovery SET school_id = 2", |fault| matches!(fault, OpenFault::OtherSchool { found: 2, .. })),
+        ];
+        for (change, expected) in cases {
+            let mut connection = migrated();
+            connection.execute_batch(change).expect("changes");
+            let before = schema(&connection);
+            let fault = run(&mut connection, Path::new(PATH), school_one(), &["card"]).expect_err(change);
+            assert!(expected(&fault), "{change}: {fault}");
+            assert_eq!(schema(&connection), before, "{change}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_never_migrated_is_not_current() {
+        let connection = Connection::open_in_memory().expect("opens");
+        assert!(matches!(require_current(&connection, Path::new(PATH)), Err(OpenFault::Older { .. })));
+        connection.execute_batch(REMEMBER).expect("makes the table");
+        assert!(matches!(require_current(&connection, Path::new(PATH)), Err(OpenFault::Older { .. })));
+    }
+
+    #[test]
+    fn journal_and_block_rows_are_neither_changed_nor_deleted() {
+        let connection = migrated();
+        let journal = "INSERT INTO journal VALUES (1, 1, zeroblob(16), 0, 1, zeroblob(16), 0, 2, zeroblob(16), 0,
+            5, 0, 0, 0, -5, 5, 0, 0, 0, zeroblob(16))";
+        connection.execute_batch(journal).expect("inserts");
+        connection.execute_batch("INSERT INTO block VALUES (1, 1, 1, 1, 0, x'', zeroblob(32))").expect("inserts");
+        for accident in
+            ["UPDATE journal SET amount = 6", "DELETE FROM journal", "UPDATE block SET at = 1", "DELETE FROM block"]
+        {
+            assert!(connection.execute_batch(accident).is_err(), "{accident} was done");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The book in one SQLite file, `book.sqlite`, in a data folder.
+//!
+//! One process writes ([`SqliteStore`], fenced by an operating-system lock on `writer.lock`); any number read at the same
+//! time ([`SqliteReader`], [`SqliteArchive`]). Tables are described in `0001_book.sql`; besides them there is one table
+//! `row_<name>` for each table of guard rows.
+
+mod archive;
+mod columns;
+mod migrations;
+mod reader;
+mod settings;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use ledger::SchoolId;
+use rusqlite::{Connection, OpenFlags};
+use teller::StoreError;
+
+pub use archive::SqliteArchive;
+pub use reader::SqliteReader;
+pub use writer::SqliteStore;
+
+/// Name of the database file in a data folder.
+pub const BOOK_FILE: &str = "book.sqlite";
+
+/// Name of the file on which the writer holds a lock.
+pub const LOCK_FILE: &str = "writer.lock";
+
+/// Why a book cannot be opened; each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFault {
+    /// Another process writes.
+    #[error("another onecard process serves {}: let that server do the work, or stop it first", dir.display())]
+    InUse {
+        /// The data folder.
+        dir: PathBuf,
+    },
+    /// There is no book yet.
+    #[error("there is no book in {}: is this the right data folder?", dir.display())]
+    Missing {
+        /// The data folder.
+        dir: PathBuf,
+    },
+    /// A power cut could lose what was acknowledged.
+    #[error(
+        "SQLite runs {setting} = {found} where {wanted} is needed, so a power cut could lose money; is the data folder \
+         on a local disk?"
+    )]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// What it must be.
+        wanted: &'static str,
+        /// What is in force.
+        found: String,
+    },
+    /// A table cannot have this name.
+    #[error("{0:?} cannot name a table: only lower-case letters and _ can")]
+    Name(&'static str),
+    /// The file was written by a later version.
+    #[error("{} was written by a newer version (migration {number}): install that version", path.display())]
+    Newer {
+        /// The database file.
+        path: PathBuf,
+        /// The migration that this version does not know.
+        number: i64,
+    },
+    /// The file was not yet opened by this version's server.
+    #[error("{} was written by an older version: run `onecard migrate`", path.display())]
+    Older {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// A migration that has run is not the one this version knows.
+    #[error("migration {number} of {} is another one than this version's: was it changed after it ran?", path.display())]
+    OtherMigration {
+        /// The database file.
+        path: PathBuf,
+        /// Which one.
+        number: i64,
+    },
+    /// The book is another school's.
+    #[error("{} keeps the book of school {found}, not of school {wanted}: check the configuration", path.display())]
+    OtherSchool {
+        /// The database file.
+        path: PathBuf,
+        /// Whose book it is.
+        found: i64,
+        /// Whose was asked for.
+        wanted: u16,
+    },
+    /// The folder or a file in it cannot be used.
+    #[error("cannot use {}", path.display())]
+    File {
+        /// The folder or file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// SQLite cannot use the file.
+    #[error("SQLite cannot use {}", path.display())]
+    Sqlite {
+        /// The database file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+}
+
+/// Whether `name` can name a table or a list: lower-case letters and `_`.
+fn plain_word(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+/// Turns what SQLite says into an [`OpenFault`] that names the file.
+fn at(path: &Path) -> impl Fn(rusqlite::Error) -> OpenFault {
+    move |source| OpenFault::Sqlite { path: path.to_owned(), source }
+}
+
+/// Turns what SQLite says into a [`StoreError`] that names what was attempted.
+fn doing(what: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
+    move |why| StoreError { what, why: why.to_string() }
+}
+
+/// A connection that can only read, to a book that exists and is of this version and school.
+fn read_only(dir: &Path, school: SchoolId) -> Result<Connection, OpenFault> {
+    let connection = read_only_of_any_school(dir)?;
+    let path = dir.join(BOOK_FILE);
+    if let Some(found) = migrations::school(&connection).map_err(at(&path))?
+        && found != i64::from(school.get())
+    {
+        return Err(OpenFault::OtherSchool { path, found, wanted: school.get() });
+    }
+    Ok(connection)
+}
+
+fn read_only_of_any_school(dir: &Path) -> Result<Connection, OpenFault> {
+    let path = dir.join(BOOK_FILE);
+    if !path.exists() {
+        return Err(OpenFault::Missing { dir: dir.to_owned() });
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(&path, flags).map_err(at(&path))?;
+    settings::for_reading(&connection).map_err(at(&path))?;
+    migrations::require_current(&connection, &path)?;
+    Ok(connection)
+}
+
+/// Whose book is in the data folder.
+///
+/// Errors: [`OpenFault`]; `Missing` also when the book was never begun.
+pub fn school_of(dir: &Path) -> Result<SchoolId, OpenFault> {
+    let path = dir.join(BOOK_FILE);
+    let found = migrations::school(&read_only_of_any_school(dir)?).map_err(at(&path))?;
+    let school = found.and_then(|number| u16::try_from(number).ok()).and_then(SchoolId::new);
+    school.ok_or(OpenFault::Missing { dir: dir.to_owned() })
+}

@@ -1,0 +1,65 @@
+//! What the pages are told about the place they are served at.
+
+use std::sync::Arc;
+
+use flows::School;
+
+use crate::text::Language;
+
+/// Makes the address at which WeChat tells who the visitor is, from our return address and the state to bring back.
+pub type Authorize = Arc<dyn Fn(&str, &str) -> String + Send + Sync>;
+
+/// Everything a handler may use. Cheap to clone.
+#[derive(Clone)]
+pub struct Web {
+    /// The school.
+    pub school: School,
+    /// Where and how the pages are served.
+    pub config: Arc<WebConfig>,
+}
+
+impl Web {
+    /// The pages of `school`.
+    pub fn new(school: School, config: WebConfig) -> Web {
+        Web { school, config: Arc::new(config) }
+    }
+}
+
+/// Where and how the pages are served.
+#[derive(Clone)]
+pub struct WebConfig {
+    /// Our own address as browsers write an origin: scheme, host in small letters, port unless it is the usual one; no
+    /// slash at the end. Unsafe requests must come from pages of this origin.
+    pub base_url: String,
+    /// Cookies are `__Host-` and `Secure`. Off only on plain-HTTP loopback.
+    pub secure_cookies: bool,
+    /// Name of the school in Chinese.
+    pub school_name_zh: String,
+    /// Name of the school in English.
+    pub school_name_en: String,
+    /// Where WeChat tells who the visitor is.
+    pub wechat_authorize: Authorize,
+    /// Base address of the sandbox's cashier; set in the demo, where nobody has WeChat. The pay page links to it.
+    pub cashier: Option<String>,
+    /// Origins of provider cashiers that a form on a pay page may lead to.
+    pub form_action_hosts: Vec<String>,
+    /// Address of the demo's start page; set in the demo.
+    pub demo_link: Option<String>,
+    /// Files by which WeChat checks that a domain is ours: name such as `MP_verify_x.txt`, and content.
+    pub domain_checks: Vec<(String, String)>,
+}
+
+impl WebConfig {
+    /// The school's name in a language.
+    pub fn school_name(&self, language: Language) -> &str {
+        match language {
+            Language::Chinese => &self.school_name_zh,
+            Language::English => &self.school_name_en,
+        }
+    }
+
+    /// The full address of one of our paths.
+    pub fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.base_url)
+    }
+}

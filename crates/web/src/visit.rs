@@ -1,0 +1,250 @@
+//! Who is looking, in which language, and whether a form really comes from a page of ours.
+
+use std::convert::Infallible;
+
+use axum::extract::{Form, FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
+use flows::ports::Field;
+use flows::session::{self, Session};
+use ledger::Id;
+use rules::ids::PersonId;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::config::Web;
+use crate::cookies::Cookie;
+use crate::failure::Failure;
+use crate::text::Language;
+
+/// Light, dark, or as the reader's system says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Theme {
+    /// As the system says.
+    Auto,
+    /// Always light.
+    Light,
+    /// Always dark.
+    Dark,
+}
+
+impl Theme {
+    /// The word in cookies, forms and the page.
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Theme::Auto => "auto",
+            Theme::Light => "light",
+            Theme::Dark => "dark",
+        }
+    }
+
+    /// The theme with this word.
+    pub fn from_tag(tag: &str) -> Option<Theme> {
+        [Theme::Auto, Theme::Light, Theme::Dark].into_iter().find(|theme| theme.tag() == tag)
+    }
+
+    /// The one that the switch leads to.
+    pub const fn next(self) -> Theme {
+        match self {
+            Theme::Auto => Theme::Dark,
+            Theme::Dark => Theme::Light,
+            Theme::Light => Theme::Auto,
+        }
+    }
+}
+
+/// One request of a browser, before anyone asked who signed in.
+#[derive(Clone)]
+pub struct Visit {
+    /// Language of the answer.
+    pub language: Language,
+    /// Light, dark or as the system says.
+    pub theme: Theme,
+    /// Path of the request.
+    pub path: String,
+    /// The browser is the one inside WeChat.
+    pub in_wechat: bool,
+    /// Cookies are `__Host-` and Secure.
+    pub secure: bool,
+    /// The session's token, if the browser has one; it may have ended.
+    pub session_token: Option<[u8; 32]>,
+    /// Token for the forms of somebody who is not signed in.
+    visitor: [u8; 32],
+    /// The browser does not have that token yet.
+    pub new_visitor: bool,
+    sealed_payer: Option<Vec<u8>>,
+    wechat_visit: Option<[u8; 16]>,
+}
+
+impl Visit {
+    /// Reads a request's headers; nothing is looked up.
+    pub fn read(web: &Web, path: &str, headers: &HeaderMap) -> Visit {
+        let secure = web.config.secure_cookies;
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let chosen = Cookie::Language.read(headers, secure).and_then(Language::from_tag);
+        let visitor = Cookie::Visitor.bytes(headers, secure).and_then(|bytes| bytes.try_into().ok());
+        Visit {
+            language: chosen.unwrap_or_else(|| Language::liked(text(header::ACCEPT_LANGUAGE))),
+            theme: Cookie::Theme.read(headers, secure).and_then(Theme::from_tag).unwrap_or(Theme::Auto),
+            path: path.to_owned(),
+            in_wechat: text(header::USER_AGENT).contains("MicroMessenger"),
+            secure,
+            session_token: Cookie::Session.bytes(headers, secure).and_then(|bytes| bytes.try_into().ok()),
+            visitor: visitor.unwrap_or_else(|| web.school.random()),
+            new_visitor: visitor.is_none(),
+            sealed_payer: Cookie::Payer.bytes(headers, secure),
+            wechat_visit: Cookie::WeChatVisit.bytes(headers, secure).and_then(|bytes| bytes.try_into().ok()),
+        }
+    }
+
+    /// The visitor's own token, to be kept in a cookie.
+    pub const fn visitor(&self) -> &[u8; 32] {
+        &self.visitor
+    }
+
+    /// What every form of this visit carries. It is bound to the session, else to the visitor, and tells nothing of either.
+    pub fn form_token(&self) -> String {
+        let secret = self.session_token.unwrap_or(self.visitor);
+        blake3::Hash::from_bytes(blake3::derive_key("onecard web form token v1", &secret)).to_hex().to_string()
+    }
+
+    fn carries(&self, token: &str) -> bool {
+        let expected = blake3::Hash::from_hex(self.form_token());
+        // Comparing two hashes takes the same time wherever they differ.
+        matches!((expected, blake3::Hash::from_hex(token)), (Ok(expected), Ok(given)) if expected == given)
+    }
+
+    /// The `state` that WeChat brings back: bound to the session and to `nonce`, which stands in a cookie until then.
+    pub fn wechat_state(&self, nonce: &[u8; 16]) -> String {
+        let mut secret = self.session_token.unwrap_or(self.visitor).to_vec();
+        secret.extend_from_slice(nonce);
+        blake3::Hash::from_bytes(blake3::derive_key("onecard web wechat state v1", &secret)).to_hex().to_string()
+    }
+
+    /// Whether WeChat brought back the state of a visit that this session began and that is not over.
+    pub fn came_back_with(&self, state: &str) -> bool {
+        let Some(nonce) = &self.wechat_visit else { return false };
+        let expected = blake3::Hash::from_hex(self.wechat_state(nonce));
+        matches!((expected, blake3::Hash::from_hex(state)), (Ok(expected), Ok(given)) if expected == given)
+    }
+
+    /// Whose openid the cookie holds: it is sealed for one session and opens in no other.
+    fn payer_owner(&self, web: &Web) -> Option<Id> {
+        let hash = web.school.secrets.token_hash(self.session_token.as_ref()?);
+        let (head, _) = hash.split_first_chunk()?;
+        Some(Id::from_bytes(*head))
+    }
+
+    /// The WeChat user who pays in this session, if WeChat told.
+    pub fn payer(&self, web: &Web) -> Option<String> {
+        let opened = web.school.secrets.open(Field::OpenId, self.payer_owner(web)?, self.sealed_payer.as_ref()?);
+        opened.ok().map(|openid| openid.expose_for("the payment provider wants to know who pays").clone())
+    }
+
+    /// Seals the WeChat user who pays, for this session alone.
+    pub fn seal_payer(&self, web: &Web, openid: &str) -> Option<Vec<u8>> {
+        Some(web.school.secrets.seal(Field::OpenId, self.payer_owner(web)?, openid))
+    }
+}
+
+impl FromRequestParts<Web> for Visit {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Visit, Infallible> {
+        Ok(Visit::read(web, parts.uri.path(), &parts.headers))
+    }
+}
+
+/// Somebody signed in, even if only the change of the password is open to them.
+pub struct Guest {
+    /// The request.
+    pub visit: Visit,
+    /// The session's token.
+    pub token: [u8; 32],
+    /// The session.
+    pub session: Session,
+}
+
+impl FromRequestParts<Web> for Guest {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Guest, Failure> {
+        let visit = Visit::read(web, parts.uri.path(), &parts.headers);
+        let sign_in = || Failure::SignInFirst { next: visit.path.clone() };
+        let token = visit.session_token.ok_or_else(sign_in)?;
+        let session = session::look(&web.school, &token).await?.ok_or_else(sign_in)?;
+        Ok(Guest { visit, token, session })
+    }
+}
+
+/// A holder to whom everything of their own is open.
+pub struct Holder {
+    /// The request.
+    pub visit: Visit,
+    /// Who.
+    pub person: PersonId,
+}
+
+impl FromRequestParts<Web> for Holder {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Holder, Failure> {
+        let Guest { visit, session, .. } = Guest::from_request_parts(parts, web).await?;
+        if session.must_change {
+            return Err(Failure::ChangeFirst { next: visit.path });
+        }
+        Ok(Holder { visit, person: session.person })
+    }
+}
+
+/// A form that a page of ours sent. Fields are texts; a missing one is what the form's `Default` says.
+pub struct Sent<T>(pub T);
+
+#[derive(Deserialize)]
+struct WithToken<T> {
+    #[serde(default)]
+    token: String,
+    #[serde(flatten)]
+    content: T,
+}
+
+impl<T: DeserializeOwned> FromRequest<Web> for Sent<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, web: &Web) -> Result<Sent<T>, Failure> {
+        let visit = Visit::read(web, request.uri().path(), request.headers());
+        let read = Form::<WithToken<T>>::from_request(request, &()).await;
+        let Form(form) = read.map_err(|rejection| match rejection.into_response().status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge,
+            _ => Failure::Malformed,
+        })?;
+        if !visit.carries(&form.token) {
+            return Err(Failure::StaleForm);
+        }
+        Ok(Sent(form.content))
+    }
+}
+
+/// `text` if it is a plain path of ours, to go on to: nothing that a browser could take for another host.
+pub fn own_path(text: &str) -> Option<&str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_');
+    let ours = text.starts_with('/') && !text.starts_with("//") && text.len() <= 128 && text.bytes().all(plain);
+    ours.then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_paths_of_ours_are_gone_on_to() {
+        for path in ["/", "/me", "/me/topup", "/me/orders/261122123005000112345678"] {
+            assert_eq!(own_path(path), Some(path));
+        }
+        let foreign = ["", "me", "//evil.example", "/\\evil.example", "https://evil.example", "/a?b=c", "/a\r\nX: y", "/%2f"];
+        for path in foreign {
+            assert_eq!(own_path(path), None, "{path:?}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Brings in what the tests need: from the system's packages, from PyPI and from npm. Where that is not possible it says
+//! exactly what to install. Whatever is here already is left alone.
+
+use std::path::Path;
+
+use super::Places;
+use super::run::{aloud, answer};
+
+/// The browser driver, without a browser of its own: the system's Chromium is driven.
+const PLAYWRIGHT: &str = "1.65";
+/// The accessibility checker that is put into the pages under test.
+const AXE: &str = "4.14";
+
+/// Something of the system that the browser tests need.
+struct Need {
+    /// What it is, for people whose system has no apt-get.
+    what: &'static str,
+    /// A shell command that succeeds if it is here.
+    probe: &'static str,
+    /// Debian's packages.
+    packages: &'static [&'static str],
+}
+
+const NEEDS: [Need; 4] = [
+    Need { what: "Chromium", probe: "command -v chromium", packages: &["chromium"] },
+    Need {
+        what: "a font with Chinese characters (Noto Sans CJK)",
+        probe: "ls /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc || fc-list :lang=zh-cn | grep -q .",
+        packages: &["fonts-noto-cjk"],
+    },
+    Need {
+        what: "Python 3 with venv and pip",
+        probe: "python3 -c 'import ensurepip, venv'",
+        packages: &["python3", "python3-venv", "python3-pip"],
+    },
+    Need { what: "npm", probe: "command -v npm", packages: &["npm"] },
+];
+
+/// Sees to it that everything is here.
+pub fn everything(places: &Places) -> Result<(), String> {
+    components(places)?;
+    system(places)?;
+    playwright(places)?;
+    axe(places)
+}
+
+fn run(line: &[&str], places: &Places) -> Result<(), String> {
+    println!("   $ {}", line.join(" "));
+    let words: Vec<String> = line.iter().map(|word| (*word).to_owned()).collect();
+    let done = aloud(&words, &places.root, &places.target.join("xtask"), "install")?;
+    if done.success { Ok(()) } else { Err(format!("`{}` did not end well", line.join(" "))) }
+}
+
+/// rustfmt and clippy.
+fn components(places: &Places) -> Result<(), String> {
+    let here = |command| answer("cargo", &[command, "--version"], &places.root).is_some();
+    if here("fmt") && here("clippy") {
+        return Ok(());
+    }
+    run(&["rustup", "component", "add", "rustfmt", "clippy"], places).map_err(|error| {
+        format!("{error}; install the components rustfmt and clippy of your Rust toolchain, then run this again")
+    })
+}
+
+/// What the system's package manager has.
+fn system(places: &Places) -> Result<(), String> {
+    let missing = missing(places);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing.iter().flat_map(|need| need.packages.iter().copied()).collect();
+    let by_hand = by_hand(&missing);
+    if answer("sh", &["-c", "command -v apt-get"], &places.root).is_none() {
+        return Err(by_hand);
+    }
+    let root_user = answer("id", &["-u"], &places.root).is_some_and(|id| id.trim() == "0");
+    let before: &[&str] = match (root_user, answer("sudo", &["-n", "true"], &places.root)) {
+        (true, _) => &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"],
+        (false, Some(_)) => &["sudo", "-n", "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"],
+        (false, None) => return Err(by_hand),
+    };
+    let refused = |error: String| format!("{error}; {by_hand}");
+    run(&[before, &["update"]].concat(), places).map_err(refused)?;
+    run(&[before, &["install", "-y", "--no-install-recommends"], &packages].concat(), places).map_err(refused)?;
+    let left = self::missing(places);
+    if left.is_empty() { Ok(()) } else { Err(self::by_hand(&left)) }
+}
+
+fn missing(places: &Places) -> Vec<&'static Need> {
+    NEEDS.iter().filter(|need| answer("sh", &["-c", need.probe], &places.root).is_none()).collect()
+}
+
+fn by_hand(missing: &[&Need]) -> String {
+    let what: Vec<&str> = missing.iter().map(|need| need.what).collect();
+    let packages: Vec<&str> = missing.iter().flat_map(|need| need.packages.iter().copied()).collect();
+    format!(
+        "missing: {}. Install it and run this again; on Debian: sudo apt-get install {}",
+        what.join(", "),
+        packages.join(" ")
+    )
+}
+
+/// Playwright for Python in a folder of its own.
+fn playwright(places: &Places) -> Result<(), String> {
+    let version = |python: &Path| {
+        answer(python, &["-c", "import importlib.metadata as m; print(m.version('playwright'))"], &places.root)
+    };
+    let right = |found: Option<String>| found.is_some_and(|found| of_line(&found, PLAYWRIGHT));
+    let (python, folder) = (places.python(), places.browser().join("venv"));
+    if right(version(&python)) {
+        return Ok(());
+    }
+    let wanted = format!("playwright=={PLAYWRIGHT}.*");
+    run(&["python3", "-m", "venv", "--clear", &folder.display().to_string()], places)?;
+    let pip =
+        [&python.display().to_string(), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", &wanted];
+    run(&pip, places).map_err(|error| format!("{error}; PyPI must be reachable for {wanted}"))?;
+    if right(version(&python)) { Ok(()) } else { Err(format!("{wanted} is not in {}", folder.display())) }
+}
+
+/// axe-core, one file of which is put into the pages under test.
+fn axe(places: &Places) -> Result<(), String> {
+    let manifest = places.browser().join("node_modules/axe-core/package.json");
+    let right = || {
+        let text = std::fs::read_to_string(&manifest).unwrap_or_default();
+        let version = text.split("\"version\":").nth(1).and_then(|rest| rest.split('"').nth(1)).unwrap_or_default();
+        of_line(version, AXE) && places.axe().is_file()
+    };
+    if right() {
+        return Ok(());
+    }
+    let folder = places.browser();
+    std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    let (prefix, wanted) = (folder.display().to_string(), format!("axe-core@{AXE}"));
+    let flags = ["--no-save", "--no-audit", "--no-fund", "--ignore-scripts"];
+    run(&[&["npm", "install", "--prefix", &prefix][..], &flags, &[&wanted]].concat(), places)
+        .map_err(|error| format!("{error}; npm's registry must be reachable for {wanted}"))?;
+    if right() { Ok(()) } else { Err(format!("{wanted} is not in {prefix}")) }
+}
+
+/// Whether a version belongs to a line of versions: `1.65.2` to `1.65`, `1.650.0` not.
+fn of_line(version: &str, line: &str) -> bool {
+    version.trim().strip_prefix(line).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_belong_to_their_line() {
+        let table = [("1.65.2\n", true), ("1.65", true), ("1.650.0", false), ("1.6.5", false), ("", false)];
+        for (version, wanted) in table {
+            assert_eq!(of_line(version, "1.65"), wanted, "{version}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_said_with_the_command_that_brings_it() {
+        let text = by_hand(&[&NEEDS[0], &NEEDS[2]]);
+        assert_eq!(
+            text,
+            "missing: Chromium, Python 3 with venv and pip. Install it and run this again; \
+             on Debian: sudo apt-get install chromium python3 python3-venv python3-pip"
+        );
+    }
+}

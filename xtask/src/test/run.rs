@@ -1,0 +1,123 @@
+//! Running programs: aloud with a log, or quietly for an answer.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{JoinHandle, spawn};
+use std::time::Instant;
+
+/// A program that has ended.
+pub struct Done {
+    /// Whether it ended well.
+    pub success: bool,
+    /// All lines of both of its outputs.
+    pub lines: Vec<String>,
+    /// The same lines in a file.
+    pub log: PathBuf,
+}
+
+/// Runs a program at `root`, passing its output on line by line and keeping it in `<logs>/<name>.log`.
+pub fn aloud(line: &[String], root: &Path, logs: &Path, name: &str) -> Result<Done, String> {
+    let log = logs.join(format!("{}.log", name.replace(' ', "-")));
+    let told = |error: std::io::Error| format!("cannot write {}: {error}", log.display());
+    std::fs::create_dir_all(logs).map_err(told)?;
+    let mut file = File::create(&log).map_err(told)?;
+    let (program, arguments) = line.split_first().ok_or("an empty command line")?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("cannot start `{program}`: {error}"))?;
+    let (sender, receiver) = channel();
+    let out = child.stdout.take().map(|pipe| pass_on(pipe, sender.clone()));
+    let err = child.stderr.take().map(|pipe| pass_on(pipe, sender));
+    let mut lines = Vec::new();
+    for line in receiver {
+        println!("   {line}");
+        writeln!(file, "{line}").map_err(told)?;
+        lines.push(line);
+    }
+    for thread in [out, err].into_iter().flatten() {
+        thread.join().map_err(|_| format!("the output of `{program}` could not be read"))?;
+    }
+    let status = child.wait().map_err(|error| format!("`{program}` was lost: {error}"))?;
+    Ok(Done { success: status.success(), lines, log })
+}
+
+fn pass_on(pipe: impl Read + Send + 'static, sender: Sender<String>) -> JoinHandle<()> {
+    spawn(move || {
+        let mut reader = BufReader::new(pipe);
+        let mut bytes = Vec::new();
+        while reader.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
+            let line = String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_owned();
+            bytes.clear();
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    })
+}
+
+/// What a program prints, or `None` if it cannot be started or ends badly.
+pub fn answer<S: AsRef<OsStr>>(program: S, arguments: &[&str], root: &Path) -> Option<String> {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root).stdin(Stdio::null()).stderr(Stdio::null());
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Seconds since it was started.
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts one.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one clock of this program; it only tells people how long they waited"
+    )]
+    pub fn start() -> Stopwatch {
+        Stopwatch(Instant::now())
+    }
+
+    /// Whole seconds so far.
+    pub fn seconds(&self) -> u64 {
+        self.0.elapsed().as_secs()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, name: &str) -> Result<Done, String> {
+        let logs = std::env::temp_dir().join(format!("xtask-run-{}", std::process::id()));
+        aloud(&["sh", "-c", script].map(str::to_owned), Path::new("/"), &logs, name)
+    }
+
+    #[test]
+    fn output_of_both_kinds_is_kept_with_the_exit_status() {
+        let done = shell("echo one; echo two >&2; printf '\\377three'; exit 3", "both kinds").expect("a shell");
+        let mut lines = done.lines.clone();
+        lines.sort();
+        assert_eq!(lines, ["one", "two", "\u{FFFD}three"]);
+        assert!(!done.success);
+        assert_eq!(std::fs::read_to_string(&done.log).expect("a log").lines().count(), 3);
+        assert!(done.log.ends_with("both-kinds.log"));
+        assert!(shell("true", "good").expect("a shell").success);
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let error = aloud(&["no-such-program".to_owned()], Path::new("/"), &std::env::temp_dir(), "x").err();
+        assert!(error.is_some_and(|error| error.contains("no-such-program")));
+        assert_eq!(answer("no-such-program", &[], Path::new("/")), None);
+        assert_eq!(answer("sh", &["-c", "exit 1"], Path::new("/")), None);
+        assert_eq!(answer("sh", &["-c", "echo yes"], Path::new("/")), Some("yes\n".to_owned()));
+    }
+}
