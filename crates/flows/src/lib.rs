@@ -15,6 +15,7 @@ pub mod people;
 pub mod ports;
 pub mod purchase;
 pub mod records;
+pub mod room;
 pub mod rows;
 pub mod school;
 pub mod settings;

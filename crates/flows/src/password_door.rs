@@ -66,11 +66,7 @@ impl Known {
     }
 
     /// Opens the document and looks at the holder with it.
-    pub(crate) fn with_holder<T>(
-        &self,
-        school: &School,
-        look: impl FnOnce(&Holder<'_>) -> T,
-    ) -> Result<T, SealBroken> {
+    pub(crate) fn with_holder<T>(&self, school: &School, look: impl FnOnce(&Holder<'_>) -> T) -> Result<T, SealBroken> {
         let document = school.secrets.open(Field::IdentityNumber, self.id.0, &self.document)?;
         let document = document.expose_for("the first password is a part of it, a new one must not be");
         Ok(look(&Holder { number: &self.number, document, identity_card: self.identity_card }))

@@ -85,10 +85,7 @@ pub async fn initial_password_hint(school: &School) -> Result<Words, ReadFault> 
 /// holder has shown the document. For nobody else.
 ///
 /// `None` for somebody who is not a holder, and once the holder has set another. Source: R25.
-pub async fn reveal_initial_password(
-    school: &School,
-    person: PersonId,
-) -> Result<Option<Pii<String>>, Unavailable> {
+pub async fn reveal_initial_password(school: &School, person: PersonId) -> Result<Option<Pii<String>>, Unavailable> {
     let Some(holder) = holder(school, person).await? else { return Ok(None) };
     if holder.password.secret != Secret::Initial {
         return Ok(None);

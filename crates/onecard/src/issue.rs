@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use card::{Chip, Profile};
+use card::chip::Chip;
+use card::files::Profile;
 use flows::School;
 use keys::Keyring;
 use rules::ids::CardNo;
@@ -42,7 +43,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         let person = person.ok_or_else(|| Said(format!("there is no holder {number}; import the roster first")))?;
         let chip = personalise(&keyring, no)?;
         flows::card_issue::issue(&school, person, no).await.map_err(Refused::from)?;
-        device::channel::save_new(&out, &chip)?;
+        device::channel::store_card(&out, &chip)?;
         println!("card {no} is {number}'s; its file is {}", out.display());
         Ok(())
     })

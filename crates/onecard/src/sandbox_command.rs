@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use flows::ports::Clock;
-use sandbox::keys::{Choice, generate};
-use sandbox::{Config, Sandbox};
+use sandbox::{Choice, Config, Sandbox, generate};
 
 use crate::clock::WallClock;
 use crate::prompt::{Said, start_log};

@@ -5,7 +5,7 @@ use ledger::Micros;
 use rules::limits::{Limits, Setting};
 
 use crate::clock::WallClock;
-use crate::prompt::{Refused, Said};
+use crate::prompt::Refused;
 use crate::{Failure, Place, issue};
 
 /// Subcommands of `onecard settings`.
@@ -45,10 +45,9 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Ok(())
         }),
         Command::Set { place, name, value, after, by } => issue::with_school(&place, async |school| {
-            let setting = Setting::from_name(&name)
-                .ok_or_else(|| Said(format!("there is no rule {name}; `onecard settings show` lists them")))?;
             let from: Option<Micros> = (after > 0).then(|| WallClock.now().after_seconds(after));
-            flows::settings::change(&school, setting, value, from, &by).await.map_err(Refused::from)?;
+            let changed = flows::settings::change_setting(&school, &name, value, from, &by).await;
+            changed.map_err(|refusal| Refused::from(refusal.words()))?;
             println!("{name} = {value}");
             Ok(())
         }),

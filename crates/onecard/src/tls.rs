@@ -11,7 +11,7 @@ use axum::middleware::AddExtension;
 use axum_server::accept::Accept;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -32,6 +32,16 @@ pub struct Authority {
     ca_key: KeyPair,
 }
 
+/// What the authority's certificate says of itself; the same every time it signs.
+fn issuer_params() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "onecard terminals");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+    params
+}
+
 /// A certificate and its key, PEM.
 pub struct Identity {
     /// Certificate.
@@ -49,11 +59,7 @@ impl Authority {
         if !key_path.exists() {
             fs::create_dir_all(folder)?;
             let key = KeyPair::generate()?;
-            let mut params = CertificateParams::default();
-            params.distinguished_name.push(DnType::CommonName, "onecard terminals");
-            params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-            params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
-            fs::write(&ca_path, params.self_signed(&key)?.pem())?;
+            fs::write(&ca_path, issuer_params().self_signed(&key)?.pem())?;
             write_secret(&key_path, &key.serialize_pem())?;
         }
         Ok(Authority {
@@ -79,7 +85,7 @@ impl Authority {
         hosts: Vec<String>,
         purpose: ExtendedKeyUsagePurpose,
     ) -> Result<Identity, Failure> {
-        let issuer = Issuer::from_ca_cert_pem(&self.ca_pem, &self.ca_key)?;
+        let issuer = Issuer::new(issuer_params(), &self.ca_key);
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(hosts)?;
         params.distinguished_name.push(DnType::CommonName, name);

@@ -4,3 +4,4 @@
 //! bytes; what a row means is for `rules` to say.
 
 pub mod roster;
+pub mod table;

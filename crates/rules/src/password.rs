@@ -233,7 +233,9 @@ pub fn initial_hint(rule: XRule) -> Words {
     };
     Words::new(
         "INITIAL_PASSWORD",
-        format!("初始查询密码为身份证号后六位（{zh}）；用护照或通行证登记的，为证件号码中数字的后六位，不足六位前面补 0。"),
+        format!(
+            "初始查询密码为身份证号后六位（{zh}）；用护照或通行证登记的，为证件号码中数字的后六位，不足六位前面补 0。"
+        ),
         format!(
             "The first query password is the last six characters of the identity number ({en}); with a passport or permit, \
              the last six digits of its number, with zeros in front if there are fewer."

@@ -182,6 +182,17 @@ pub fn check_open(amount: Fen, facts: &OpenFacts<'_>) -> Result<(), OpenRefusal>
     Ok(())
 }
 
+/// The most that one order may be now; nothing when none may be made. [`check_open`] takes every amount from the least
+/// top-up up to it, and none above. Source: R21, R22, R28, R29, R39, R65.
+pub fn most_now(facts: &OpenFacts<'_>) -> Fen {
+    let below_large = rest(LARGE, Fen::new(1));
+    let daily = facts.limits.fen(Setting::WeChatDailyMax);
+    let today = if daily > Fen::ZERO { rest(daily, facts.ordered_today) } else { below_large };
+    let room = rest(rest(facts.limits.fen(Setting::BalanceMax), facts.holds), facts.open_orders);
+    let most = facts.limits.fen(Setting::WeChatPerOrderMax).min(below_large).min(today).min(room);
+    if check_open(most, facts).is_ok() { most } else { Fen::ZERO }
+}
+
 fn rest(limit: Fen, used: Fen) -> Fen {
     limit.minus(used).unwrap_or(Fen::ZERO).max(Fen::ZERO)
 }

@@ -159,3 +159,40 @@ fn r19_r21_r22_r28_r29_r65_an_order_is_checked_at_the_exact_boundary() {
         assert_eq!(got, expected, "{amount} fen, {facts:?}");
     }
 }
+
+#[test]
+fn the_most_now_is_taken_and_one_fen_more_is_not() {
+    let change = |setting, value| crate::limits::Change { setting, value, from: T0, set_at: T0, set_by: "a".into() };
+    let histories = [
+        vec![],
+        vec![change(Setting::WeChatPerOrderMax, 500_000)],
+        vec![change(Setting::WeChatDailyMax, 60_000)],
+        vec![change(Setting::BalanceMax, 90_000)],
+    ];
+    let mut allowed = 0_u32;
+    for history in &histories {
+        let limits = Limits::at(history, T0);
+        for holds in [0, 50_000, 89_950, 1_000_000] {
+            for state in [None, Some(card::State::Active), Some(card::State::Lost)] {
+                let facts = OpenFacts {
+                    limits: &limits,
+                    standing: Standing::Open,
+                    card: state,
+                    holds: Fen::new(holds),
+                    open_orders: Fen::new(100),
+                    ordered_today: Fen::new(10_000),
+                };
+                let most = most_now(&facts);
+                let more = most.plus(Fen::new(1)).unwrap();
+                assert!(check_open(more, &facts).is_err(), "{facts:?}");
+                if most.is_positive() {
+                    allowed += 1;
+                    assert_eq!(check_open(most, &facts), Ok(()), "{facts:?}");
+                } else {
+                    assert!(check_open(limits.fen(Setting::TopUpMin), &facts).is_err(), "{facts:?}");
+                }
+            }
+        }
+    }
+    assert_eq!(allowed, 11);
+}

@@ -248,6 +248,7 @@ impl<P: Psam> PosAgent<P> {
         }
         self.deadlines(now);
         self.pump(now);
+        self.shorten();
         self.refresh();
         std::mem::take(&mut self.out)
     }
@@ -310,15 +311,19 @@ impl<P: Psam> PosAgent<P> {
         }
     }
 
-    /// A record that the platform has needs no further answer, and old ones may go.
+    /// A record that the platform has needs no further answer.
     fn acknowledged(&mut self, now: Micros) {
         let through = self.upload.acknowledged();
         if matches!(self.sale, Sale::Reversing { seq, .. } if seq <= through) {
             self.taken_back(now);
         }
-        let through = through.saturating_sub(self.config.keep_records);
+    }
+
+    /// Drops old acknowledged records: in batches, because each one rewrites the file, and never while a sale may refer
+    /// to a record.
+    fn shorten(&mut self) {
+        let through = self.upload.acknowledged().saturating_sub(self.config.keep_records);
         let oldest = self.book.records().keys().next().copied().unwrap_or(u64::MAX);
-        // Whole batches, because each one rewrites the file; and never while a sale may refer to a record.
         if self.sale == Sale::None && oldest.saturating_add(64) <= through {
             self.book.forget(through);
             self.out.push(Output::JournalDelete { through });

@@ -1,1 +1,7 @@
 //! Tests of `device` from outside.
+
+mod platform;
+mod pos_story;
+mod restarts;
+mod tears;
+mod world;

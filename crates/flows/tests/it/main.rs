@@ -1,1 +1,9 @@
-//! Tests of `flows` from outside.
+//! Tests of `flows` from outside: flows over the real teller and the book in memory, stepped by hand.
+
+mod change_password;
+mod hand;
+mod money;
+mod people;
+mod rig;
+mod settings;
+mod sign_in;

@@ -16,8 +16,7 @@ use pay::wechat::{PlatformKeyConfig, WeChatConfig, WeChatPay};
 use rules::calendar::campus_day;
 use rules::ids::{CardNo, PersonId, TerminalNo};
 use rules::roster;
-use sandbox::keys::{Choice, MerchantSide, generate};
-use sandbox::{Config, Sandbox};
+use sandbox::{Choice, Config, MerchantSide, Sandbox, generate};
 
 use crate::Failure;
 use crate::clock::WallClock;
@@ -151,9 +150,10 @@ pub async fn fill(
         let rows = demo::people::roster(count);
         let entries: Vec<_> =
             roster::check(&rows, campus_day(WallClock.now())).into_iter().filter_map(Result::ok).collect();
-        let imported = people::import(school, entries, false).await;
-        if imported.refused() > 0 {
-            return Err(Said(format!("{} invented people were refused", imported.refused())).into());
+        let imported = people::import(school, entries, false).await?;
+        let failed = imported.refused() + imported.not_done();
+        if failed > 0 {
+            return Err(Said(format!("{failed} invented people could not be imported")).into());
         }
     }
     hand_out_cards(school, folder, count).await?;

@@ -128,7 +128,10 @@ fn r77_the_reminder_comes_when_the_password_is_older_than_its_age() {
 fn r26_only_the_first_password_must_be_changed_and_only_if_the_campus_wants_it() {
     let first = Password { secret: Secret::Initial, tries: 3, locked_until: None };
     let own = changed(&first, "h".into(), Micros::new(7));
-    assert_eq!(own, Password { secret: Secret::Own { hash: "h".into(), set_at: Micros::new(7) }, tries: 0, locked_until: None });
+    assert_eq!(
+        own,
+        Password { secret: Secret::Own { hash: "h".into(), set_at: Micros::new(7) }, tries: 0, locked_until: None }
+    );
     let free = limits(&[(Setting::InitialPasswordForceChange, 0)]);
     let table = [(&first, limits(&[]), true), (&own, limits(&[]), false), (&first, free, false)];
     for (password, limits, expected) in table {
@@ -249,10 +252,28 @@ fn r77_a_passport_has_no_birthday_and_a_short_number_may_stand_inside_a_long_pas
 }
 
 #[test]
+fn r77_most_six_digit_numbers_stay_free() {
+    let free = (0..1_000_000_u32)
+        .step_by(97)
+        .filter(|number| check_new(&format!("{number:06}"), "", &holder(CARD_X, true)).is_ok())
+        .count();
+    assert!((9_600..10_310).contains(&free), "{free} of 10310: guessing must not become easy by what is refused");
+}
+
+#[test]
 fn every_reason_has_its_own_words_under_one_code() {
     let all = [
-        Weak::TooShort, Weak::TooLong, Weak::Character, Weak::SameAsOld, Weak::OneCharacter, Weak::Run, Weak::Pattern,
-        Weak::Birthday, Weak::Number, Weak::Document, Weak::Common,
+        Weak::TooShort,
+        Weak::TooLong,
+        Weak::Character,
+        Weak::SameAsOld,
+        Weak::OneCharacter,
+        Weak::Run,
+        Weak::Pattern,
+        Weak::Birthday,
+        Weak::Number,
+        Weak::Document,
+        Weak::Common,
     ];
     let words: std::collections::BTreeSet<(String, String)> = all
         .into_iter()

@@ -19,10 +19,43 @@ const OWN_PART: usize = 4;
 
 /// Passwords that everyone tries first and that no other rule here catches. Capital, as they are compared.
 const COMMON: [&str; 37] = [
-    "PASSWORD", "PASSW0RD", "P@SSWORD", "P@SSW0RD", "QWERTY", "QWERTYUIOP", "ASDFGH", "ASDFGHJKL", "ZXCVBN", "ZXCVBNM",
-    "1QAZ2WSX", "QAZWSX", "123QWE", "QWE123", "A123456", "123456A", "A1234567", "A12345678", "ADMIN123", "WELCOME",
-    "LETMEIN", "MONKEY", "DRAGON", "WOAINI", "WOAINI1314", "5201314", "1314520", "114514", "110120", "ILOVEYOU",
-    "YIKATONG", "XIAOYUAN", "XIAOYUANKA", "159357", "159753", "357159", "753951",
+    "PASSWORD",
+    "PASSW0RD",
+    "P@SSWORD",
+    "P@SSW0RD",
+    "QWERTY",
+    "QWERTYUIOP",
+    "ASDFGH",
+    "ASDFGHJKL",
+    "ZXCVBN",
+    "ZXCVBNM",
+    "1QAZ2WSX",
+    "QAZWSX",
+    "123QWE",
+    "QWE123",
+    "A123456",
+    "123456A",
+    "A1234567",
+    "A12345678",
+    "ADMIN123",
+    "WELCOME",
+    "LETMEIN",
+    "MONKEY",
+    "DRAGON",
+    "WOAINI",
+    "WOAINI1314",
+    "5201314",
+    "1314520",
+    "114514",
+    "110120",
+    "ILOVEYOU",
+    "YIKATONG",
+    "XIAOYUAN",
+    "XIAOYUANKA",
+    "159357",
+    "159753",
+    "357159",
+    "753951",
 ];
 
 /// Why a new password is not taken; the first that applies, in this order.
@@ -155,13 +188,24 @@ fn birthday(text: &str, document: &str) -> bool {
     }
     let (m, d) = (month.trim_start_matches('0'), day.trim_start_matches('0'));
     let whole = [
-        [year, month, day], [year, day, month], [day, month, year], [month, day, year],
-        [short, month, day], [short, day, month], [day, month, short], [month, day, short],
-        [year, m, d], [d, m, year], [m, d, year], [year, month, ""], [month, year, ""],
+        [year, month, day],
+        [year, day, month],
+        [day, month, year],
+        [month, day, year],
+        [short, month, day],
+        [short, day, month],
+        [day, month, short],
+        [month, day, short],
+        [year, m, d],
+        [d, m, year],
+        [m, d, year],
+        [year, month, ""],
+        [month, year, ""],
     ];
     let little = [[year, ""], [month, day], [day, month]];
     let text: String = text.chars().filter(|c| !matches!(c, '-' | '/' | '.' | '_' | '年' | '月' | '日')).collect();
-    whole.iter().any(|parts| text.contains(&parts.concat())) || little.iter().any(|parts| mostly(&text, &parts.concat()))
+    whole.iter().any(|parts| text.contains(&parts.concat()))
+        || little.iter().any(|parts| mostly(&text, &parts.concat()))
 }
 
 /// Whether `text` holds `piece` and little besides.

@@ -10,7 +10,6 @@ use crate::scribe::{BANK, Batch, Scribe, holder, listing, order, tally};
 macro_rules! contract {
     ($place:ty, $name:ident: $($test:ident),+ $(,)?) => {
         mod $name {
-            use super::*;
             $(#[test]
             fn $test() {
                 super::$test::<$place>();
@@ -21,7 +20,7 @@ macro_rules! contract {
 
 macro_rules! on_every_store {
     ($($test:ident),+ $(,)?) => {
-        contract!(InMemory, memory: $($test),+);
+        contract!(crate::place::InMemory, memory: $($test),+);
         #[cfg(feature = "sqlite")]
         contract!(crate::place::OnDisk, sqlite: $($test),+);
     };

@@ -108,7 +108,7 @@ impl Command<Small> for Deed {
             let (debit, credit) = (account(draw(&mut state, 3)), account(3 + draw(&mut state, 9)));
             self.pay(desk, Stage::Direct, debit, credit, 1_000)?;
             let (debit, credit) = (account(3 + draw(&mut state, 9)), account(draw(&mut state, 3)));
-            let fen = i64::try_from(1 + draw(&mut state, 400)).expect("small");
+            let fen = i64::try_from(1 + draw(&mut state, 1_000)).expect("small");
             let set = self.pay(desk, Stage::Pend, debit, credit, fen)?;
             match draw(&mut state, 3) {
                 0 => self.pay(desk, Stage::Post(set), debit, credit, 1 + fen / 2)?,

@@ -104,7 +104,7 @@ fn the_log_is_kept_at_its_largest_size() {
     let log = folder.path().join(format!("{BOOK_FILE}-wal"));
     let mut sizes = Vec::new();
     for number in 0..120_u32 {
-        let body = vec![7; 400_000];
+        let body = vec![u8::try_from(number).expect("small"); 400_000];
         let batch = scribe.batch(&[]).with_rows(vec![(order(number % 3), Some(&body))]);
         scribe.commit(&mut store, batch).expect("commits");
         sizes.push(std::fs::metadata(&log).expect("is there").len());

@@ -67,15 +67,18 @@ fn read(raw: &Connection, table: &str) -> (Vec<String>, Vec<Row>) {
     (names, rows)
 }
 
-/// Replaces a whole table.
-fn write(raw: &Connection, table: &str, rows: &[Row]) {
-    raw.execute_batch(&format!("BEGIN; DELETE FROM {table}")).expect("empties");
-    for row in rows {
-        let marks = vec!["?"; row.len()].join(", ");
-        let sql = format!("INSERT INTO {table} VALUES ({marks})");
-        raw.prepare_cached(&sql).expect("prepares").execute(rusqlite::params_from_iter(row)).expect("inserts");
-    }
-    raw.execute_batch("COMMIT").expect("commits");
+/// Replaces a whole table. Error: two rows have one key.
+fn write(raw: &Connection, table: &str, rows: &[Row]) -> rusqlite::Result<()> {
+    let replace = || {
+        raw.execute_batch(&format!("BEGIN; DELETE FROM {table}"))?;
+        for row in rows {
+            let marks = vec!["?"; row.len()].join(", ");
+            let sql = format!("INSERT INTO {table} VALUES ({marks})");
+            raw.prepare_cached(&sql)?.execute(rusqlite::params_from_iter(row))?;
+        }
+        raw.execute_batch("COMMIT")
+    };
+    replace().or_else(|fault| raw.execute_batch("ROLLBACK").and(Err(fault)))
 }
 
 /// Every way in which one byte of a value is flipped here: the lowest and the highest of a number, the first, the middle
@@ -103,8 +106,7 @@ fn flipped(value: &Value) -> Vec<Value> {
 fn a_flipped_byte_in_any_column_of_any_row_is_found() {
     let (place, raw) = damaged_later();
     assert!(report(place.0.path()).clean(), "{}", report(place.0.path()));
-    let mut tried = 0;
-    let mut columns = 0;
+    let (mut tried, mut twins, mut columns) = (0, 0, 0);
     for table in tables() {
         let (names, rows) = read(&raw, &table);
         assert!(!rows.is_empty(), "{table} is empty");
@@ -114,7 +116,10 @@ fn a_flipped_byte_in_any_column_of_any_row_is_found() {
                 for changed in flipped(value) {
                     let mut damaged = rows.clone();
                     damaged[at][column] = changed.clone();
-                    write(&raw, &table, &damaged);
+                    if write(&raw, &table, &damaged).is_err() {
+                        twins += 1; // a key that another row has: the table itself refuses it
+                        continue;
+                    }
                     tried += 1;
                     // A recovery row of another school is refused before anything is verified.
                     let found = SqliteArchive::open(place.0.path(), school())
@@ -124,11 +129,11 @@ fn a_flipped_byte_in_any_column_of_any_row_is_found() {
                 }
             }
         }
-        write(&raw, &table, &rows);
+        write(&raw, &table, &rows).expect("mends");
     }
     assert!(report(place.0.path()).clean(), "the damage was not mended");
     assert_eq!(columns, 20 + 7 + 10 + 10 + 2 + 4 + 4);
-    assert_eq!(tried, 1_078, "another number of flips than expected");
+    assert_eq!((tried, twins), (1_172, 12), "another number of flips than expected");
 }
 
 #[test]
@@ -216,24 +221,24 @@ fn findings_without_end_are_counted_not_listed() {
 #[test]
 fn a_flipped_byte_anywhere_in_the_file_is_found_or_changes_nothing_that_counts() {
     let place = OnDisk::new();
-    work(&mut engine(place.open()), 40, 5);
-    let everything = |dir: &Path| -> Option<Vec<(Vec<String>, Vec<Row>)>> {
+    work(&mut engine(place.open()), 80, 7);
+    let everything = |dir: &Path| -> Option<Vec<Vec<Row>>> {
         let raw = Connection::open(dir.join(BOOK_FILE)).ok()?;
         let readable = |table: &String| raw.prepare(&format!("SELECT * FROM {table}")).is_ok();
-        tables().iter().all(readable).then(|| tables().iter().map(|table| read(&raw, table)).collect())
+        tables().iter().all(readable).then(|| tables().iter().map(|table| read(&raw, table).1).collect())
     };
     let sound = everything(place.0.path()).expect("reads");
     let file = std::fs::read(place.0.path().join(BOOK_FILE)).expect("reads");
     let copy = Folder::new();
     let (mut found, mut harmless) = (0, 0);
-    for at in (0..file.len()).step_by(397) {
+    for at in (0..file.len()).step_by(601) {
         let mut damaged = file.clone();
         damaged[at] ^= 0x20;
         std::fs::write(copy.path().join(BOOK_FILE), &damaged).expect("writes");
         let clean = SqliteArchive::open(copy.path(), school())
             .is_ok_and(|mut archive| verify(school(), &mut archive, &[], &mut |_| {}).clean());
         if clean {
-            assert_eq!(everything(copy.path()).as_ref(), Some(&sound), "byte {at} was flipped and not found");
+            assert!(everything(copy.path()).as_ref() == Some(&sound), "byte {at} was flipped and not found");
             harmless += 1;
         } else {
             found += 1;

@@ -1,0 +1,382 @@
+//! A canteen till: the agent, its purchase module, its journal on a disk that can lose power, cards, and the platform.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use card::chip::Chip;
+use card::crypto::Key16;
+use card::files::{Profile, Validity};
+use card::host::Masters;
+use card::psam::SoftPsam;
+use card::tear::{Cut, TearableCard};
+use device::agent::display::{Paid, Screen};
+use device::agent::pos::{Config, Input, Output, PosAgent};
+use device::journal::State;
+use ledger::{Fen, Micros};
+use link::{ToPlatform, ToTerminal};
+
+use crate::platform::{Holder, Platform, TERMINAL};
+
+pub const ANNA: u64 = 0x2026_0000_0000_0042;
+pub const BEN: u64 = 0x2026_0000_0000_0043;
+const SECOND: i64 = 1_000_000;
+
+/// Where the terminal loses power: at output number `at`, before it is carried out or after it, with what it caused lost.
+#[derive(Clone, Copy, Debug)]
+pub struct PowerCut {
+    pub at: usize,
+    pub after: bool,
+}
+
+pub struct World {
+    pub agent: PosAgent<SoftPsam>,
+    pub platform: Platform,
+    cards: BTreeMap<u64, TearableCard>,
+    on_reader: Option<u64>,
+    /// A torn answer does not even reach the agent: it hears only that the card is gone.
+    pub deaf_reader: bool,
+    disk: Vec<u8>,
+    line_up: bool,
+    pub now: Micros,
+    queue: VecDeque<Output>,
+    /// Outputs so far.
+    pub done: usize,
+    pub power_cut: Option<PowerCut>,
+    pub power_cuts: usize,
+    pub screens: Vec<Screen>,
+    pub sent: Vec<ToPlatform>,
+    pub apdus: usize,
+    /// The line breaks when so many messages were sent: the last one still arrives, its answer does not.
+    pub cut_line_after: Option<usize>,
+    /// Messages to the platform are lost.
+    pub unheard: bool,
+    pub disk_full: bool,
+    /// After so many entries the disk takes its time, until released.
+    pub hold_journal_after: Option<usize>,
+    held: Option<u64>,
+    /// The reader loses the answer to this command, counted from 0; the card stays.
+    pub lose_answer: Option<usize>,
+    config: Config,
+    dice: u32,
+    boots: u8,
+}
+
+pub fn masters() -> Masters {
+    let key = |seed: u8| Key16::new(std::array::from_fn(|place| seed ^ (place as u8).wrapping_mul(29)));
+    Masters { load: key(1), purchase: key(2), tac: key(3), maintenance: key(4) }
+}
+
+pub fn new_chip(card: u64) -> Chip {
+    let mut serial = [0; 10];
+    serial[2..].copy_from_slice(&card.to_be_bytes());
+    let profile = Profile {
+        issuer: [1, 2, 3, 4, 5, 6, 7, 8],
+        application_version: 1,
+        key_version: 1,
+        validity: Validity { from: [0x20, 0x26, 0x09, 0x01], until: [0x20, 0x30, 0x07, 0x31] },
+    };
+    Chip::personalise(serial, &masters(), &profile)
+}
+
+fn module(used: Option<u32>) -> SoftPsam {
+    let [a, b, c] = TERMINAL;
+    let mut module = SoftPsam::new([a, b, c, 0, 0, 0], BTreeMap::from([(1, masters().purchase)]));
+    if let Some(used) = used {
+        module.used(used);
+    }
+    module
+}
+
+pub fn fen(fen: u32) -> Fen {
+    Fen::new(i64::from(fen))
+}
+
+impl World {
+    /// A terminal with a connection, a clean journal and two holders with empty cards.
+    pub fn new() -> World {
+        let mut world = World::off_line();
+        world.connect();
+        world
+    }
+
+    /// The same with other numbers.
+    pub fn with(change: impl FnOnce(&mut Config)) -> World {
+        let mut config = Config::usual([0; 16]);
+        change(&mut config);
+        let mut world = World::started(config);
+        world.connect();
+        world
+    }
+
+    pub fn off_line() -> World {
+        World::started(Config::usual([0; 16]))
+    }
+
+    fn started(config: Config) -> World {
+        let now = Micros::new(1_795_400_000 * SECOND);
+        let (agent, outputs) = PosAgent::start(config, module(None), State::default(), now);
+        let mut platform = Platform::new(masters());
+        let cards = [ANNA, BEN].map(|card| (card, TearableCard::new(new_chip(card))));
+        platform.holders = [ANNA, BEN].map(|card| (card, Holder::default())).into();
+        let mut world = World {
+            agent,
+            platform,
+            cards: cards.into(),
+            on_reader: None,
+            deaf_reader: false,
+            disk: Vec::new(),
+            line_up: false,
+            now,
+            queue: outputs.into(),
+            done: 0,
+            power_cut: None,
+            power_cuts: 0,
+            screens: Vec::new(),
+            sent: Vec::new(),
+            apdus: 0,
+            cut_line_after: None,
+            unheard: false,
+            disk_full: false,
+            hold_journal_after: None,
+            held: None,
+            lose_answer: None,
+            config,
+            dice: 0x9E37_79B9,
+            boots: 0,
+        };
+        world.run();
+        world
+    }
+
+    pub fn holder(&mut self, card: u64) -> &mut Holder {
+        self.platform.holders.get_mut(&card).expect("known")
+    }
+
+    pub fn chip(&self, card: u64) -> &Chip {
+        self.cards[&card].chip()
+    }
+
+    /// All money: on chips, with holders, on its way, with the merchant.
+    pub fn money(&self) -> u64 {
+        self.platform.money() + self.cards.values().map(|card| u64::from(card.chip().balance())).sum::<u64>()
+    }
+
+    pub fn screen(&self) -> Screen {
+        self.agent.screen()
+    }
+
+    pub fn paid(&self) -> Vec<Paid> {
+        let mut paid: Vec<Paid> = Vec::new();
+        for screen in &self.screens {
+            if let Screen::Paid(now) = screen {
+                match paid.last_mut() {
+                    // The same sale again, with the purse filled since.
+                    Some(before) if now.filled.is_positive() && before.amount == now.amount => *before = now.clone(),
+                    _ => paid.push(now.clone()),
+                }
+            }
+        }
+        paid
+    }
+
+    pub fn give(&mut self, input: Input) {
+        let outputs = self.agent.handle(input, self.now);
+        self.queue.extend(outputs);
+        self.run();
+    }
+
+    pub fn connect(&mut self) {
+        self.line_up = true;
+        self.give(Input::LinkUp);
+    }
+
+    pub fn disconnect(&mut self) {
+        self.line_up = false;
+        self.give(Input::LinkDown);
+    }
+
+    pub fn sell(&mut self, amount: u32) {
+        self.give(Input::SaleEntered(fen(amount)));
+    }
+
+    pub fn cancel(&mut self) {
+        self.give(Input::SaleCancelled);
+    }
+
+    /// Puts a card on the reader; it may be torn.
+    pub fn put(&mut self, card: u64, cut: Option<Cut>) {
+        self.cards.get_mut(&card).expect("known").insert(cut);
+        self.on_reader = Some(card);
+        self.give(Input::CardIn);
+    }
+
+    pub fn take_away(&mut self) {
+        if let Some(card) = self.on_reader.take() {
+            self.cards.get_mut(&card).expect("known").remove();
+            self.give(Input::CardOut);
+        }
+    }
+
+    /// One whole hold.
+    pub fn tap(&mut self, card: u64) {
+        self.put(card, None);
+        self.take_away();
+    }
+
+    /// Lets time pass; the agent is woken whenever it asked for it.
+    pub fn wait(&mut self, micros: i64) {
+        let until = Micros::new(self.now.get() + micros);
+        while let Some(wake) = self.agent.next_wake().filter(|wake| *wake <= until) {
+            self.now = self.now.max(wake);
+            self.give(Input::Tick);
+            assert!(self.agent.next_wake().is_none_or(|next| next > self.now), "the agent asks to be woken for ever");
+        }
+        self.now = until;
+        self.give(Input::Tick);
+    }
+
+    pub fn wait_seconds(&mut self, seconds: i64) {
+        self.wait(seconds * SECOND);
+    }
+
+    /// The terminal loses power and starts again from its disk; a card on the reader is found there.
+    pub fn restart(&mut self) {
+        self.queue.clear();
+        let (state, good) = State::replay(&self.disk).expect("a journal that this agent wrote");
+        self.disk.truncate(good);
+        self.boots += 1;
+        let module = module(state.last_tsn());
+        let config = Config { boot: [self.boots; 16], ..self.config };
+        let (agent, outputs) = PosAgent::start(config, module, state, self.now);
+        self.agent = agent;
+        self.queue = outputs.into();
+        self.run();
+        if let Some(card) = self.on_reader {
+            self.cards.get_mut(&card).expect("known").insert(None);
+            self.give(Input::CardIn);
+        }
+        if self.line_up {
+            self.give(Input::LinkUp);
+        }
+    }
+
+    fn run(&mut self) {
+        while let Some(output) = self.queue.pop_front() {
+            let cut = self.power_cut.filter(|cut| cut.at == self.done);
+            self.done += 1;
+            match cut {
+                Some(PowerCut { after: false, .. }) => return self.lose_power(),
+                Some(PowerCut { after: true, .. }) => {
+                    self.carry_out(output);
+                    return self.lose_power();
+                }
+                None => {
+                    for input in self.carry_out(output) {
+                        let outputs = self.agent.handle(input, self.now);
+                        self.queue.extend(outputs);
+                    }
+                }
+            }
+        }
+    }
+
+    fn lose_power(&mut self) {
+        self.power_cut = None;
+        self.power_cuts += 1;
+        self.restart();
+    }
+
+    fn carry_out(&mut self, output: Output) -> Vec<Input> {
+        match output {
+            Output::Transmit(command) => self.exchange(&command),
+            Output::Send(message) => {
+                self.sent.push(message.clone());
+                if !self.line_up || self.unheard {
+                    return Vec::new();
+                }
+                let heard = self.platform.hear(message, self.now);
+                if self.cut_line_after == Some(self.sent.len()) {
+                    self.line_up = false;
+                    return vec![Input::LinkDown];
+                }
+                heard.into_iter().map(Input::Platform).collect()
+            }
+            Output::Journal { token, entry } => {
+                if self.disk_full {
+                    return vec![Input::JournalFailed];
+                }
+                self.disk.extend(entry.line().expect("has a line").into_bytes());
+                match self.hold_journal_after {
+                    Some(0) => {
+                        self.held = Some(token);
+                        Vec::new()
+                    }
+                    Some(left) => {
+                        self.hold_journal_after = Some(left - 1);
+                        vec![Input::Written(token)]
+                    }
+                    None => vec![Input::Written(token)],
+                }
+            }
+            Output::JournalDelete { through } => {
+                let (mut state, _) = State::replay(&self.disk).expect("good");
+                state.forget(through);
+                let lines = state.entries().into_iter().map(|entry| entry.line().expect("has a line"));
+                self.disk = lines.collect::<String>().into_bytes();
+                Vec::new()
+            }
+            Output::Show(screen) => {
+                self.screens.push(screen);
+                Vec::new()
+            }
+        }
+    }
+
+    fn exchange(&mut self, command: &[u8]) -> Vec<Input> {
+        let Some(no) = self.on_reader else {
+            return Vec::new();
+        };
+        self.apdus += 1;
+        let card = self.cards.get_mut(&no).expect("known");
+        let dice = &mut self.dice;
+        let answer = card.exchange(command, &mut || {
+            *dice = dice.wrapping_mul(0x0019_660D).wrapping_add(0x3C6E_F35F);
+            dice.to_be_bytes()
+        });
+        if card.present() {
+            let lost = self.lose_answer == Some(self.apdus - 1);
+            return vec![Input::Apdu(if lost { Vec::new() } else { answer })];
+        }
+        self.on_reader = None;
+        if self.deaf_reader { vec![Input::CardOut] } else { vec![Input::Apdu(answer), Input::CardOut] }
+    }
+
+    /// The disk is done with everything it was given.
+    pub fn release_journal(&mut self) {
+        self.hold_journal_after = None;
+        if let Some(token) = self.held.take() {
+            self.give(Input::Written(token));
+        }
+    }
+
+    /// Says something to the agent that the platform did not say just now: a late or repeated message.
+    pub fn tell(&mut self, message: ToTerminal) {
+        self.give(Input::Platform(message));
+    }
+
+    pub fn journal_lines(&self) -> usize {
+        self.disk.iter().filter(|byte| **byte == b'\n').count()
+    }
+
+    /// Nothing was lost, doubled or left open, and every number of the purchase module is accounted for.
+    pub fn check(&self, money: u64, story: &str) {
+        assert_eq!(self.money(), money, "money is conserved: {story}");
+        assert!(self.platform.settled(), "nothing is left open: {story}");
+        for (card, holder) in &self.platform.holders {
+            assert_eq!(holder.on_card, self.chip(*card).balance(), "the book knows the purse: {story}");
+        }
+        let last = self.agent.book().last_tsn().unwrap_or(0);
+        let told: Vec<u32> = self.platform.tsns.iter().copied().collect();
+        assert_eq!(told, (1..=last).collect::<Vec<_>>(), "every TSN is a sale or a gap: {story}");
+        assert_eq!(self.platform.contiguous(), self.agent.book().last_seq(), "every record came: {story}");
+    }
+}

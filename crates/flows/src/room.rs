@@ -1,0 +1,51 @@
+//! How much a holder may top up now, for the page to say before anyone types an amount (R19, R22, R28, R29).
+
+use ledger::Fen;
+use rules::calendar::campus_day;
+use rules::chart;
+use rules::ids::PersonId;
+use rules::limits::Setting;
+use rules::top_up::{OpenFacts, most_now};
+
+use crate::rows::{Key, Row};
+use crate::settings::limits;
+use crate::{ReadFault, School};
+
+/// What a page says beside the field for the amount. Nothing here decides: the order is checked again when it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Least that an order may be.
+    pub least: Fen,
+    /// Most that one order may be now; nothing when none may be made.
+    pub most: Fen,
+    /// Most that any order may be.
+    pub per_order: Fen,
+}
+
+/// How much `person` may top up now; `None` for somebody who is not a holder.
+pub async fn room(school: &School, person: PersonId) -> Result<Option<Room>, ReadFault> {
+    let rows = school.rows(&[Key::Person(person), Key::Ordered(person)]).await?;
+    let [holder, ordered] = &rows[..] else { return Ok(None) };
+    let Some(holder) = holder.as_ref().and_then(Row::person) else { return Ok(None) };
+    let ordered = ordered.as_ref().and_then(Row::ordered).cloned().unwrap_or_default();
+    let card = match holder.card {
+        Some(no) => school.row(&Key::Card(no)).await?.and_then(|row| row.card().cloned()),
+        None => None,
+    };
+    let limits = limits(school).await?;
+    let accounts = [chart::available(person), chart::awaiting_tap(person)];
+    let held = accounts.into_iter().chain(card.as_ref().map(|card| chart::on_card(card.no)));
+    let facts = OpenFacts {
+        limits: &limits,
+        standing: holder.standing,
+        card: card.map(|card| card.state),
+        holds: Fen::sum(held.map(|key| school.balance(&key))).unwrap_or(Fen::ZERO),
+        open_orders: Fen::sum(ordered.open.iter().map(|(_, amount)| *amount)).unwrap_or(Fen::ZERO),
+        ordered_today: if ordered.day == campus_day(school.now()).0 { ordered.today } else { Fen::ZERO },
+    };
+    Ok(Some(Room {
+        least: limits.fen(Setting::TopUpMin),
+        most: most_now(&facts),
+        per_order: limits.fen(Setting::WeChatPerOrderMax),
+    }))
+}

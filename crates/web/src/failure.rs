@@ -1,0 +1,332 @@
+//! The one boundary at which a failure becomes a page or `application/problem+json` (RFC 9457).
+//!
+//! A handler gives back a [`Failure`]; it says what happened and nothing of how that looks. The boundary knows the reader's
+//! language and whether a person or a program asked.
+
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use flows::ReadFault;
+use flows::ports::SealBroken;
+use flows::unavailable::Unavailable;
+use rules::words::Words;
+use serde_json::json;
+
+use crate::config::Web;
+use crate::page;
+use crate::text::Language;
+use crate::visit::{Visit, own_path};
+
+/// No answer takes longer.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Why a request came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The rules, or the server, say no in their own words.
+    Words(Words),
+    /// Nobody is signed in.
+    SignInFirst {
+        /// Where to go on afterwards.
+        next: String,
+    },
+    /// The first password must be changed before anything else (R26).
+    ChangeFirst {
+        /// Where to go on afterwards.
+        next: String,
+    },
+    /// No such page, order or record, or not this person's.
+    NotFound,
+    /// The address takes no such method.
+    NotAllowed,
+    /// The body is too large.
+    TooLarge,
+    /// The body or an address is not of the expected form.
+    Malformed,
+    /// The request comes from a page of another origin.
+    ForeignOrigin,
+    /// The form is not one that this session was given.
+    StaleForm,
+    /// A program gave no usable `Idempotency-Key`.
+    NoKey,
+    /// WeChat has not told who pays.
+    NoPayer,
+    /// The visitor came back from WeChat without a visit that this session began.
+    WeChatState,
+    /// WeChat does not know the code that the visitor brought.
+    WeChatRefused,
+    /// WeChat gives no sure answer.
+    WeChatSilent,
+    /// It took too long.
+    Deadline,
+    /// A row cannot be read or a page cannot be made; the cause stands in the log.
+    Internal,
+}
+
+/// What is said of the money.
+#[derive(Clone, Copy)]
+enum Money {
+    /// Nothing moved.
+    Still,
+    /// Whatever was paid will be credited by itself.
+    Safe,
+}
+
+struct Told {
+    status: StatusCode,
+    code: &'static str,
+    /// Part of the texts' keys.
+    slug: &'static str,
+    money: Money,
+    /// Where to go on, and what the link says.
+    way: (&'static str, &'static str),
+}
+
+const HOME: (&str, &str) = ("/", "failure-way-home");
+const TOP_UP: (&str, &str) = ("/me/topup", "failure-way-topup");
+const RECORDS: (&str, &str) = ("/me/records", "failure-way-records");
+
+impl Failure {
+    fn told(&self) -> Told {
+        use Money::{Safe, Still};
+        let told = |status, code, slug, money, way| Told { status, code, slug, money, way };
+        match self {
+            Failure::Words(words) => {
+                let money = if words.code == "STOPPING" { Safe } else { Still };
+                told(status_of(words.code), words.code, "words", money, HOME)
+            }
+            Failure::SignInFirst { .. } => {
+                told(StatusCode::UNAUTHORIZED, "SIGN_IN_REQUIRED", "sign-in", Still, ("/sign-in", "failure-way-sign-in"))
+            }
+            Failure::ChangeFirst { .. } => told(
+                StatusCode::FORBIDDEN,
+                "PASSWORD_CHANGE_REQUIRED",
+                "change",
+                Still,
+                ("/password", "failure-way-password"),
+            ),
+            Failure::NotFound => told(StatusCode::NOT_FOUND, "NOT_FOUND", "not-found", Still, HOME),
+            Failure::NotAllowed => told(StatusCode::METHOD_NOT_ALLOWED, "NOT_ALLOWED", "not-allowed", Still, HOME),
+            Failure::TooLarge => told(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "too-large", Still, HOME),
+            Failure::Malformed => told(StatusCode::BAD_REQUEST, "MALFORMED", "malformed", Still, HOME),
+            Failure::ForeignOrigin => told(StatusCode::FORBIDDEN, "FOREIGN_ORIGIN", "foreign-origin", Still, HOME),
+            Failure::StaleForm => told(StatusCode::FORBIDDEN, "FORM_STALE", "stale-form", Still, HOME),
+            Failure::NoKey => told(StatusCode::BAD_REQUEST, "IDEMPOTENCY_KEY", "no-key", Still, TOP_UP),
+            Failure::NoPayer => told(StatusCode::CONFLICT, "WECHAT_IDENTITY_NEEDED", "no-payer", Still, TOP_UP),
+            Failure::WeChatState => told(StatusCode::FORBIDDEN, "WECHAT_STATE", "wechat-state", Still, TOP_UP),
+            Failure::WeChatRefused => {
+                told(StatusCode::UNPROCESSABLE_ENTITY, "WECHAT_REFUSED", "wechat-refused", Still, TOP_UP)
+            }
+            Failure::WeChatSilent => told(StatusCode::BAD_GATEWAY, "WECHAT_SILENT", "wechat-silent", Still, TOP_UP),
+            Failure::Deadline => told(StatusCode::SERVICE_UNAVAILABLE, "DEADLINE", "deadline", Safe, RECORDS),
+            Failure::Internal => told(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "internal", Safe, RECORDS),
+        }
+    }
+
+    /// What happened, in a language.
+    fn sentence(&self, language: Language, slug: &str) -> String {
+        match self {
+            Failure::Words(words) => language.words(words).to_owned(),
+            _ => language.t(format!("failure-{slug}")).to_string(),
+        }
+    }
+
+    fn page(&self, web: &Web, visit: &Visit, reference: Option<String>) -> Response {
+        let language = visit.language;
+        let Told { status, slug, money, way: (way, way_key), .. } = self.told();
+        match self {
+            Failure::SignInFirst { next } => return page::go_with_next("/sign-in", next),
+            Failure::ChangeFirst { next } => return page::go_with_next("/password", next),
+            _ => {}
+        }
+        let template = page::FailurePage {
+            frame: page::Frame::new(web, visit, language.t(format!("failure-title-{slug}"))),
+            sentence: self.sentence(language, slug),
+            money: language.t(money.key()),
+            reference,
+            way,
+            way_text: language.t(way_key),
+        };
+        page::html(visit, status, &template)
+    }
+
+    fn problem(&self, visit: &Visit, reference: Option<String>) -> Response {
+        let Told { status, code, slug, .. } = self.told();
+        let title = visit.language.t(format!("failure-title-{slug}")).to_string();
+        let mut body = json!({
+            "type": format!("urn:onecard:problem:{code}"),
+            "title": title,
+            "status": status.as_u16(),
+            "detail": self.sentence(visit.language, slug),
+            "code": code,
+            "zh": self.sentence(Language::Chinese, slug),
+            "en": self.sentence(Language::English, slug),
+        });
+        if let (Some(reference), Some(body)) = (reference, body.as_object_mut()) {
+            body.insert("reference".to_owned(), reference.into());
+        }
+        let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))];
+        (status, kind, body.to_string()).into_response()
+    }
+}
+
+impl Money {
+    const fn key(self) -> &'static str {
+        match self {
+            Money::Still => "failure-money-still",
+            Money::Safe => "failure-money-safe",
+        }
+    }
+}
+
+/// Who must react decides the status: the person (4xx) or the operator (5xx).
+fn status_of(code: &str) -> StatusCode {
+    match code {
+        "AUTH_FAILED" | "SIGNED_OUT" => StatusCode::UNAUTHORIZED,
+        "PASSWORD_LOCKED" => StatusCode::TOO_MANY_REQUESTS,
+        "FORM_REUSED" => StatusCode::CONFLICT,
+        "BUSY" | "SERVER_FULL" | "STOPPING" | "TRY_AGAIN" => StatusCode::SERVICE_UNAVAILABLE,
+        "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+/// The status that goes with a refusal's code.
+pub(crate) fn status_of_words(words: &Words) -> StatusCode {
+    status_of(words.code)
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = self.told().status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<Words> for Failure {
+    fn from(words: Words) -> Failure {
+        Failure::Words(words)
+    }
+}
+
+impl From<ReadFault> for Failure {
+    fn from(fault: ReadFault) -> Failure {
+        tracing::error!(%fault, "a page could not be made: committed rows could not be read");
+        Failure::Internal
+    }
+}
+
+impl From<SealBroken> for Failure {
+    fn from(fault: SealBroken) -> Failure {
+        tracing::error!(%fault, "a page could not be made: personal data could not be opened");
+        Failure::Internal
+    }
+}
+
+impl From<Unavailable> for Failure {
+    fn from(why: Unavailable) -> Failure {
+        tracing::error!(%why, "a request could not be decided");
+        Failure::Words(why.words())
+    }
+}
+
+/// The boundary itself: gives every answer its deadline, and every failure its face.
+pub(crate) async fn boundary(State(web): State<Web>, request: Request, next: Next) -> Response {
+    let visit = Visit::read(&web, request.uri().path(), request.headers());
+    let reading = matches!(*request.method(), Method::GET | Method::HEAD);
+    let answer = match tokio::time::timeout(DEADLINE, next.run(request)).await {
+        Ok(answer) => answer,
+        Err(_) => Failure::Deadline.into_response(),
+    };
+    let Some(failure) = failure_in(&answer) else { return answer };
+    let reference = failure.told().status.is_server_error().then(|| {
+        let reference = format!("{:08x}", u32::from_be_bytes(web.school.random()));
+        tracing::error!(%reference, path = %visit.path, ?failure, "request {reference} failed");
+        reference
+    });
+    let program = visit.path.starts_with("/api/") || visit.path.starts_with("/notify/");
+    match failure {
+        failure if program => failure.problem(&visit, reference),
+        // Only a page that was read can be gone on to.
+        Failure::SignInFirst { .. } if !reading => page::go_with_next("/sign-in", ""),
+        Failure::ChangeFirst { .. } if !reading => page::go_with_next("/password", ""),
+        failure => failure.page(&web, &visit, reference),
+    }
+}
+
+/// The failure that an answer stands for: a handler's, or one that the framework found before any handler.
+fn failure_in(answer: &Response) -> Option<Failure> {
+    if let Some(failure) = answer.extensions().get::<Failure>() {
+        return Some(failure.clone());
+    }
+    let status = answer.status();
+    if !(status.is_client_error() || status.is_server_error()) || has_face(answer.headers()) {
+        return None;
+    }
+    Some(match status {
+        StatusCode::NOT_FOUND => Failure::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => Failure::NotAllowed,
+        StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge,
+        status if status.is_client_error() => Failure::Malformed,
+        _ => Failure::Internal,
+    })
+}
+
+fn has_face(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.starts_with("text/html") || kind.contains("json")
+}
+
+/// Lets a changing request through only if it comes from a page of ours. Old web views send no `Sec-Fetch` headers, so
+/// `Origin` counts, else `Referer`. Notices come from no page: they carry no cookie and are proved by their signature.
+pub(crate) async fn own_origin(State(web): State<Web>, request: Request, next: Next) -> Response {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if safe || request.uri().path().starts_with("/notify/") || comes_from(&web.config.base_url, request.headers()) {
+        return next.run(request).await;
+    }
+    Failure::ForeignOrigin.into_response()
+}
+
+fn comes_from(origin: &str, headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    match (text(header::ORIGIN), text(header::REFERER)) {
+        (Some(given), _) => given == origin,
+        (None, Some(page)) => page.strip_prefix(origin).is_some_and(|rest| rest.starts_with('/')),
+        (None, None) => false,
+    }
+}
+
+/// The place to go on to, if it is one of ours.
+pub(crate) fn next_of(asked: &str) -> Option<&str> {
+    own_path(asked).filter(|path| *path != "/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t16_only_our_own_pages_may_change_anything() {
+        let ours = "https://card.example.edu.cn";
+        let table: [(&[(header::HeaderName, &str)], bool); 9] = [
+            (&[(header::ORIGIN, ours)], true),
+            (&[(header::ORIGIN, ours), (header::REFERER, "https://evil.example/")], true),
+            (&[(header::REFERER, "https://card.example.edu.cn/me/topup")], true),
+            (&[], false),
+            (&[(header::ORIGIN, "null")], false),
+            (&[(header::ORIGIN, "https://card.example.edu.cn.evil.example")], false),
+            (&[(header::ORIGIN, "http://card.example.edu.cn")], false),
+            (&[(header::ORIGIN, "https://evil.example"), (header::REFERER, "https://card.example.edu.cn/")], false),
+            (&[(header::REFERER, "https://card.example.edu.cn.evil.example/")], false),
+        ];
+        for (pairs, allowed) in table {
+            let headers: HeaderMap =
+                pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
+            assert_eq!(comes_from(ours, &headers), allowed, "{pairs:?}");
+        }
+    }
+}
