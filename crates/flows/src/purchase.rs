@@ -19,7 +19,7 @@ use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
 
 use crate::School;
 use crate::rows::{Campus, Enrolment, Key, RecordNote, Row};
-use crate::tap_load::{freeze, port_debit, post};
+use crate::tap_load::{freeze, port_debit, post, stop};
 
 /// A record with everything about it that could be checked outside the teller.
 struct Take {
@@ -397,7 +397,7 @@ fn apply<R>(
                 open_case(desk, kind, &sale, Fen::ZERO);
             }
         }
-        Acceptance::Suspend { case, pay, freeze: stop } => {
+        Acceptance::Suspend { case, pay, freeze: alarm } => {
             let paid = if pay { sale.amount } else { Fen::ZERO };
             let id = open_case(desk, case, &sale, paid);
             if pay {
@@ -405,7 +405,7 @@ fn apply<R>(
                 post(desk, from, to, sale.amount, Leg::Direct, Reason::SaleUnexplained, sale.id)?;
             }
             sale.state = State::Suspended(id);
-            if stop && let Some(card) = card {
+            if alarm && let Some(card) = card {
                 freeze(desk, card)?;
             }
         }
@@ -449,7 +449,12 @@ pub(crate) fn settle<R>(
                     sale.state = State::NotDebited;
                     desk.put(Key::Sale(sale.id), Row::Sale(Box::new(sale.clone())))?;
                 }
-                acceptance => apply(desk, None, sale.clone(), acceptance)?,
+                acceptance => {
+                    if matches!(acceptance, Acceptance::Suspend { freeze: true, .. }) {
+                        stop(card, desk.now());
+                    }
+                    apply(desk, None, sale.clone(), acceptance)?;
+                }
             }
         }
     }

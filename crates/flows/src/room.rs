@@ -20,6 +20,8 @@ pub struct Room {
     pub most: Fen,
     /// Most that any order may be.
     pub per_order: Fen,
+    /// Paid money waits for the card; else it can be spent on line at once.
+    pub waits_for_card: bool,
 }
 
 /// How much `person` may top up now; `None` for somebody who is not a holder.
@@ -47,5 +49,6 @@ pub async fn room(school: &School, person: PersonId) -> Result<Option<Room>, Rea
         least: limits.fen(Setting::TopUpMin),
         most: most_now(&facts),
         per_order: limits.fen(Setting::WeChatPerOrderMax),
+        waits_for_card: limits.get(Setting::WeChatArrival) == 0,
     }))
 }

@@ -3,12 +3,12 @@
 //! Order of one tap: [`open`] gives nonce and amount; [`begin`] takes the card's INITIALIZE answer, settles what was open,
 //! and releases a load or says that nothing is to be loaded; [`confirm`] takes the card's TAC.
 
-use ledger::{Fen, Id, Stage as Leg, Transfer};
+use ledger::{Fen, Id, Micros, Stage as Leg, Transfer};
 use rules::calendar::card_stamp;
 use rules::card::{self, Card};
 use rules::case::{self, Case};
 use rules::chart::{self, Reason};
-use rules::ids::{CardNo, CaseId, EnrolmentId, PersonId, TerminalNo};
+use rules::ids::{CardNo, CaseId, EnrolmentId, PersonId};
 use rules::limits::Limits;
 use rules::load::{
     self, Attempt, Confirmation, Decision, Facts, Item, Next, Purse, Refusal, Resolution, Session, Source, Stage,
@@ -232,7 +232,7 @@ impl Command<Campus> for Begin {
                 Ok(Begun::Alarm)
             }
             (Decision::Proceed { resolution, sales, next }, _) => {
-                self.proceed(desk, view, terminal, resolution, &sales, next)
+                self.proceed(desk, view, resolution, &sales, next)
             }
         }
     }
@@ -243,7 +243,6 @@ impl Begin {
         &self,
         desk: &mut Desk<'_, Campus>,
         mut view: CardView,
-        terminal: TerminalNo,
         resolution: Resolution,
         verdicts: &[Verdict],
         next: Next,
@@ -267,7 +266,6 @@ impl Begin {
             Next::Done => Begun::Done { person, loaded },
             Next::Again { amount } => Begun::Again { amount, attempt: view.card.attempt },
             Next::Release { items, fill } => {
-                let _ = terminal;
                 view.waiting.clear();
                 Begun::Release(Box::new(self.release(desk, &mut view.card, items, fill)?))
             }
@@ -415,13 +413,18 @@ fn alarm(
     freeze(desk, card.clone())
 }
 
-/// Stops a card after an alarm; one that is stopped already stays as it is.
+/// Stops a card after an alarm, and writes it.
 pub(crate) fn freeze(desk: &mut Desk<'_, Campus>, mut card: Card) -> Result<(), NotLoaded<Key>> {
+    stop(&mut card, desk.now());
+    desk.put(Key::Card(card.no), Row::Card(card))
+}
+
+/// Stops a card after an alarm; one that is stopped already stays as it is. The caller writes it.
+pub(crate) fn stop(card: &mut Card, now: Micros) {
     if let Ok(state) = card::decide(card.state, card::Event::Freeze) {
         card.state = state;
-        card.since = desk.now();
+        card.since = now;
     }
-    desk.put(Key::Card(card.no), Row::Card(card))
 }
 
 fn port_session(session: &Session) -> LoadSession {

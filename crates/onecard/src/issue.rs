@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use card::chip::Chip;
-use card::files::Profile;
+use card::files::{Profile, Validity};
 use flows::School;
 use keys::Keyring;
 use rules::ids::CardNo;
@@ -54,7 +54,17 @@ pub fn personalise(keyring: &Keyring, no: CardNo) -> Result<Chip, Failure> {
     let (version, masters) = keyring.newest_card_masters().ok_or("the keyring has no card keys")?;
     let mut serial = [0; 10];
     serial[2..].copy_from_slice(&no.0.to_be_bytes());
-    Ok(Chip::personalise(serial, masters, &Profile { key_version: version, ..Profile::default() }))
+    Ok(Chip::personalise(serial, masters, &profile(version)))
+}
+
+/// What all cards of this software have in common.
+fn profile(key_version: u8) -> Profile {
+    Profile {
+        issuer: *b"ONECARD1",
+        application_version: 1,
+        key_version,
+        validity: Validity { from: [0x20, 0x20, 0x01, 0x01], until: [0x20, 0x99, 0x12, 0x31] },
+    }
 }
 
 /// The keyring of a data folder.

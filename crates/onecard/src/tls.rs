@@ -60,7 +60,7 @@ impl Authority {
             fs::create_dir_all(folder)?;
             let key = KeyPair::generate()?;
             fs::write(&ca_path, issuer_params().self_signed(&key)?.pem())?;
-            write_secret(&key_path, &key.serialize_pem())?;
+            write_secret(&key_path, key.serialize_pem().as_bytes())?;
         }
         Ok(Authority {
             folder: folder.to_owned(),
@@ -126,13 +126,13 @@ pub fn fingerprint(der: &[u8]) -> [u8; 32] {
 }
 
 /// Writes a file that only its owner may read; an existing one is an error.
-pub fn write_secret(path: &Path, text: &str) -> io::Result<()> {
+pub fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
     file.sync_all()
 }
 

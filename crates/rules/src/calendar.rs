@@ -50,10 +50,8 @@ pub fn campus_day(at: Micros) -> CampusDay {
 pub(crate) fn clock_digits(at: Micros) -> u64 {
     let time = campus_time(at);
     let year = time.year.checked_rem(100).unwrap_or(0);
-    let digits = format!(
-        "{year:02}{:02}{:02}{:02}{:02}{:02}",
-        time.month, time.day, time.hour, time.minute, time.second
-    );
+    let digits =
+        format!("{year:02}{:02}{:02}{:02}{:02}{:02}", time.month, time.day, time.hour, time.minute, time.second);
     digits.parse().unwrap_or(0)
 }
 
@@ -62,10 +60,7 @@ pub fn card_stamp(at: Micros) -> ([u8; 4], [u8; 3]) {
     let time = campus_time(at);
     let century = u8::try_from(time.year.checked_div(100).unwrap_or(0)).unwrap_or(0);
     let year = u8::try_from(time.year.checked_rem(100).unwrap_or(0)).unwrap_or(0);
-    (
-        [bcd(century), bcd(year), bcd(time.month), bcd(time.day)],
-        [bcd(time.hour), bcd(time.minute), bcd(time.second)],
-    )
+    ([bcd(century), bcd(year), bcd(time.month), bcd(time.day)], [bcd(time.hour), bcd(time.minute), bcd(time.second)])
 }
 
 fn bcd(value: u8) -> u8 {

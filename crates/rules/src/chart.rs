@@ -2,7 +2,7 @@
 
 use ledger::{AccountCode, AccountKey};
 
-use crate::ids::{CaseId, CardNo, MerchantId, PersonId};
+use crate::ids::{CardNo, CaseId, MerchantId, PersonId};
 
 /// A payment channel that owes us what was paid through it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -207,7 +207,9 @@ impl ChangeRefusal {
             ChangeRefusal::Contradiction(name) => Words::new(
                 "SETTING_CONTRADICTION",
                 format!("{name} 与另一项限额相抵触，没有任何金额可用，请先调整另一项。"),
-                format!("{name} contradicts another limit so that no amount is allowed; please change the other first."),
+                format!(
+                    "{name} contradicts another limit so that no amount is allowed; please change the other first."
+                ),
             ),
         }
     }

@@ -70,13 +70,8 @@ fn proceed(resolution: Resolution, next: Next) -> Result<Decision, Refusal> {
     Ok(Decision::Proceed { resolution, sales: Vec::new(), next })
 }
 
-#[test]
-fn torn_tap_is_settled_by_the_card_counter() {
-    let fifty = [item(5000)];
-    let float = [Item { source: Source::Float, ..item(6000) }];
-    let attempt = an_attempt(3, 1000, &fifty);
-    let fill = an_attempt(3, 1000, &float);
-    let base = |what, session, expected| Case {
+fn case<'a>(what: &'static str, session: Session, expected: Result<Decision, Refusal>) -> Case<'a> {
+    Case {
         what,
         n: 3,
         attempt: None,
@@ -88,73 +83,14 @@ fn torn_tap_is_settled_by_the_card_counter() {
         session,
         live: true,
         expected,
-    };
-    let release = |amount| Next::Release { items: vec![item(amount)], fill: Fen::ZERO };
-    let table = [
-        base("nothing waits", shown(3, 1000, 1), proceed(Resolution::Nothing, Next::Done)),
-        Case {
-            waiting: &fifty,
-            ..base("all that waits is released", shown(3, 1000, 5000), proceed(Resolution::Nothing, release(5000)))
-        },
-        Case {
-            waiting: &fifty,
-            ..base("another amount", shown(3, 1000, 1), proceed(Resolution::Nothing, Next::Again { amount: 5000 }))
-        },
-        Case {
-            attempt: Some(&attempt),
-            ..base("N stayed: not applied, and released anew", shown(3, 1000, 5000), {
-                proceed(Resolution::NotApplied, release(5000))
-            })
-        },
-        Case {
-            attempt: Some(&attempt),
-            ..base("N moved: applied", shown(4, 6000, 5000), proceed(Resolution::Applied, Next::Done))
-        },
-        Case {
-            attempt: Some(&attempt),
-            suspense: -4000,
-            ..base("applied and partly spent before it was proved", shown(4, 2000, 5000), {
-                proceed(Resolution::Applied, Next::Done)
-            })
-        },
-        Case {
-            attempt: Some(&attempt),
-            live: false,
-            session: attempt.session,
-            ..base("the released session again", shown(0, 0, 0), Ok(Decision::Resend))
-        },
-        Case { attempt: Some(&attempt), live: false, ..base("old news", shown(3, 1000, 5000), Err(Refusal::NonceDead)) },
-        Case { live: false, ..base("dead nonce", shown(3, 1000, 1), Err(Refusal::NonceDead)) },
-        base("N behind", shown(2, 1000, 1), Ok(Decision::Alarm(case::Kind::CardRolledBack))),
-        base("N ahead with nothing released", shown(4, 1000, 1), Ok(Decision::Alarm(case::Kind::CardAhead))),
-        Case {
-            attempt: Some(&attempt),
-            ..base("N two ahead", shown(5, 1000, 5000), Ok(Decision::Alarm(case::Kind::CardAhead)))
-        },
-        base("more in the purse than explained", shown(3, 1001, 1), Ok(Decision::Alarm(case::Kind::PurseAhead))),
-        base("less in the purse: sales not uploaded yet", shown(3, 1, 1), proceed(Resolution::Nothing, Next::Done)),
-        Case {
-            stage: Stage::Fill,
-            available: 50_000,
-            ..base("the purse is filled up to the float", shown(3, 1000, 9000), {
-                proceed(Resolution::Nothing, Next::Release { items: vec![], fill: Fen::new(9000) })
-            })
-        },
-        Case {
-            stage: Stage::Fill,
-            available: 50_000,
-            on_card: 5000,
-            ..base("half the float is enough", shown(3, 5000, 1), proceed(Resolution::Nothing, Next::Done))
-        },
-        Case {
-            attempt: Some(&fill),
-            stage: Stage::Fill,
-            available: 3000,
-            ..base("a fill that failed is made anew from the account", shown(3, 1000, 6000), {
-                proceed(Resolution::NotApplied, Next::Again { amount: 9000 })
-            })
-        },
-    ];
+    }
+}
+
+fn release(amount: i64) -> Next {
+    Next::Release { items: vec![item(amount)], fill: Fen::ZERO }
+}
+
+fn check<'a>(table: impl IntoIterator<Item = Case<'a>>) {
     let limits = Limits::at(&[], NOW);
     for case in table {
         let card = a_card(case.n, case.attempt.map(|attempt| attempt.k));
@@ -163,16 +99,82 @@ fn torn_tap_is_settled_by_the_card_counter() {
             suspense: Fen::new(case.suspense),
             available: Fen::new(case.available),
         };
-        let facts = Facts {
-            card: &card,
-            attempt: case.attempt,
-            waiting: case.waiting,
-            purse,
-            stage: case.stage,
-            limits: &limits,
-        };
+        let (attempt, waiting, stage) = (case.attempt, case.waiting, case.stage);
+        let facts = Facts { card: &card, attempt, waiting, purse, stage, limits: &limits };
         assert_eq!(begin(&facts, &case.session, case.live, &[]), case.expected, "{}", case.what);
     }
+}
+
+#[test]
+fn torn_tap_is_settled_by_the_card_counter() {
+    let fifty = [item(5000)];
+    let attempt = an_attempt(3, 1000, &fifty);
+    let torn = |what, session, expected| Case { attempt: Some(&attempt), ..case(what, session, expected) };
+    check([
+        torn(
+            "N stayed: not applied, and released anew",
+            shown(3, 1000, 5000),
+            proceed(Resolution::NotApplied, release(5000)),
+        ),
+        torn("N moved: applied", shown(4, 6000, 5000), proceed(Resolution::Applied, Next::Done)),
+        Case {
+            suspense: -4000,
+            ..torn(
+                "applied and partly spent before it was proved",
+                shown(4, 2000, 5000),
+                proceed(Resolution::Applied, Next::Done),
+            )
+        },
+        Case { live: false, ..torn("the released session again", attempt.session, Ok(Decision::Resend)) },
+        Case { live: false, ..torn("old news", shown(3, 1000, 5000), Err(Refusal::NonceDead)) },
+        torn("N two ahead", shown(5, 1000, 5000), Ok(Decision::Alarm(case::Kind::CardAhead))),
+    ]);
+}
+
+#[test]
+fn a_tap_loads_all_that_waits_and_an_odd_card_is_an_alarm() {
+    let fifty = [item(5000)];
+    check([
+        case("nothing waits", shown(3, 1000, 1), proceed(Resolution::Nothing, Next::Done)),
+        Case {
+            waiting: &fifty,
+            ..case("all that waits is released", shown(3, 1000, 5000), proceed(Resolution::Nothing, release(5000)))
+        },
+        Case {
+            waiting: &fifty,
+            ..case("another amount", shown(3, 1000, 1), proceed(Resolution::Nothing, Next::Again { amount: 5000 }))
+        },
+        Case { live: false, ..case("dead nonce", shown(3, 1000, 1), Err(Refusal::NonceDead)) },
+        case("N behind", shown(2, 1000, 1), Ok(Decision::Alarm(case::Kind::CardRolledBack))),
+        case("N ahead, nothing released", shown(4, 1000, 1), Ok(Decision::Alarm(case::Kind::CardAhead))),
+        case("more in the purse than explained", shown(3, 1001, 1), Ok(Decision::Alarm(case::Kind::PurseAhead))),
+        case("less: sales not uploaded yet", shown(3, 1, 1), proceed(Resolution::Nothing, Next::Done)),
+    ]);
+}
+
+#[test]
+fn the_float_is_filled_from_the_account_below_half_of_it() {
+    let float = [Item { source: Source::Float, ..item(6000) }];
+    let fill = an_attempt(3, 1000, &float);
+    let filling =
+        |available, what, session, expected| Case { stage: Stage::Fill, available, ..case(what, session, expected) };
+    let all = Next::Release { items: vec![], fill: Fen::new(9000) };
+    check([
+        filling(50_000, "up to the float", shown(3, 1000, 9000), proceed(Resolution::Nothing, all)),
+        Case {
+            on_card: 5000,
+            ..filling(50_000, "half is enough", shown(3, 5000, 1), proceed(Resolution::Nothing, Next::Done))
+        },
+        Case {
+            attempt: Some(&fill),
+            ..filling(
+                3000,
+                "a fill that failed is made anew from the account",
+                shown(3, 1000, 6000),
+                proceed(Resolution::NotApplied, Next::Again { amount: 9000 }),
+            )
+        },
+    ]);
 }
 
 #[test]
@@ -180,8 +182,7 @@ fn a_lost_card_loads_nothing_even_with_a_good_proof() {
     let limits = Limits::at(&[], NOW);
     let card = Card { state: card::State::Lost, ..a_card(3, None) };
     let purse = Purse { on_card: Fen::ZERO, suspense: Fen::ZERO, available: Fen::ZERO };
-    let facts =
-        Facts { card: &card, attempt: None, waiting: &[], purse, stage: Stage::Load, limits: &limits };
+    let facts = Facts { card: &card, attempt: None, waiting: &[], purse, stage: Stage::Load, limits: &limits };
     let refused = begin(&facts, &shown(3, 0, 1), true, &[]);
     assert_eq!(refused, Err(Refusal::Card(card::Refusal::State(card::State::Lost))));
 }

@@ -283,9 +283,11 @@ impl Refusal {
     /// What the person at the terminal is told.
     pub fn words(&self) -> Words {
         match self {
-            Refusal::Reversed => {
-                Words::new("SALE_CALLED_OFF", "本次消费已取消，没有扣款。", "This sale was called off; nothing was charged.")
-            }
+            Refusal::Reversed => Words::new(
+                "SALE_CALLED_OFF",
+                "本次消费已取消，没有扣款。",
+                "This sale was called off; nothing was charged.",
+            ),
             Refusal::Expired => Words::new(
                 "SALE_TOO_LATE",
                 "网络超时，没有扣款，请重新输入金额。",
@@ -297,11 +299,9 @@ impl Refusal {
                 "This is not a card of this school; please ask at the card service centre.",
             ),
             Refusal::Card(refusal) => refusal.words(),
-            Refusal::NoHold => Words::new(
-                "TAP_AGAIN",
-                "请重新贴卡，没有扣款。",
-                "Please hold the card again; nothing was charged.",
-            ),
+            Refusal::NoHold => {
+                Words::new("TAP_AGAIN", "请重新贴卡，没有扣款。", "Please hold the card again; nothing was charged.")
+            }
             Refusal::Amount(most) => Words::new(
                 "AMOUNT_INVALID",
                 format!("每笔消费须大于 0 且不超过 {most} 元。"),

@@ -476,9 +476,7 @@ impl OpenRefusal {
                 format!("账户余额有上限，现在最多还能充值 {room} 元。"),
                 format!("The account has a cap; at most ¥{room} fits now."),
             ),
-            OpenRefusal::NumberTaken => {
-                Words::new("TRY_AGAIN", "系统繁忙，请再试一次。", "Please try once more.")
-            }
+            OpenRefusal::NumberTaken => Words::new("TRY_AGAIN", "系统繁忙，请再试一次。", "Please try once more."),
         }
     }
 }

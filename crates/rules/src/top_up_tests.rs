@@ -7,8 +7,7 @@ const T0: Micros = Micros::from_seconds(1_795_400_000);
 
 fn order(state: State) -> Order {
     let no = OrderNo::new(SchoolId::new(1).unwrap(), T0, [7; 8]);
-    let mut order =
-        Order::new(no, PersonId(Id::new(9)), Fen::new(5000), "payer".into(), &Limits::at(&[], T0), T0);
+    let mut order = Order::new(no, PersonId(Id::new(9)), Fen::new(5000), "payer".into(), &Limits::at(&[], T0), T0);
     order.state = state;
     order
 }

@@ -201,17 +201,6 @@ impl fmt::Display for Yuan {
     }
 }
 
-/// A name with all but its ends hidden: `林*雨`, `李*`, `A*a`. It is cut by letters, never by bytes.
-pub fn masked(name: &str) -> String {
-    let letters: Vec<char> = name.trim().chars().collect();
-    match letters.as_slice() {
-        [] => String::new(),
-        [only] => only.to_string(),
-        [first, _] => format!("{first}*"),
-        [first, .., last] => format!("{first}*{last}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,13 +243,6 @@ mod tests {
         ];
         for (accept, language) in table {
             assert_eq!(Language::liked(accept), language, "{accept:?}");
-        }
-    }
-
-    #[test]
-    fn a_name_keeps_its_ends_only() {
-        for (name, shown) in [("林小雨", "林*雨"), ("李雷", "李*"), ("𠮷", "𠮷"), ("阿卜杜·热西提", "阿*提"), (" ", "")] {
-            assert_eq!(masked(name), shown);
         }
     }
 }

@@ -164,16 +164,18 @@ impl World {
         self.agent.screen()
     }
 
+    /// The sales that were shown as paid; one that stays on the display while the purse is filled is one.
     pub fn paid(&self) -> Vec<Paid> {
         let mut paid: Vec<Paid> = Vec::new();
+        let mut stays = false;
         for screen in &self.screens {
             if let Screen::Paid(now) = screen {
-                match paid.last_mut() {
-                    // The same sale again, with the purse filled since.
-                    Some(before) if now.filled.is_positive() && before.amount == now.amount => *before = now.clone(),
-                    _ => paid.push(now.clone()),
+                if stays {
+                    paid.pop();
                 }
+                paid.push(now.clone());
             }
+            stays = matches!(screen, Screen::Paid(_));
         }
         paid
     }

@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use flows::change_password::{ChangeRefusal, change_password};
-use flows::session::look;
+use flows::ports::Waiting;
+use flows::session::{look, sign_out};
 use flows::sign_in::{SignedIn, sign_in};
 use rules::ids::PersonId;
 use rules::password::Secret;
@@ -134,8 +135,7 @@ fn a_session_made_with_the_old_password_in_the_same_batch_is_dead() {
         let blocks = rig.blocks();
         let knocking = async { sign_in(&rig.school, NUMBER, old).await.map_err(|_| ()) };
         let changing = async { change_password(&rig.school, &token, old, new).await.map_err(|_| ()) };
-        let mut flows: Vec<std::pin::Pin<Box<dyn Future<Output = Result<SignedIn, ()>>>>> =
-            vec![Box::pin(knocking), Box::pin(changing)];
+        let mut flows: Vec<Waiting<'_, Result<SignedIn, ()>>> = vec![Box::pin(knocking), Box::pin(changing)];
         if !sign_in_first {
             flows.reverse();
         }
@@ -151,6 +151,21 @@ fn a_session_made_with_the_old_password_in_the_same_batch_is_dead() {
             Err(()) => assert!(!sign_in_first, "refused after the change"),
         }
     }
+}
+
+#[test]
+fn a_sign_out_while_the_password_is_being_changed_stops_the_change() {
+    let rig = Rig::new();
+    let person = admitted(&rig);
+    let token = with_own_password(&rig, person);
+    let before = rig.password(person).secret;
+    let changing = async { change_password(&rig.school, &token, OWN, "lamp&3-river").await.map(|_| ()) };
+    let leaving = async { Ok(sign_out(&rig.school, &token).await?) };
+    let flows: Vec<Waiting<'_, Result<(), ChangeRefusal>>> = vec![Box::pin(changing), Box::pin(leaving)];
+    let mut outcomes = rig.run_all(flows);
+    assert!(matches!(outcomes.pop(), Some(Ok(()))), "signed out");
+    assert!(matches!(outcomes.pop(), Some(Err(ChangeRefusal::SignedOut))));
+    assert_eq!(rig.password(person).secret, before);
 }
 
 #[test]

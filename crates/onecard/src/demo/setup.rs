@@ -8,7 +8,7 @@ use device::channel::store_card;
 use flows::ports::{Clock, ListAsk};
 use flows::rows::lists;
 use flows::terminal::NewTerminal;
-use flows::{School, card_issue, merchant, people, terminal};
+use flows::{School, card_issue, merchant, people};
 use futures_util::future::join_all;
 use keys::{Keyring, SystemEntropy};
 use ledger::{Id, SchoolId};
@@ -21,7 +21,7 @@ use sandbox::{Choice, Config, MerchantSide, Sandbox, generate};
 use crate::Failure;
 use crate::clock::WallClock;
 use crate::prompt::{Refused, Said};
-use crate::tls::{Authority, fingerprint_of_pem, write_secret};
+use crate::tls::Authority;
 use crate::{demo, issue};
 
 /// The demo's school.
@@ -208,14 +208,7 @@ async fn enrol(
     place: (&'static str, &'static str),
 ) -> Result<DemoTerminal, Failure> {
     let home = folder.path().join("terminals").join(number.to_string());
-    if !home.join("certificate.pem").exists() {
-        fs::create_dir_all(&home)?;
-        let identity = authority.terminal(&format!("POS {number}"))?;
-        write_secret(&home.join("key.pem"), &identity.key)?;
-        fs::write(home.join("platform-ca.pem"), authority.certificate())?;
-        fs::write(home.join("certificate.pem"), &identity.certificate)?;
-    }
-    let certificate = fingerprint_of_pem(&fs::read_to_string(home.join("certificate.pem"))?)?;
+    let certificate = crate::terminal::identity(&home, authority, folder.keyring(), number)?;
     let new = NewTerminal {
         terminal: number,
         merchant: merchant.to_owned(),
@@ -223,6 +216,6 @@ async fn enrol(
         place_en: place.1.to_owned(),
         certificate,
     };
-    terminal::enrol(school, new).await.map_err(Refused::from)?;
+    crate::terminal::enrol(school, new).await?;
     Ok(DemoTerminal { folder: home, number, place })
 }

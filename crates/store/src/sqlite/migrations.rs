@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn a_file_of_another_version_or_school_is_refused_and_left_as_it_was() {
-        let cases: [(&str, fn(&OpenFault) -> bool); 3] = [
+        type Case = (&'static str, fn(&OpenFault) -> bool);
+        let cases: [Case; 3] = [
             ("INSERT INTO migration VALUES (2, 'later', x'00')", |fault| {
                 matches!(fault, OpenFault::Newer { number: 2, .. })
             }),

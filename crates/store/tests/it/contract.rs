@@ -151,6 +151,8 @@ fn m5_the_tail_after_the_checkpoint_is_recovered<P: Place>() {
     assert!(book.accounts().eq(scribe.book.accounts()) && book.pendings().eq(scribe.book.pendings()));
 }
 
+type Break = fn(&mut Batch);
+
 fn a_batch_that_breaks_a_key_leaves_nothing<P: Place>() {
     let place = P::new();
     let mut store = place.open();
@@ -163,7 +165,7 @@ fn a_batch_that_breaks_a_key_leaves_nothing<P: Place>() {
             .with_places(vec![listing("due", b"", 5, b"k")], Vec::new())
     };
     let good = full(&mut scribe);
-    let breaks: [(&str, fn(&mut Batch)); 5] = [
+    let breaks: [(&str, Break); 5] = [
         ("a journal row that exists, last", |batch| batch.journal[1].seq = 4),
         ("the same journal row twice", |batch| batch.journal[1].seq = batch.journal[0].seq),
         ("a block that exists", |batch| batch.block.no = 2),
@@ -267,11 +269,13 @@ fn rows_load_in_the_order_asked_with_absents<P: Place>() {
     assert!(store.load(&[]).expect("reads").is_empty());
 }
 
+type Written = (RawKey, Option<&'static [u8]>);
+
 fn rows_are_replaced_and_deleted<P: Place>() {
     let place = P::new();
     let mut store = place.open();
     let mut scribe = Scribe::new();
-    let steps: [(&[(RawKey, Option<&[u8]>)], Option<&[u8]>); 5] = [
+    let steps: [(&[Written], Option<&[u8]>); 5] = [
         (&[(order(1), Some(b"a")), (tally(1), Some(b"t"))], Some(b"a")),
         (&[(order(1), Some(b"bbb"))], Some(b"bbb")),
         (&[(order(1), None), (order(5), None)], None),

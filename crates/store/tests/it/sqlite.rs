@@ -177,3 +177,73 @@ fn readers_work_beside_the_writer_on_many_threads() {
         assert!(reader.join().expect("no reader failed") <= 151);
     }
 }
+
+/// Copies database and log as they stand, as another program would: the picture that a power cut leaves at best.
+fn copy_of(dir: &Path) -> Folder {
+    let copy = Folder::new();
+    for file in [BOOK_FILE.to_owned(), format!("{BOOK_FILE}-wal")] {
+        let from = dir.join(&file);
+        let done = std::process::Command::new("cp").arg(from).arg(copy.path().join(file)).status().expect("runs");
+        assert!(done.success());
+    }
+    copy
+}
+
+#[test]
+fn a_log_cut_anywhere_recovers_whole_batches_and_verifies() {
+    let folder = Folder::new();
+    let mut store = open(folder.path()).expect("opens");
+    let log = |dir: &Path| dir.join(format!("{BOOK_FILE}-wal"));
+    let length = |dir: &Path| std::fs::metadata(log(dir)).expect("is there").len();
+    let mut scribe = Scribe::new();
+    let mut ends = vec![(length(folder.path()), scribe.block, 0)];
+    for number in 0..12_u32 {
+        let body = vec![u8::try_from(number).expect("small"); 3_000];
+        let batch = scribe
+            .batch(&[(Stage::Direct, BANK, holder(1), 5), (Stage::Pend, BANK, holder(2), 5)])
+            .with_rows(vec![(order(number), Some(&body)), (order(number / 2), Some(&body))]);
+        scribe.commit(&mut store, batch).expect("commits");
+        ends.push((length(folder.path()), scribe.block, scribe.book.head()));
+    }
+    let frozen = copy_of(folder.path());
+    let whole = std::fs::read(log(frozen.path())).expect("reads");
+    let (mut cuts, mut seen) = (0, std::collections::BTreeSet::new());
+    for cut in (usize::try_from(ends[0].0).expect("small")..=whole.len()).step_by(811).chain([whole.len()]) {
+        let copy = Folder::new();
+        std::fs::copy(frozen.path().join(BOOK_FILE), copy.path().join(BOOK_FILE)).expect("copies");
+        std::fs::write(log(copy.path()), &whole[..cut]).expect("writes");
+        let kept = open(copy.path()).expect("opens").recover().expect("recovers");
+        let cut = u64::try_from(cut).expect("small");
+        let (_, block, head) = ends.iter().rfind(|(end, ..)| *end <= cut).expect("the first is before every cut");
+        assert_eq!((kept.block, kept.applied_seq), (*block, *head), "the log was cut at {cut}");
+        let mut archive = SqliteArchive::open(copy.path(), school()).expect("opens");
+        let found = store::verify::verify(school(), &mut archive, &[], &mut |_| {});
+        assert!(found.clean() && found.journal_rows == *head, "the log was cut at {cut}\n{found}");
+        seen.insert(kept.block.0);
+        cuts += 1;
+    }
+    assert!(cuts > 100, "{cuts} cuts");
+    assert_eq!(seen.len(), 13, "some batch was never the last to survive");
+}
+
+#[test]
+fn a_book_verifies_while_it_is_written() {
+    let place = OnDisk::new();
+    let mut teller = crate::school::engine(place.open());
+    crate::school::work(&mut teller, 20, 5);
+    let writer = std::thread::spawn(move || {
+        crate::school::work(&mut teller, 300, 5);
+        teller.head().0
+    });
+    let mut newest = 0;
+    let mut rounds = 0;
+    while !writer.is_finished() {
+        let found = store::verify::verify(school(), place.archive().as_mut(), &[], &mut |_| {});
+        assert!(found.clean(), "{found}");
+        assert!(found.blocks >= newest);
+        (newest, rounds) = (found.blocks, rounds + 1);
+    }
+    let last = writer.join().expect("the writer is well");
+    let found = store::verify::verify(school(), place.archive().as_mut(), &[], &mut |_| {});
+    assert!(found.clean() && found.blocks == last && rounds > 2, "{rounds} rounds\n{found}");
+}

@@ -1,0 +1,166 @@
+//! The holder's first page: where every yuan is, and what to do next (R10, R17, R30).
+
+use askama::Template;
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use flows::home::{Home, home};
+use flows::people::{Profile, profile};
+use flows::records::records;
+use ledger::{Fen, Micros};
+use rules::card;
+use rules::ids::CardNo;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::config::Web;
+use crate::failure::Failure;
+use crate::order::order_json;
+use crate::page::{self, Frame};
+use crate::records::Line;
+use crate::text::{Language, Text, Yuan, iso};
+use crate::visit::{Guest, Holder};
+
+/// How many records the first page shows.
+const SHOWN_RECORDS: u32 = 3;
+
+/// `GET /`
+pub(crate) async fn front(guest: Result<Guest, Failure>) -> Result<Response, Failure> {
+    match guest {
+        Ok(_) => Ok(page::see_other("/me")),
+        Err(Failure::SignInFirst { .. }) => Ok(page::see_other("/sign-in")),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// What the address may carry.
+#[derive(Default, Deserialize)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    remind: String,
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct HomePage {
+    frame: Frame,
+    /// A change of the password is recommended.
+    remind: bool,
+    holder: Profile,
+    card: Option<CardFace>,
+    places: Places,
+    open_orders: Vec<OpenOrder>,
+    records: Vec<Line>,
+}
+
+/// The card on the page.
+struct CardFace {
+    number: CardNo,
+    state: Text,
+    good: bool,
+}
+
+/// Where every yuan is.
+struct Places {
+    total: Yuan,
+    available: Yuan,
+    waiting: Yuan,
+    waits: bool,
+    waiting_since: Option<String>,
+    in_transit: Yuan,
+    travels: bool,
+    on_card: Yuan,
+}
+
+struct OpenOrder {
+    number: String,
+    amount: Yuan,
+    says: Text,
+}
+
+/// `GET /me`
+pub(crate) async fn page(
+    State(web): State<Web>,
+    holder: Holder,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Failure> {
+    let (who, home) = look(&web, &holder).await?;
+    let newest = records(&web.school, holder.person, web.school.now(), SHOWN_RECORDS).await?;
+    let language = holder.visit.language;
+    let page = HomePage {
+        frame: Frame::new(&web, &holder.visit, language.t("home-title")),
+        remind: asked.remind == "password",
+        holder: who,
+        card: home.card.map(|(number, state)| CardFace {
+            number,
+            state: language.t(format!("card-state-{}", card_state(state))),
+            good: state == card::State::Active,
+        }),
+        open_orders: open_orders(&home, language, web.school.now()),
+        places: places(&home, language),
+        records: newest.iter().map(|record| Line::of(record, language)).collect(),
+    };
+    Ok(page::html(&holder.visit, StatusCode::OK, &page))
+}
+
+/// `GET /api/v1/me`
+pub(crate) async fn json(State(web): State<Web>, holder: Holder) -> Result<Json<Value>, Failure> {
+    let (who, home) = look(&web, &holder).await?;
+    Ok(Json(json!({
+        "number": who.number,
+        "name_masked": who.name,
+        "department": who.department,
+        "card": home.card.map(|(no, state)| json!({ "number": no.to_string(), "state": card_state(state) })),
+        "available_fen": home.available.get(),
+        "waiting": { "amount_fen": home.waiting.amount.get(), "since": home.waiting.since.map(iso) },
+        "in_transit": { "amount_fen": home.in_transit.amount.get(), "since": home.in_transit.since.map(iso) },
+        "on_card_fen": home.on_card.get(),
+        "total_fen": home.total.get(),
+        "open_orders": home.open_orders.iter().map(order_json).collect::<Vec<_>>(),
+    })))
+}
+
+async fn look(web: &Web, holder: &Holder) -> Result<(Profile, Home), Failure> {
+    let who = profile(&web.school, holder.person).await?.ok_or(Failure::NotFound)?;
+    let home = home(&web.school, holder.person).await?.ok_or(Failure::NotFound)?;
+    Ok((who, home))
+}
+
+fn places(home: &Home, language: Language) -> Places {
+    Places {
+        total: Yuan(home.total),
+        available: Yuan(home.available),
+        waiting: Yuan(home.waiting.amount),
+        waits: home.waiting.amount > Fen::ZERO,
+        waiting_since: home.waiting.since.map(|since| language.moment(since)),
+        in_transit: Yuan(home.in_transit.amount),
+        travels: home.in_transit.amount > Fen::ZERO,
+        on_card: Yuan(home.on_card),
+    }
+}
+
+fn open_orders(home: &Home, language: Language, now: Micros) -> Vec<OpenOrder> {
+    let says = |expires_at| match now < expires_at {
+        true => language.t("home-order-until").with("until", language.moment(expires_at)),
+        false => language.t("home-order-checking"),
+    };
+    let shown = |order: &rules::top_up::Order| OpenOrder {
+        number: order.no.to_string(),
+        amount: Yuan(order.amount),
+        says: says(order.expires_at),
+    };
+    home.open_orders.iter().map(shown).collect()
+}
+
+/// The word for a card's state in texts and in JSON.
+pub(crate) const fn card_state(state: card::State) -> &'static str {
+    match state {
+        card::State::Issued => "issued",
+        card::State::Active => "active",
+        card::State::Lost => "lost",
+        card::State::Damaged => "damaged",
+        card::State::Replaced => "replaced",
+        card::State::Closed => "closed",
+    }
+}

@@ -1,0 +1,63 @@
+//! Payment notices of WeChat Pay (R18, R20; decision table of payments, rows 1 to 9 and 12).
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use flows::ports::{NoticeFault, RawNotice};
+use flows::top_up::{NoticeOutcome, notice};
+use serde_json::json;
+
+use crate::config::Web;
+
+/// `POST /notify/wechat`: 204 for what was settled or put in suspense, 4xx for what is not believed, 500 for "come again".
+///
+/// The body's bytes are what was signed, so they are taken as they came. No cookie, no token: the signature is the proof.
+pub(crate) async fn wechat(
+    State(web): State<Web>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let Ok(body) = body else { return fail(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large") };
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let raw = RawNotice {
+        timestamp: text("wechatpay-timestamp"),
+        nonce: text("wechatpay-nonce"),
+        serial: text("wechatpay-serial"),
+        signature: text("wechatpay-signature"),
+        body: &body,
+    };
+    match notice(&web.school, &raw).await {
+        NoticeOutcome::Taken(order) => {
+            tracing::info!(counter.notice_taken = 1, %order, "notice of order {order} taken");
+            StatusCode::NO_CONTENT.into_response()
+        }
+        NoticeOutcome::Suspended(case) => {
+            tracing::warn!(counter.notice_suspended = 1, case = %case.0, "a notice was put in suspense; see its case");
+            StatusCode::NO_CONTENT.into_response()
+        }
+        NoticeOutcome::NotBelieved(fault) => {
+            tracing::warn!(counter.notice_not_believed = 1, %fault, "a notice is not believed; nothing was changed");
+            fail(status(fault), &fault.to_string())
+        }
+        NoticeOutcome::TryAgain => {
+            tracing::warn!(counter.notice_put_off = 1, "a notice could not be settled now; the provider comes again");
+            fail(StatusCode::INTERNAL_SERVER_ERROR, "try again")
+        }
+    }
+}
+
+const fn status(fault: NoticeFault) -> StatusCode {
+    match fault {
+        NoticeFault::Malformed | NoticeFault::Sealed => StatusCode::BAD_REQUEST,
+        NoticeFault::Stale | NoticeFault::UnknownSerial | NoticeFault::WrongSignature => StatusCode::UNAUTHORIZED,
+        NoticeFault::Foreign => StatusCode::FORBIDDEN,
+    }
+}
+
+/// The refusal in the provider's own shape.
+fn fail(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({ "code": "FAIL", "message": message }))).into_response()
+}

@@ -1,0 +1,194 @@
+//! Making a top-up order (R11, R17 to R22, R27 to R30).
+
+use askama::Template;
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use flows::room::{Room, room};
+use flows::top_up::{Refusal, open};
+use ledger::{Fen, Id};
+use rules::words::Words;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::config::Web;
+use crate::failure::Failure;
+use crate::page::{self, Frame};
+use crate::text::Yuan;
+use crate::visit::{Holder, Sent};
+use crate::wechat;
+
+/// Amounts that take one touch, in whole yuan.
+const PRESETS: [u32; 4] = [50, 100, 200, 500];
+
+/// What the form posts. An amount that was typed counts before one that was chosen.
+#[derive(Default, Deserialize)]
+pub(crate) struct Typed {
+    #[serde(default)]
+    amount: String,
+    #[serde(default)]
+    preset: String,
+    #[serde(default)]
+    key: String,
+}
+
+#[derive(Template)]
+#[template(path = "top_up.html")]
+struct TopUpPage {
+    frame: Frame,
+    typed: Typed,
+    room: Shown,
+    error: Option<String>,
+}
+
+/// What may be topped up, as the page says it.
+struct Shown {
+    most: Yuan,
+    least: Yuan,
+    per_order: Yuan,
+    possible: bool,
+    waits_for_card: bool,
+    presets: Vec<Preset>,
+}
+
+struct Preset {
+    value: u32,
+    amount: Yuan,
+    chosen: bool,
+    allowed: bool,
+}
+
+#[derive(Template)]
+#[template(path = "top_up_elsewhere.html")]
+struct ElsewherePage {
+    frame: Frame,
+    address: String,
+}
+
+/// `GET /me/topup`: the form; or first to WeChat, which says who pays; or, where there is no WeChat, how to get there.
+pub(crate) async fn page(State(web): State<Web>, holder: Holder) -> Result<Response, Failure> {
+    if holder.visit.payer(&web).is_some() {
+        return form(&web, &holder, StatusCode::OK, Typed::default(), None).await;
+    }
+    if holder.visit.in_wechat || web.config.cashier.is_some() {
+        return Ok(wechat::leave(&web, &holder.visit));
+    }
+    let frame = Frame::new(&web, &holder.visit, holder.visit.language.t("topup-title")).below("/me");
+    let page = ElsewherePage { frame, address: web.config.address("/me/topup") };
+    Ok(page::html(&holder.visit, StatusCode::OK, &page))
+}
+
+/// `POST /me/topup`: the order, and on to its payment. The same form again leads to the same order.
+pub(crate) async fn submit(
+    State(web): State<Web>,
+    holder: Holder,
+    Sent(typed): Sent<Typed>,
+) -> Result<Response, Failure> {
+    let payer = holder.visit.payer(&web).ok_or(Failure::NoPayer)?;
+    let key = Id::parse(&typed.key).map_err(|_| Failure::StaleForm)?.bytes();
+    let amount = if typed.amount.trim().is_empty() { &typed.preset } else { &typed.amount };
+    match open(&web.school, holder.person, amount, payer, key).await {
+        Ok(no) => Ok(page::see_other(&format!("/pay/{no}"))),
+        Err(Refusal::Refused(words)) => {
+            form(&web, &holder, StatusCode::UNPROCESSABLE_ENTITY, typed, Some(words)).await
+        }
+        Err(Refusal::Fault(words)) => Err(words.into()),
+    }
+}
+
+/// What a program posts.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asked {
+    amount_fen: i64,
+}
+
+/// `POST /api/v1/me/topup`: `{"amount_fen": 5000}` with an `Idempotency-Key`; 201 and the order's number.
+///
+/// The header that a form of another site cannot send stands for the form's token.
+pub(crate) async fn json(
+    State(web): State<Web>,
+    holder: Holder,
+    headers: HeaderMap,
+    asked: Result<Json<Asked>, JsonRejection>,
+) -> Result<Response, Failure> {
+    let key = idempotency_key(&headers).ok_or(Failure::NoKey)?;
+    let Json(Asked { amount_fen }) = asked.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge,
+        _ => Failure::Malformed,
+    })?;
+    let payer = holder.visit.payer(&web).ok_or(Failure::NoPayer)?;
+    let opened = open(&web.school, holder.person, &Fen::new(amount_fen).to_string(), payer, key).await;
+    let no = opened.map_err(|refusal| Failure::Words(refusal.words().clone()))?;
+    let place = HeaderValue::from_str(&format!("/api/v1/me/orders/{no}")).map_err(|_| Failure::Internal)?;
+    Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(json!({ "number": no.to_string() }))).into_response())
+}
+
+/// The key of a program's request, of 1 to 128 visible ASCII letters, as the sixteen bytes that forms have.
+fn idempotency_key(headers: &HeaderMap) -> Option<[u8; 16]> {
+    let text = headers.get("idempotency-key")?.to_str().ok()?;
+    if !(1..=128).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return None;
+    }
+    let hash = blake3::derive_key("onecard web idempotency key v1", text.as_bytes());
+    hash.split_first_chunk().map(|(head, _)| *head)
+}
+
+async fn form(
+    web: &Web,
+    holder: &Holder,
+    status: StatusCode,
+    typed: Typed,
+    refused: Option<Words>,
+) -> Result<Response, Failure> {
+    let room = room(&web.school, holder.person).await?.ok_or(Failure::NotFound)?;
+    let visit = &holder.visit;
+    let page = TopUpPage {
+        frame: Frame::new(web, visit, visit.language.t("topup-title")).below("/me"),
+        room: shown(&room, &typed),
+        // Made when the form is rendered: the form sent twice is one order, a form asked for again is another.
+        typed: Typed { key: Id::from_bytes(web.school.random()).to_string(), ..typed },
+        error: refused.map(|words| visit.language.words(&words).to_owned()),
+    };
+    Ok(page::html(visit, status, &page))
+}
+
+fn shown(room: &Room, typed: &Typed) -> Shown {
+    let presets = PRESETS.into_iter().map(|value| {
+        let amount = Fen::new(i64::from(value) * 100);
+        let chosen = typed.amount.trim().is_empty() && typed.preset == value.to_string();
+        Preset { value, amount: Yuan(amount), chosen, allowed: amount >= room.least && amount <= room.most }
+    });
+    Shown {
+        most: Yuan(room.most),
+        least: Yuan(room.least),
+        per_order: Yuan(room.per_order),
+        possible: room.most.is_positive(),
+        waits_for_card: room.waits_for_card,
+        presets: presets.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_s_key_is_visible_ascii_and_makes_one_form_key() {
+        let key = |text: &'static str| {
+            let headers = HeaderMap::from_iter([(
+                header::HeaderName::from_static("idempotency-key"),
+                HeaderValue::from_static(text),
+            )]);
+            idempotency_key(&headers)
+        };
+        assert!(key("0b3f6a52-7b1e-4b8a-9a51-0f3a4d2c1e00").is_some());
+        assert_eq!(key("a"), key("a"));
+        assert_ne!(key("a"), key("b"));
+        assert_eq!(key(""), None);
+        assert_eq!(key("a b"), None);
+        assert_eq!(idempotency_key(&HeaderMap::new()), None);
+    }
+}
