@@ -1,5 +1,6 @@
 //! The configuration file of `onecard serve`. Secrets are named by file; business rules are not here but in the book.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +49,9 @@ pub struct WebPart {
     pub certificate_file: Option<PathBuf>,
     /// Its private key (PEM).
     pub key_file: Option<PathBuf>,
+    /// Files by which WeChat checks that the domain is the school's: name such as `MP_verify_x.txt`, and its content.
+    #[serde(default)]
+    pub domain_checks: BTreeMap<String, String>,
     /// Address of a sandbox's cashier, offered on the pay page of a trial.
     pub sandbox_cashier: Option<String>,
 }
@@ -74,20 +78,17 @@ pub fn read(path: &Path) -> Result<Config, Failure> {
     if !path.is_file() {
         return Err(Said(format!("there is no configuration file {}", path.display())).into());
     }
-    let figment = Figment::new()
-        .merge(Toml::file_exact(path))
-        .merge(Env::prefixed("ONECARD_").ignore(&["log"]).split("__"));
+    let figment =
+        Figment::new().merge(Toml::file_exact(path)).merge(Env::prefixed("ONECARD_").ignore(&["log"]).split("__"));
     let mut config: Config = figment.extract().map_err(|fault| Said(fault.to_string()))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     config.data = folder.join(&config.data);
     for file in [&mut config.web.certificate_file, &mut config.web.key_file].into_iter().flatten() {
         *file = folder.join(&*file);
     }
-    for file in [
-        &mut config.wechat.app_secret_file,
-        &mut config.wechat.merchant_key_file,
-        &mut config.wechat.apiv3_key_file,
-    ] {
+    for file in
+        [&mut config.wechat.app_secret_file, &mut config.wechat.merchant_key_file, &mut config.wechat.apiv3_key_file]
+    {
         *file = folder.join(&*file);
     }
     for key in &mut config.wechat.platform_keys {

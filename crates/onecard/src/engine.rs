@@ -92,9 +92,7 @@ pub async fn run_due(school: School) {
 
 /// A WeChat channel for commands that never touch a payment.
 pub mod no_channel {
-    use flows::ports::{
-        Bridge, ChannelError, NoticeFault, PrepayWish, RawNotice, Trade, Waiting, WeChat,
-    };
+    use flows::ports::{Bridge, ChannelError, NoticeFault, PrepayWish, RawNotice, Trade, Waiting, WeChat};
     use ledger::Micros;
     use rules::ids::OrderNo;
 

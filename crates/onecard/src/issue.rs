@@ -11,7 +11,7 @@ use rules::ids::CardNo;
 
 use crate::engine::{self, no_channel::NoChannel};
 use crate::prompt::{Refused, Said};
-use crate::{Failure, Place, config, verify};
+use crate::{Failure, Place, config, serve, verify};
 
 /// Subcommands of `onecard card`.
 #[derive(clap::Subcommand)]
@@ -69,19 +69,15 @@ fn profile(key_version: u8) -> Profile {
 
 /// The keyring of a data folder.
 pub fn keyring_of(place: &Place) -> Result<Keyring, Failure> {
-    let path = match (&place.data, &place.config) {
-        (Some(data), _) => data.join("keys.json"),
-        (None, Some(config)) => config::read(config)?.keyring(),
-        (None, None) => return Err(Said("name the data folder or the configuration".to_owned()).into()),
-    };
-    Ok(Keyring::load(&path)?)
+    match (&place.data, &place.config) {
+        (Some(data), _) => Ok(Keyring::load(&data.join("keys.json"))?),
+        (None, Some(path)) => serve::keyring(&config::read(path)?),
+        (None, None) => Err(Said("name the data folder or the configuration".to_owned()).into()),
+    }
 }
 
 /// Opens the book, works on it, closes it. Error: a server has it open; nothing was done.
-pub fn with_school(
-    place: &Place,
-    work: impl AsyncFnOnce(School) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+pub fn with_school(place: &Place, work: impl AsyncFnOnce(School) -> Result<(), Failure>) -> Result<(), Failure> {
     let (data, id) = verify::book_of(place)?;
     let keyring = keyring_of(place)?;
     let running = engine::start(&data, id, &keyring, Arc::new(NoChannel))?;

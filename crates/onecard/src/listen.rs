@@ -4,12 +4,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use flows::School;
 
 use crate::Failure;
-use crate::tls::{Authority, PeerAcceptor};
+use crate::tls::{Authority, tell_peer};
 
 /// Opens a port now, so that a taken one is an error before anything else starts.
 pub fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -45,8 +46,8 @@ pub async fn terminals(
     host: &str,
     handle: Handle<SocketAddr>,
 ) -> Result<(), Failure> {
-    let acceptor = PeerAcceptor::new(authority.server(host)?);
-    let service = web::gateway::router(school).into_make_service();
-    axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle).serve(service).await?;
+    let router = web::gateway::router(school).layer(from_fn(tell_peer));
+    let server = axum_server::from_tcp_rustls(listener, authority.server(host)?)?.handle(handle);
+    server.serve(router.into_make_service()).await?;
     Ok(())
 }

@@ -42,7 +42,11 @@ pub fn run(options: Options) -> Result<(), Failure> {
                 merchant_name: "示范大学校园卡".to_owned(),
             };
             generate(&choice, WallClock.now())?.write(&folder)?;
-            println!("wrote {}: run `onecard sandbox --config {}`", folder.display(), folder.join("sandbox.toml").display());
+            println!(
+                "wrote {}: run `onecard sandbox --config {}`",
+                folder.display(),
+                folder.join("sandbox.toml").display()
+            );
             Ok(())
         }
         (None, None) => Err(Said("name --config or --example-config".to_owned()).into()),
@@ -53,7 +57,8 @@ async fn serve(path: &Path) -> Result<(), Failure> {
     let config = Config::read(path)?;
     let setup = config.load(path.parent().unwrap_or(Path::new(".")))?;
     let port = setup.address.rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok());
-    let port: u16 = port.ok_or_else(|| Said("address must end with a port, such as http://127.0.0.1:8850".to_owned()))?;
+    let port: u16 =
+        port.ok_or_else(|| Said("address must end with a port, such as http://127.0.0.1:8850".to_owned()))?;
     let listener = tokio::net::TcpListener::from_std(listen::bind(loopback(port))?)?;
     println!("ready: {}", setup.address);
     tokio::select! {

@@ -38,7 +38,10 @@ pub fn keyring(config: &Config) -> Result<Keyring, Failure> {
     std::fs::create_dir_all(&config.data)?;
     if !path.exists() && !config.data.join("book.sqlite").exists() {
         Keyring::generate().save_new(&path)?;
-        eprintln!("made fresh keys in {}: keep a copy in a safe, without it no card and no name can be read", path.display());
+        eprintln!(
+            "made fresh keys in {}: keep a copy in a safe, without it no card and no name can be read",
+            path.display()
+        );
     }
     let keyring = Keyring::load(&path)?;
     if !config.trial {
@@ -88,6 +91,7 @@ pub fn web_config(config: &Config, wechat: Arc<WeChatPay>) -> web::WebConfig {
         cashier: config.web.sandbox_cashier.clone(),
         form_action_hosts: config.web.sandbox_cashier.iter().cloned().collect(),
         demo_link: None,
+        domain_checks: config.web.domain_checks.clone().into_iter().collect(),
     }
 }
 

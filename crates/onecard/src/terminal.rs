@@ -5,10 +5,15 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use card::psam::SoftPsam;
+use device::agent::display::{Lamp, Screen};
+use device::agent::words;
 use device::channel::{Pull, SoftReader};
+use device::journal_file::JournalFile;
+use device::uplink::{Identity, PosHandle, PosSetup, Reader, Server, run_pos};
 use flows::School;
+use flows::ports::Entropy;
 use flows::terminal::NewTerminal;
-use keys::Keyring;
+use keys::{Keyring, SystemEntropy};
 use ledger::Fen;
 use rules::ids::TerminalNo;
 
@@ -100,6 +105,8 @@ pub mod files {
     pub const PLATFORM_CA: &str = "platform-ca.pem";
     /// Its purchase module, in software.
     pub const PSAM: &str = "psam.bin";
+    /// What it must not lose.
+    pub const JOURNAL: &str = "journal";
 }
 
 /// Makes the identity of a terminal in `folder`; one that is there stays. Gives the certificate's fingerprint.
@@ -127,4 +134,123 @@ pub fn identity(
 pub async fn enrol(school: &School, new: NewTerminal) -> Result<(), Failure> {
     flows::terminal::enrol(school, new).await.map_err(Refused::from)?;
     Ok(())
+}
+
+/// Makes a terminal ready from the files of its identity; its journal is kept beside them.
+pub fn ready(folder: &Path, server: Server) -> Result<(PosHandle, impl Future<Output = ()> + Send + 'static), Failure> {
+    let text = |name: &str| {
+        let path = folder.join(name);
+        fs::read_to_string(&path).map_err(|fault| {
+            Said(format!("{}: {fault}; make the identity with `onecard terminal enrol`", path.display()))
+        })
+    };
+    let identity = Identity {
+        certificate: text(files::CERTIFICATE)?,
+        key: text(files::KEY)?,
+        authority: text(files::PLATFORM_CA)?,
+    };
+    let journal = JournalFile::open(&folder.join(files::JOURNAL))?;
+    let mut module = SoftPsam::from_bytes(&fs::read(folder.join(files::PSAM))?)?;
+    if let Some(tsn) = journal.state().last_tsn() {
+        module.used(tsn);
+    }
+    let random = || {
+        let mut bytes = [0; 4];
+        SystemEntropy.fill(&mut bytes);
+        bytes
+    };
+    let entropy = || {
+        let mut bytes = [0; 16];
+        SystemEntropy.fill(&mut bytes);
+        bytes
+    };
+    Ok(run_pos(PosSetup {
+        server,
+        identity,
+        reader: Reader::Soft(SoftReader::new(random)),
+        journal,
+        module,
+        entropy: Box::new(entropy),
+    })?)
+}
+
+/// The address of a platform's terminal listener.
+fn server(url: &str) -> Result<Server, Said> {
+    let wrong = || Said(format!("--server is {url}: write wss://host:port/link/v1"));
+    let rest = url.strip_prefix("wss://").ok_or_else(wrong)?;
+    let address = rest.strip_suffix("/link/v1").unwrap_or(rest).trim_end_matches('/');
+    let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
+    let port = port.parse().map_err(|_| wrong())?;
+    Ok(Server { host: host.trim_matches(['[', ']']).to_owned(), port })
+}
+
+const HELP: &str = "\
+  12.50        the clerk enters an amount
+  card FILE    hold a software card
+  pull         take it away
+  cancel       call the sale off
+  quit         switch the terminal off";
+
+async fn pos(url: &str, folder: &Path) -> Result<(), Failure> {
+    let (handle, life) = ready(folder, server(url)?)?;
+    println!("{HELP}");
+    let mut screens = handle.screens();
+    let (lines, mut typed) = tokio::sync::mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            if lines.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    let life = tokio::spawn(life);
+    loop {
+        show(&handle.screen());
+        tokio::select! {
+            changed = screens.changed() => if changed.is_err() { break },
+            line = typed.recv() => match line {
+                Some(line) if line.trim() != "quit" => obey(&handle, line.trim()),
+                Some(_) | None => {
+                    handle.stop();
+                    break;
+                }
+            },
+        }
+    }
+    Ok(life.await?)
+}
+
+fn show(screen: &Screen) {
+    let text = words::display(screen);
+    let lamp = match screen.lamp() {
+        Lamp::Off => " ",
+        Lamp::Green => "G",
+        Lamp::Amber => "A",
+        Lamp::Red => "R",
+    };
+    println!("--- [{lamp}]");
+    for (zh, en) in text.zh.lines().zip(text.en.lines().chain(std::iter::repeat(""))) {
+        println!("    {zh}    {en}");
+    }
+    if io::stdout().is_terminal() {
+        print!("> ");
+        let _ = io::stdout().flush();
+    }
+}
+
+fn obey(handle: &PosHandle, line: &str) {
+    match line.split_once(' ') {
+        _ if line.is_empty() => {}
+        _ if line == "pull" => handle.pull_card(Pull::Now),
+        _ if line == "cancel" => handle.cancel(),
+        Some(("card", file)) => {
+            if let Err(fault) = handle.put_card(Path::new(file.trim())) {
+                println!("{fault}");
+            }
+        }
+        _ => match Fen::parse_yuan(line) {
+            Ok(amount) => handle.enter_sale(amount),
+            Err(_) => println!("{HELP}"),
+        },
+    }
 }

@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::Extension;
-use axum::middleware::AddExtension;
-use axum_server::accept::Accept;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use axum_server::tls::TlsInfo;
+use axum_server::tls_rustls::RustlsConfig;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use tower::Layer;
 use web::gateway::PeerCertificate;
 
 use crate::Failure;
@@ -48,8 +49,6 @@ pub struct Identity {
     pub certificate: String,
     /// Private key.
     pub key: String,
-    /// SHA-256 of the certificate.
-    pub fingerprint: [u8; 32],
 }
 
 impl Authority {
@@ -79,12 +78,7 @@ impl Authority {
         self.sign(name, Vec::new(), ExtendedKeyUsagePurpose::ClientAuth)
     }
 
-    fn sign(
-        &self,
-        name: &str,
-        hosts: Vec<String>,
-        purpose: ExtendedKeyUsagePurpose,
-    ) -> Result<Identity, Failure> {
+    fn sign(&self, name: &str, hosts: Vec<String>, purpose: ExtendedKeyUsagePurpose) -> Result<Identity, Failure> {
         let issuer = Issuer::new(issuer_params(), &self.ca_key);
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(hosts)?;
@@ -92,11 +86,7 @@ impl Authority {
         params.extended_key_usages = vec![purpose];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         let certificate = params.signed_by(&key, &issuer)?;
-        Ok(Identity {
-            fingerprint: fingerprint(certificate.der()),
-            certificate: certificate.pem(),
-            key: key.serialize_pem(),
-        })
+        Ok(Identity { certificate: certificate.pem(), key: key.serialize_pem() })
     }
 
     /// The listener's side of mutual TLS 1.3: only certificates of this authority come in.
@@ -136,36 +126,12 @@ pub fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Accepts mutual TLS and puts the peer's certificate into every request of the connection.
-#[derive(Clone)]
-pub struct PeerAcceptor(RustlsAcceptor);
-
-impl PeerAcceptor {
-    /// An acceptor with this configuration.
-    pub fn new(config: RustlsConfig) -> PeerAcceptor {
-        PeerAcceptor(RustlsAcceptor::new(config))
-    }
-}
-
-type Stream = tokio::net::TcpStream;
-
-impl<S> Accept<Stream, S> for PeerAcceptor
-where
-    S: Send + 'static,
-{
-    type Stream = tokio_rustls::server::TlsStream<Stream>;
-    type Service = AddExtension<S, Option<PeerCertificate>>;
-    type Future = std::pin::Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
-
-    fn accept(&self, stream: Stream, service: S) -> Self::Future {
-        let acceptor = self.0.clone();
-        Box::pin(async move {
-            let (stream, service) = acceptor.accept(stream, service).await?;
-            let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-            let peer = shown.map(|certificate| PeerCertificate(fingerprint(certificate)));
-            Ok((stream, Extension(peer).layer(service)))
-        })
-    }
+/// Puts the certificate that the connection showed into the request.
+pub async fn tell_peer(mut request: Request, next: Next) -> Response {
+    let shown = request.extensions().get::<Arc<TlsInfo>>().and_then(|info| info.peer_certificates.first());
+    let peer = shown.map(|der| PeerCertificate(fingerprint(der)));
+    request.extensions_mut().insert(peer);
+    next.run(request).await
 }
 
 /// SHA-256 of the certificate in a PEM text.

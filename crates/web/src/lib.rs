@@ -1,1 +1,34 @@
-//! Router, sessions, pages, API, device gateway and problem+json.
+//! Router, sessions, pages, JSON API, device gateway and problem+json.
+//!
+//! One handler, one flow: a handler unwraps what was asked, calls the flow, and turns its answer into a page or JSON.
+//!
+//! Architecture invariant: this crate holds no rule and no SQL, and names no payment provider's wire format. It never
+//! reads the clock itself, and it shows nothing that is not committed.
+
+pub mod gateway;
+
+mod assets;
+mod change_password;
+mod config;
+mod cookies;
+mod display;
+mod failure;
+mod headers;
+mod home;
+mod icons;
+mod notice;
+mod order;
+mod page;
+mod pay;
+mod records;
+mod router;
+mod sign_in;
+mod text;
+mod top_up;
+mod visit;
+mod wechat;
+
+pub use config::{Authorize, Web, WebConfig};
+pub use router::router;
+pub use text::{Language, Yuan};
+pub use visit::language_of;

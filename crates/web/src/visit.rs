@@ -54,6 +54,15 @@ impl Theme {
     }
 }
 
+/// The language a visitor reads: the one chosen on a page of ours, else the one the browser likes best.
+pub fn language_of(headers: &HeaderMap, secure_cookies: bool) -> Language {
+    let chosen = Cookie::Language.read(headers, secure_cookies).and_then(Language::from_tag);
+    chosen.unwrap_or_else(|| {
+        let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        Language::liked(accept.unwrap_or_default())
+    })
+}
+
 /// One request of a browser, before anyone asked who signed in.
 #[derive(Clone)]
 pub struct Visit {
@@ -82,10 +91,9 @@ impl Visit {
     pub fn read(web: &Web, path: &str, headers: &HeaderMap) -> Visit {
         let secure = web.config.secure_cookies;
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let chosen = Cookie::Language.read(headers, secure).and_then(Language::from_tag);
         let visitor = Cookie::Visitor.bytes(headers, secure).and_then(|bytes| bytes.try_into().ok());
         Visit {
-            language: chosen.unwrap_or_else(|| Language::liked(text(header::ACCEPT_LANGUAGE))),
+            language: language_of(headers, secure),
             theme: Cookie::Theme.read(headers, secure).and_then(Theme::from_tag).unwrap_or(Theme::Auto),
             path: path.to_owned(),
             in_wechat: text(header::USER_AGENT).contains("MicroMessenger"),

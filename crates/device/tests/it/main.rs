@@ -1,7 +1,13 @@
 //! Tests of `device` from outside.
 
+mod folder;
+#[cfg(feature = "uplink")]
+mod journal_on_disk;
 mod platform;
 mod pos_story;
 mod restarts;
+mod soft_reader;
 mod tears;
+#[cfg(feature = "uplink")]
+mod uplink;
 mod world;

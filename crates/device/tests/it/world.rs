@@ -77,7 +77,7 @@ pub fn new_chip(card: u64) -> Chip {
     Chip::personalise(serial, &masters(), &profile)
 }
 
-fn module(used: Option<u32>) -> SoftPsam {
+pub fn module(used: Option<u32>) -> SoftPsam {
     let [a, b, c] = TERMINAL;
     let mut module = SoftPsam::new([a, b, c, 0, 0, 0], BTreeMap::from([(1, masters().purchase)]));
     if let Some(used) = used {

@@ -56,7 +56,7 @@ async fn demo(options: Options) -> Result<(), Failure> {
     let school = running.school.clone();
     let authority = Authority::open(&folder.path().join("terminals"))?;
     let terminals = setup::fill(&school, &folder, &authority, options.people).await?;
-    let counters = pos::start(&folder, terminals, gateway.local_addr()?, &authority)?;
+    let counters = pos::start(terminals, gateway.local_addr()?)?;
 
     let state = pages::Demo::new(school.clone(), &folder, counters, provider_address.clone()).await?;
     let router = web::router(web::Web::new(school.clone(), pages::web_config(&address, &provider_address, wechat)));

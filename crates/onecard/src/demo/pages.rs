@@ -85,6 +85,7 @@ pub fn web_config(address: &str, sandbox: &str, wechat: Arc<WeChatPay>) -> web::
         cashier: Some(sandbox.to_owned()),
         form_action_hosts: vec![sandbox.to_owned()],
         demo_link: Some("/demo".to_owned()),
+        domain_checks: Vec::new(),
     }
 }
 

@@ -43,8 +43,6 @@ pub struct Folder {
 pub struct DemoTerminal {
     /// Folder of its identity and journal.
     pub folder: PathBuf,
-    /// Number on the card's side.
-    pub number: TerminalNo,
     /// Where it stands.
     pub place: (&'static str, &'static str),
 }
@@ -169,8 +167,7 @@ pub async fn fill(
 
 /// The first holders of the school, in the order of their opening.
 pub async fn first_people(school: &School, most: u32) -> Result<Vec<PersonId>, Failure> {
-    let ask =
-        ListAsk { list: lists::PEOPLE, owner: Vec::new(), from: 0, to: i64::MAX, backwards: false, most };
+    let ask = ListAsk { list: lists::PEOPLE, owner: Vec::new(), from: 0, to: i64::MAX, backwards: false, most };
     let listed = school.list(ask).await?;
     Ok(listed.iter().filter_map(|each| each.key[..].try_into().ok()).map(Id::from_bytes).map(PersonId).collect())
 }
@@ -181,9 +178,10 @@ async fn hand_out_cards(school: &School, folder: &Folder, count: u32) -> Result<
     let people = first_people(school, count).await?;
     let keys: Vec<_> = people.iter().map(|person| flows::rows::Key::Person(*person)).collect();
     let rows = school.rows(&keys).await?;
-    let without = people.iter().zip(rows).filter(|(_, row)| {
-        row.as_ref().and_then(|row| row.person()).is_some_and(|person| person.card.is_none())
-    });
+    let without = people
+        .iter()
+        .zip(rows)
+        .filter(|(_, row)| row.as_ref().and_then(|row| row.person()).is_some_and(|person| person.card.is_none()));
     let mut issued = Vec::new();
     for (index, (person, _)) in (1_u64..).zip(without) {
         let no = CardNo(CARD_PREFIX | index);
@@ -217,5 +215,5 @@ async fn enrol(
         certificate,
     };
     crate::terminal::enrol(school, new).await?;
-    Ok(DemoTerminal { folder: home, number, place })
+    Ok(DemoTerminal { folder: home, place })
 }

@@ -1,42 +1,37 @@
 //! Texts of the demo's own pages, Chinese and English side by side.
 
 use axum::http::HeaderMap;
+use web::Language;
 
 /// A text in both languages.
 pub type Both = (&'static str, &'static str);
 
 /// Language of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lang {
-    /// Simplified Chinese.
-    Zh,
-    /// English.
-    En,
-}
+pub struct Lang(Language);
 
 impl Lang {
-    /// The visitor's: the portal's cookie first, then what the browser asks for.
+    /// The visitor's: the one chosen on a page of the portal first, then what the browser asks for.
     pub fn of(headers: &HeaderMap) -> Lang {
-        match web::language(headers).starts_with("en") {
-            true => Lang::En,
-            false => Lang::Zh,
-        }
+        Lang(web::language_of(headers, false))
     }
 
     /// The text in this language.
     pub fn pick(self, both: Both) -> &'static str {
-        match self {
-            Lang::Zh => both.0,
-            Lang::En => both.1,
+        match self.0 {
+            Language::Chinese => both.0,
+            Language::English => both.1,
         }
+    }
+
+    /// Chinese.
+    pub fn is_chinese(self) -> bool {
+        self.0 == Language::Chinese
     }
 
     /// As the `lang` attribute of a page.
     pub const fn tag(self) -> &'static str {
-        match self {
-            Lang::Zh => "zh-CN",
-            Lang::En => "en",
-        }
+        self.0.tag()
     }
 }
 
@@ -81,7 +76,6 @@ texts! {
     changed: "已由本人修改", "changed by its owner";
     card: "卡号", "Card";
     pos_title: "虚拟消费机", "Virtual POS";
-    display: "显示屏", "Display";
     amount: "金额（元）", "Amount (yuan)";
     enter: "确认金额", "Enter amount";
     cancel: "取消本笔", "Call off";
@@ -89,7 +83,6 @@ texts! {
     hold: "贴卡", "Hold the card";
     pull: "现在拿走", "Pull away now";
     pull_at: "或在写卡途中拿走", "Or pull it away in mid-command";
-    pull_arm: "贴卡后这样拿走", "Hold, then pull away like this";
     no_card: "读卡区没有卡", "No card on the reader";
     card_there: "读卡区有卡：", "On the reader:";
     other_pos: "另一台消费机", "The other POS";
@@ -98,7 +91,6 @@ texts! {
     lamp_green: "绿灯", "green lamp";
     lamp_amber: "黄灯", "amber lamp";
     lamp_red: "红灯", "red lamp";
-    log: "最近的显示", "Latest displays";
     refresh: "刷新", "Refresh";
     bad_amount: "金额须为数字，例如 12 或 12.50。", "Write the amount in digits, such as 12 or 12.50.";
     at_credit_before: "写入余额的命令送达之前", "before the credit command arrives";

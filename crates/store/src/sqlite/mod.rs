@@ -14,7 +14,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 use ledger::SchoolId;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use teller::StoreError;
 
 pub use archive::SqliteArchive;
@@ -23,6 +23,9 @@ pub use writer::SqliteStore;
 
 /// Name of the database file in a data folder.
 pub const BOOK_FILE: &str = "book.sqlite";
+
+/// Name of the write-ahead log beside it, while the book is open or after it was not closed.
+const LOG_FILE: &str = "book.sqlite-wal";
 
 /// Name of the file on which the writer holds a lock.
 pub const LOCK_FILE: &str = "writer.lock";
@@ -144,8 +147,37 @@ fn read_only_of_any_school(dir: &Path) -> Result<Connection, OpenFault> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(&path, flags).map_err(at(&path))?;
-    settings::for_reading(&connection).map_err(at(&path))?;
-    migrations::require_current(&connection, &path)?;
+    let set_up = settings::for_reading(&connection).map_err(at(&path));
+    match set_up.and_then(|()| migrations::require_current(&connection, &path)) {
+        Ok(()) => Ok(connection),
+        // A book at rest in a folder that cannot be written, a backup perhaps: SQLite must be told that nobody writes.
+        Err(OpenFault::Sqlite { source, .. }) if cannot_write(&source) && !dir.join(LOG_FILE).exists() => {
+            let connection = at_rest(&path).map_err(at(&path))?;
+            migrations::require_current(&connection, &path)?;
+            Ok(connection)
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+fn cannot_write(why: &rusqlite::Error) -> bool {
+    matches!(why.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
+}
+
+/// Opens a file to which nobody writes and beside which nothing can be made.
+fn at_rest(path: &Path) -> rusqlite::Result<Connection> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match plain(*byte) {
+            true => uri.push(char::from(*byte)),
+            false => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(uri, flags)?;
+    settings::for_reading(&connection)?;
     Ok(connection)
 }
 
@@ -157,4 +189,26 @@ pub fn school_of(dir: &Path) -> Result<SchoolId, OpenFault> {
     let found = migrations::school(&read_only_of_any_school(dir)?).map_err(at(&path))?;
     let school = found.and_then(|number| u16::try_from(number).ok()).and_then(SchoolId::new);
     school.ok_or(OpenFault::Missing { dir: dir.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_book_at_rest_is_read_under_any_name_and_nothing_is_made_beside_it() {
+        let dir = std::env::temp_dir().join(format!("onecard rest 100% #1?x=校 {}", std::process::id()));
+        let school = SchoolId::new(3).expect("a school");
+        drop(SqliteStore::open(&dir, school, &["order"]).expect("opens"));
+        let files = |dir: &Path| std::fs::read_dir(dir).expect("reads").count();
+        let before = files(&dir);
+        assert!(!dir.join(LOG_FILE).exists(), "a closed book leaves no log");
+        let connection = at_rest(&dir.join(BOOK_FILE)).expect("opens");
+        migrations::require_current(&connection, &dir.join(BOOK_FILE)).expect("is current");
+        assert_eq!(migrations::school(&connection).expect("reads"), Some(3));
+        assert_eq!(files(&dir), before);
+        assert!(connection.execute_batch("DELETE FROM recovery").is_err());
+        drop(connection);
+        std::fs::remove_dir_all(&dir).expect("is removed");
+    }
 }

@@ -4,6 +4,7 @@ use std::iter::Peekable;
 use ledger::{
     Account, AccountKey, Block, Book, Digest, Fen, JournalRow, Micros, Pending, SchoolId, chain_link, row_digest,
 };
+use teller::StoreError;
 
 use super::{Found, GuardRow, Head, KeptAccount, KeptPending, Report, Unreadable, name_of};
 use crate::hex;
@@ -337,6 +338,11 @@ impl Compare<'_> {
         if !kept.digest_fits {
             self.report.add(format!("pending {seq}: the digest beside it is not its own"));
         }
+    }
+
+    /// The checkpoint cannot be read to its end.
+    pub(super) fn cut_short(self, fault: &StoreError) {
+        self.report.add(fault.to_string());
     }
 
     pub(super) fn done(self) {

@@ -302,7 +302,7 @@ impl Run<'_> {
         match read {
             Ok(()) => compare.done(),
             // The journal can be checked all the same.
-            Err(fault) => self.check.finding(fault.to_string()),
+            Err(fault) => compare.cut_short(&fault),
         }
     }
 

@@ -208,7 +208,7 @@ fn a_log_cut_anywhere_recovers_whole_batches_and_verifies() {
     let frozen = copy_of(folder.path());
     let whole = std::fs::read(log(frozen.path())).expect("reads");
     let (mut cuts, mut seen) = (0, std::collections::BTreeSet::new());
-    for cut in (usize::try_from(ends[0].0).expect("small")..=whole.len()).step_by(811).chain([whole.len()]) {
+    for cut in (usize::try_from(ends[0].0).expect("small")..=whole.len()).step_by(2_003).chain([whole.len()]) {
         let copy = Folder::new();
         std::fs::copy(frozen.path().join(BOOK_FILE), copy.path().join(BOOK_FILE)).expect("copies");
         std::fs::write(log(copy.path()), &whole[..cut]).expect("writes");
@@ -222,7 +222,7 @@ fn a_log_cut_anywhere_recovers_whole_batches_and_verifies() {
         seen.insert(kept.block.0);
         cuts += 1;
     }
-    assert!(cuts > 100, "{cuts} cuts");
+    assert!(cuts > 40, "{cuts} cuts");
     assert_eq!(seen.len(), 13, "some batch was never the last to survive");
 }
 

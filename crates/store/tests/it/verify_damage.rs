@@ -224,7 +224,7 @@ fn a_flipped_byte_anywhere_in_the_file_is_found_or_changes_nothing_that_counts()
     let file = std::fs::read(place.0.path().join(BOOK_FILE)).expect("reads");
     let copy = Folder::new();
     let (mut found, mut harmless) = (0, 0);
-    for at in (0..file.len()).step_by(601) {
+    for at in (0..file.len()).step_by(1_009) {
         let mut damaged = file.clone();
         damaged[at] ^= 0x20;
         std::fs::write(copy.path().join(BOOK_FILE), &damaged).expect("writes");
@@ -237,5 +237,5 @@ fn a_flipped_byte_anywhere_in_the_file_is_found_or_changes_nothing_that_counts()
             found += 1;
         }
     }
-    assert!(found > 200 && found > harmless, "{found} found, {harmless} harmless");
+    assert!(found > 100 && found > harmless, "{found} found, {harmless} harmless");
 }

@@ -1,0 +1,16 @@
+sign-in-title = Sign in to your campus card
+sign-in-lead = With your number and query password: see your balance, top up, look at your records.
+sign-in-number = Student or staff number
+sign-in-password = Query password
+sign-in-go = Sign in
+go-on-title = You are signed in
+go-on-lead = One moment, please. If nothing happens, use the button below.
+go-on-go = Continue
+password-title = Change the query password
+password-forced = You are using the first password. To keep your money safe, set a password of your own before you top up.
+password-old = Present password
+password-new = New password
+password-again = New password once more
+password-again-differs = The two new passwords differ; please type them again.
+password-rules = No part of your birthday, your number or your identity number, and no repeated or running characters.
+password-go = Save the new password

@@ -1,0 +1,16 @@
+sign-in-title = 登录校园卡
+sign-in-lead = 用学工号和查询密码登录，查余额、充值、看账单。
+sign-in-number = 学号或工号
+sign-in-password = 查询密码
+sign-in-go = 登录
+go-on-title = 登录成功
+go-on-lead = 正在进入，请稍候。如果页面没有跳转，请点下面的按钮。
+go-on-go = 继续
+password-title = 修改查询密码
+password-forced = 您正在使用初始密码。为了资金安全，请先设置自己的查询密码，再使用充值等功能。
+password-old = 当前密码
+password-new = 新密码
+password-again = 再输一次新密码
+password-again-differs = 两次输入的新密码不一致，请重新输入。
+password-rules = 不能包含生日、学工号或证件号码的一部分，也不能是重复或连续的字符。
+password-go = 保存新密码

@@ -1,0 +1,261 @@
+//! The money tracker: where the money of one top-up is, since when, and what to do next (R17, R30, R66, R67).
+
+use askama::Template;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use flows::home::{Place, Tracker, track};
+use flows::top_up::look_after;
+use ledger::Micros;
+use rules::ids::OrderNo;
+use rules::top_up::{Arrival, Order, State as OrderState};
+use serde_json::{Value, json};
+
+use crate::config::Web;
+use crate::failure::Failure;
+use crate::page::{self, Frame};
+use crate::sign_in::Asked;
+use crate::text::{Language, Text, Yuan, iso};
+use crate::visit::{Holder, Sent};
+
+#[derive(Template)]
+#[template(path = "order.html")]
+struct OrderPage {
+    frame: Frame,
+    tracker: Shown,
+}
+
+/// The part of the page that refreshes itself.
+#[derive(Template)]
+#[template(path = "tracker.html")]
+struct TrackerPart {
+    frame: Frame,
+    tracker: Shown,
+}
+
+/// A tracker as it is shown.
+struct Shown {
+    number: String,
+    amount: Yuan,
+    /// Shows at a glance how far it is.
+    mood: Mood,
+    /// One word for the state.
+    state: Text,
+    /// Where the money is, in one sentence.
+    place: Text,
+    /// What to do next.
+    next: Text,
+    steps: Vec<Step>,
+    asked: Option<Text>,
+    late: bool,
+    delayed: bool,
+    payable: bool,
+    checkable: bool,
+    live: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    Waiting,
+    Act,
+    Done,
+    Over,
+}
+
+impl Mood {
+    const fn word(self) -> &'static str {
+        match self {
+            Mood::Waiting => "waiting",
+            Mood::Act => "act",
+            Mood::Done => "done",
+            Mood::Over => "over",
+        }
+    }
+
+    const fn icon(self) -> &'static str {
+        match self {
+            Mood::Waiting => crate::icons::CLOCK,
+            Mood::Act => crate::icons::TAP,
+            Mood::Done => crate::icons::CHECK,
+            Mood::Over => crate::icons::INFO,
+        }
+    }
+}
+
+struct Step {
+    name: Text,
+    at: Option<String>,
+    /// `done`, `now` or `open`.
+    stage: &'static str,
+}
+
+/// `GET /me/orders/{order}`
+pub(crate) async fn page(
+    State(web): State<Web>,
+    holder: Holder,
+    Path(order): Path<String>,
+) -> Result<Response, Failure> {
+    let tracker = find(&web, &holder, &order).await?;
+    let frame = Frame::new(&web, &holder.visit, holder.visit.language.t("order-title")).below("/me");
+    let shown = shown(&tracker, holder.visit.language, web.school.now());
+    Ok(page::html(&holder.visit, StatusCode::OK, &OrderPage { frame, tracker: shown }))
+}
+
+/// `GET /me/orders/{order}/status`: the same part of the page alone, for the page's own refreshing.
+pub(crate) async fn status(
+    State(web): State<Web>,
+    holder: Holder,
+    Path(order): Path<String>,
+) -> Result<Response, Failure> {
+    let tracker = find(&web, &holder, &order).await?;
+    let frame = Frame::new(&web, &holder.visit, holder.visit.language.t("order-title"));
+    let shown = shown(&tracker, holder.visit.language, web.school.now());
+    Ok(page::html(&holder.visit, StatusCode::OK, &TrackerPart { frame, tracker: shown }))
+}
+
+/// `POST /me/orders/{order}`: "I have paid": the provider is asked at once.
+pub(crate) async fn look(
+    State(web): State<Web>,
+    holder: Holder,
+    Path(order): Path<String>,
+    Sent(Asked { .. }): Sent<Asked>,
+) -> Result<Response, Failure> {
+    let tracker = find(&web, &holder, &order).await?;
+    look_after(&web.school, tracker.order.no).await?;
+    Ok(page::see_other(&format!("/me/orders/{}", tracker.order.no)))
+}
+
+/// `GET /api/v1/me/orders/{order}`
+pub(crate) async fn json(
+    State(web): State<Web>,
+    holder: Holder,
+    Path(order): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    let tracker = find(&web, &holder, &order).await?;
+    let mut body = order_json(&tracker.order);
+    if let Some(body) = body.as_object_mut() {
+        body.insert("place".to_owned(), place_word(tracker.place).into());
+        body.insert("delayed".to_owned(), tracker.delayed.into());
+    }
+    Ok(Json(body))
+}
+
+async fn find(web: &Web, holder: &Holder, order: &str) -> Result<Tracker, Failure> {
+    let no = OrderNo::parse(order).map_err(|_| Failure::NotFound)?;
+    track(&web.school, holder.person, no).await?.ok_or(Failure::NotFound)
+}
+
+/// An order for programs.
+pub(crate) fn order_json(order: &Order) -> Value {
+    let credited = match &order.state {
+        OrderState::Credited(credited) => Some(credited),
+        _ => None,
+    };
+    json!({
+        "number": order.no.to_string(),
+        "amount_fen": order.amount.get(),
+        "channel": "wechat",
+        "state": state_word(&order.state),
+        "created_at": iso(order.created_at),
+        "expires_at": iso(order.expires_at),
+        "paid_at": credited.map(|credited| iso(credited.paid_at)),
+        "credited_at": credited.map(|credited| iso(credited.at)),
+        "on_card_at": credited.and_then(|credited| credited.on_card_at).map(iso),
+    })
+}
+
+const fn state_word(state: &OrderState) -> &'static str {
+    match state {
+        OrderState::Created => "created",
+        OrderState::Unknown { .. } => "unknown",
+        OrderState::Paying { .. } => "paying",
+        OrderState::ExpiredLocal { .. } => "expired",
+        OrderState::Closed { .. } => "closed",
+        OrderState::Credited(credited) if credited.on_card_at.is_some() => "on_card",
+        OrderState::Credited(_) => "credited",
+    }
+}
+
+const fn place_word(place: Place) -> &'static str {
+    match place {
+        Place::NotPaid => "not_paid",
+        Place::BeingChecked => "being_checked",
+        Place::Ended => "ended",
+        Place::WaitingForCard => "waiting_for_card",
+        Place::OnItsWay => "on_its_way",
+        Place::OnCard => "on_card",
+        Place::InAccount => "in_account",
+    }
+}
+
+/// Part of the texts' keys, and how it looks.
+const fn face(place: Place, payable: bool) -> (&'static str, Mood) {
+    match place {
+        Place::NotPaid if payable => ("not-paid", Mood::Act),
+        Place::NotPaid | Place::BeingChecked => ("checking", Mood::Waiting),
+        Place::Ended => ("ended", Mood::Over),
+        Place::WaitingForCard => ("waiting", Mood::Act),
+        Place::OnItsWay => ("on-its-way", Mood::Act),
+        Place::OnCard => ("on-card", Mood::Done),
+        Place::InAccount => ("in-account", Mood::Done),
+    }
+}
+
+fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
+    let Tracker { order, place, delayed } = tracker;
+    let in_time = now < order.expires_at;
+    let payable = in_time && matches!(order.state, OrderState::Created | OrderState::Paying { .. });
+    let (slug, mood) = face(*place, payable);
+    let slug = if *delayed { "delayed" } else { slug };
+    let amount = Yuan(order.amount);
+    let late = matches!(&order.state, OrderState::Credited(credited) if credited.late);
+    Shown {
+        number: order.no.to_string(),
+        amount,
+        mood,
+        state: language.t(format!("order-state-{slug}")),
+        place: language.t(format!("order-place-{slug}")).with("amount", amount),
+        next: language.t(format!("order-next-{slug}")).with("until", language.moment(order.expires_at)),
+        steps: steps(order, *place, language),
+        asked: order.queried.map(|(at, times)| {
+            language.t("order-asked").with("at", language.moment_to_the_second(at)).with("times", times)
+        }),
+        late,
+        delayed: *delayed,
+        payable,
+        checkable: order.open(),
+        live: !matches!(place, Place::Ended | Place::OnCard | Place::InAccount),
+    }
+}
+
+/// Every step with its time: made, paid, credited, on the card.
+fn steps(order: &Order, place: Place, language: Language) -> Vec<Step> {
+    let credited = match &order.state {
+        OrderState::Credited(credited) => Some(credited),
+        _ => None,
+    };
+    let mut moments = vec![
+        ("order-step-made", Some(order.created_at)),
+        ("order-step-paid", credited.map(|credited| credited.paid_at)),
+        ("order-step-credited", credited.map(|credited| credited.at)),
+    ];
+    if order.arrival == Arrival::Tap {
+        moments.push(("order-step-on-card", credited.and_then(|credited| credited.on_card_at)));
+    }
+    if let OrderState::Closed { at } = order.state {
+        moments = vec![("order-step-made", Some(order.created_at)), ("order-step-closed", Some(at))];
+    }
+    let mut reached = true;
+    let mut steps = Vec::with_capacity(moments.len());
+    for (key, at) in moments {
+        let stage = match (at, reached && place != Place::Ended) {
+            (Some(_), _) => "done",
+            (None, true) => "now",
+            (None, false) => "open",
+        };
+        reached = at.is_some();
+        steps.push(Step { name: language.t(key), at: at.map(|at| language.moment_to_the_second(at)), stage });
+    }
+    steps
+}

@@ -1,0 +1,285 @@
+//! A holder's records: every top-up and every purchase, newest first (R92).
+
+use askama::Template;
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use flows::records::{Record, record, records};
+use ledger::{Fen, Micros};
+use rules::purchase::State as SaleState;
+use rules::top_up::State as OrderState;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::config::Web;
+use crate::failure::Failure;
+use crate::page::{self, Frame};
+use crate::text::{Language, Text, Yuan, iso};
+use crate::visit::Holder;
+
+/// Records a page.
+const PAGE: u32 = 20;
+
+/// From where to show.
+#[derive(Default, Deserialize)]
+pub(crate) struct Asked {
+    /// Microseconds since 1970: the newest record of the page is not after it.
+    before: Option<i64>,
+}
+
+#[derive(Template)]
+#[template(path = "records.html")]
+struct RecordsPage {
+    frame: Frame,
+    lines: Vec<Line>,
+    older: Option<i64>,
+    first: bool,
+}
+
+#[derive(Template)]
+#[template(path = "record.html")]
+struct RecordPage {
+    frame: Frame,
+    line: Line,
+    rows: Vec<(Text, String)>,
+    /// The tracker of a top-up.
+    order: Option<String>,
+}
+
+/// Which way the money went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// To the holder.
+    In,
+    /// To a merchant.
+    Out,
+    /// Nowhere, or back again.
+    None,
+}
+
+impl Way {
+    const fn key(self) -> &'static str {
+        match self {
+            Way::In => "in",
+            Way::Out => "out",
+            Way::None => "none",
+        }
+    }
+}
+
+/// One record in a list.
+pub(crate) struct Line {
+    /// Its number.
+    pub(crate) number: String,
+    /// What it was.
+    pub(crate) title: String,
+    /// How it stands, when that needs saying.
+    pub(crate) note: Option<Text>,
+    /// When.
+    pub(crate) at: String,
+    /// How much, with its sign.
+    pub(crate) amount: String,
+    /// The sign in a word.
+    pub(crate) word: Text,
+    /// For the style sheet.
+    pub(crate) way: &'static str,
+    /// Shape of its icon.
+    pub(crate) icon: &'static str,
+}
+
+impl Line {
+    /// A record as a line.
+    pub(crate) fn of(record: &Record, language: Language) -> Line {
+        let way = way(record);
+        let amount = match way {
+            Way::In => format!("+{}", Yuan(record.amount())),
+            Way::Out => format!("\u{2212}{}", Yuan(record.amount())),
+            Way::None => Yuan(record.amount()).to_string(),
+        };
+        Line {
+            number: record.number(),
+            title: title(record, language),
+            note: note(record).map(|key| language.t(key)),
+            at: language.moment(record.at()),
+            amount,
+            word: language.t(format!("record-way-{}", way.key())),
+            way: way.key(),
+            icon: match way {
+                Way::In => crate::icons::IN,
+                Way::Out => crate::icons::OUT,
+                Way::None => crate::icons::SYNC,
+            },
+        }
+    }
+}
+
+/// `GET /me/records?before=`
+pub(crate) async fn page(
+    State(web): State<Web>,
+    holder: Holder,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Failure> {
+    let (shown, older) = some(&web, &holder, &asked).await?;
+    let language = holder.visit.language;
+    let page = RecordsPage {
+        frame: Frame::new(&web, &holder.visit, language.t("records-title")).below("/me"),
+        lines: shown.iter().map(|record| Line::of(record, language)).collect(),
+        older,
+        first: asked.before.is_none(),
+    };
+    Ok(page::html(&holder.visit, StatusCode::OK, &page))
+}
+
+/// `GET /me/records/{number}`
+pub(crate) async fn one(
+    State(web): State<Web>,
+    holder: Holder,
+    Path(number): Path<String>,
+) -> Result<Response, Failure> {
+    let record = record(&web.school, holder.person, &number).await?.ok_or(Failure::NotFound)?;
+    let language = holder.visit.language;
+    let order = match &record {
+        Record::TopUp(order) => Some(order.no.to_string()),
+        Record::Purchase(..) => None,
+    };
+    let page = RecordPage {
+        frame: Frame::new(&web, &holder.visit, language.t("record-title")).below("/me/records"),
+        line: Line::of(&record, language),
+        rows: rows(&record, language),
+        order,
+    };
+    Ok(page::html(&holder.visit, StatusCode::OK, &page))
+}
+
+/// `GET /api/v1/me/records?before=`
+pub(crate) async fn json(
+    State(web): State<Web>,
+    holder: Holder,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Value>, Failure> {
+    let (shown, older) = some(&web, &holder, &asked).await?;
+    let records: Vec<Value> = shown.iter().map(record_json).collect();
+    Ok(Json(json!({ "records": records, "before": older })))
+}
+
+/// A page of records, and where the next one begins.
+async fn some(web: &Web, holder: &Holder, asked: &Asked) -> Result<(Vec<Record>, Option<i64>), Failure> {
+    let before = asked.before.map_or(web.school.now(), Micros::new);
+    let mut found = records(&web.school, holder.person, before, PAGE + 1).await?;
+    let whole = usize::try_from(PAGE).unwrap_or(usize::MAX);
+    let older = found.get(whole).map(|record| record.at().get());
+    found.truncate(whole);
+    Ok((found, older))
+}
+
+fn record_json(record: &Record) -> Value {
+    let (kind, state, merchant) = match record {
+        Record::TopUp(_) => ("top_up", None, None),
+        Record::Purchase(sale, merchant) => (
+            "purchase",
+            Some(sale_word(sale.state)),
+            merchant.as_ref().map(|merchant| json!({ "zh": merchant.name_zh, "en": merchant.name_en })),
+        ),
+    };
+    json!({
+        "number": record.number(),
+        "kind": kind,
+        "way": way(record).key(),
+        "amount_fen": record.amount().get(),
+        "at": iso(record.at()),
+        "state": state,
+        "merchant": merchant,
+    })
+}
+
+fn way(record: &Record) -> Way {
+    match record {
+        Record::TopUp(order) if matches!(order.state, OrderState::Credited(_)) => Way::In,
+        Record::TopUp(_) => Way::None,
+        Record::Purchase(sale, _) => match sale.state {
+            SaleState::Paid
+            | SaleState::FromPurse
+            | SaleState::AwaitingPurse
+            | SaleState::Unconfirmed
+            | SaleState::Suspended(_) => Way::Out,
+            SaleState::Reversed | SaleState::CalledOff | SaleState::NotDebited => Way::None,
+        },
+    }
+}
+
+/// The word for a sale's state in JSON.
+const fn sale_word(state: SaleState) -> &'static str {
+    match state {
+        SaleState::Paid => "paid",
+        SaleState::Reversed => "reversed",
+        SaleState::AwaitingPurse => "awaiting_purse",
+        SaleState::CalledOff => "called_off",
+        SaleState::FromPurse => "from_purse",
+        SaleState::Unconfirmed => "unconfirmed",
+        SaleState::NotDebited => "not_debited",
+        SaleState::Suspended(_) => "suspended",
+    }
+}
+
+/// What a line says beside its time, when the state is not the usual one.
+const fn note(record: &Record) -> Option<&'static str> {
+    match record {
+        Record::TopUp(order) => match &order.state {
+            OrderState::Credited(credited) => match (order.arrival, credited.on_card_at) {
+                (rules::top_up::Arrival::Tap, None) => Some("record-note-waiting"),
+                (rules::top_up::Arrival::Tap, Some(_)) | (rules::top_up::Arrival::Instant, _) => None,
+            },
+            OrderState::Closed { .. } => Some("record-note-closed"),
+            OrderState::Created
+            | OrderState::Unknown { .. }
+            | OrderState::Paying { .. }
+            | OrderState::ExpiredLocal { .. } => Some("record-note-unpaid"),
+        },
+        Record::Purchase(sale, _) => match sale.state {
+            SaleState::Paid | SaleState::FromPurse => None,
+            SaleState::Reversed => Some("record-note-reversed"),
+            SaleState::AwaitingPurse | SaleState::Unconfirmed => Some("record-note-unconfirmed"),
+            SaleState::CalledOff | SaleState::NotDebited => Some("record-note-not-debited"),
+            SaleState::Suspended(_) => Some("record-note-suspended"),
+        },
+    }
+}
+
+fn title(record: &Record, language: Language) -> String {
+    match record {
+        Record::TopUp(_) => language.t("record-top-up").to_string(),
+        Record::Purchase(_, Some(merchant)) => match language {
+            Language::Chinese => merchant.name_zh.clone(),
+            Language::English => merchant.name_en.clone(),
+        },
+        Record::Purchase(_, None) => language.t("record-purchase").to_string(),
+    }
+}
+
+fn rows(record: &Record, language: Language) -> Vec<(Text, String)> {
+    let exact = |at| language.moment_to_the_second(at);
+    let mut rows = vec![(language.t("record-number"), record.number())];
+    match record {
+        Record::TopUp(order) => {
+            rows.push((language.t("record-kind"), language.t("record-top-up").to_string()));
+            rows.push((language.t("order-step-made"), exact(order.created_at)));
+            if let OrderState::Credited(credited) = &order.state {
+                rows.push((language.t("order-step-paid"), exact(credited.paid_at)));
+                rows.push((language.t("order-step-credited"), exact(credited.at)));
+                rows.extend(credited.on_card_at.map(|at| (language.t("order-step-on-card"), exact(at))));
+                rows.push((language.t("record-transaction"), credited.transaction.clone()));
+            }
+        }
+        Record::Purchase(sale, _) => {
+            rows.push((language.t("record-kind"), language.t("record-purchase").to_string()));
+            rows.push((language.t("record-at"), exact(sale.at)));
+            let source = if sale.debit.is_some() { "record-source-card" } else { "record-source-account" };
+            rows.push((language.t("record-source"), language.t(source).to_string()));
+            rows.push((language.t("record-card"), sale.card.to_string()));
+            let after = sale.debit.and_then(|debit| Fen::new(i64::from(debit.old_balance)).minus(sale.amount));
+            rows.extend(after.map(|after| (language.t("record-card-after"), Yuan(after).to_string())));
+        }
+    }
+    rows
+}
