@@ -158,7 +158,7 @@ impl PosHandle {
         Ok(reader.put(file)?)
     }
 
-    /// Pulls a software card away, now or within a command to come. Without one this changes nothing.
+    /// Pulls a software card away, now or within a command to come: see [`SoftReader::pull`]. Another reader ignores it.
     pub fn pull_card(&self, pull: Pull) {
         if let Some(reader) = &self.reader {
             reader.pull(pull);
@@ -270,6 +270,11 @@ impl<P: Psam> Driver<P> {
             }
         }
         drop(line);
+        // Until both threads are done: the journal has all it was given, and its file and the card's are free again.
+        let Driver { commands, jobs, .. } = self;
+        drop((commands, jobs));
+        while inlets.from_writer.recv().await.is_some() {}
+        while inlets.from_reader.recv().await.is_some() {}
     }
 
     fn until(&self, wake: Option<Micros>) -> impl Future<Output = ()> + use<P> {

@@ -1,0 +1,81 @@
+// Everything works without this file, except what WeChat itself demands of a script: opening its payment.
+(function () {
+  'use strict';
+  var one = function (selector) { return document.querySelector(selector); };
+
+  // The error summary is where a reader should begin.
+  var summary = one('[data-focus]');
+  if (summary) summary.focus();
+
+  // An amount is either chosen or typed.
+  var form = one('[data-amounts]');
+  if (form) {
+    var own = one('#amount');
+    form.addEventListener('change', function (event) {
+      if (event.target.name === 'preset') own.value = '';
+    });
+    own.addEventListener('input', function () {
+      var chosen = form.querySelector('input[name="preset"]:checked');
+      if (own.value && chosen) chosen.checked = false;
+    });
+  }
+
+  // The tracker refreshes itself: quickly at first, slowly later, not at all in the background.
+  var tracker = one('#tracker[data-poll]');
+  if (tracker) {
+    var began = Date.now();
+    var timer = 0;
+    var plan = function () {
+      clearTimeout(timer);
+      if (!document.hidden) timer = setTimeout(look, Date.now() - began < 120000 ? 1000 : 5000);
+    };
+    var look = function () {
+      fetch(tracker.getAttribute('data-poll'), { credentials: 'same-origin', cache: 'no-store' })
+        .then(function (answer) {
+          if (answer.redirected) { location.reload(); return null; }
+          return answer.ok ? answer.text() : null;
+        })
+        .then(function (html) {
+          if (html !== null && html.trim() !== tracker.innerHTML.trim()) swap(html);
+          if (!one('[data-live="false"]')) plan();
+        })
+        .catch(plan);
+    };
+    var shown = null;
+    var swap = function (html) {
+      if (html === shown) return;
+      shown = html;
+      tracker.innerHTML = html;
+    };
+    document.addEventListener('visibilitychange', plan);
+    plan();
+  }
+
+  // Inside WeChat: its bridge asks the payer. Whatever it says proves nothing, so the tracker comes next.
+  var bridge = one('#bridge');
+  if (bridge) {
+    var says = one('#bridge-says');
+    var value = function (name) { return bridge.getAttribute('data-' + name); };
+    var waiting = 0;
+    var invoke = function () {
+      clearTimeout(waiting);
+      window.WeixinJSBridge.invoke('getBrandWCPayRequest', {
+        appId: value('app-id'),
+        timeStamp: value('time-stamp'),
+        nonceStr: value('nonce-str'),
+        package: value('package'),
+        signType: 'RSA',
+        paySign: value('pay-sign')
+      }, function () { location.href = value('done'); });
+    };
+    var pay = function () {
+      says.textContent = says.getAttribute('data-waiting');
+      if (window.WeixinJSBridge) { invoke(); return; }
+      document.addEventListener('WeixinJSBridgeReady', invoke, { once: true });
+      clearTimeout(waiting);
+      waiting = setTimeout(function () { says.textContent = says.getAttribute('data-silent'); }, 5000);
+    };
+    bridge.addEventListener('click', pay);
+    pay();
+  }
+})();

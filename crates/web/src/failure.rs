@@ -194,11 +194,6 @@ fn status_of(code: &str) -> StatusCode {
     }
 }
 
-/// The status that goes with a refusal's code.
-pub(crate) fn status_of_words(words: &Words) -> StatusCode {
-    status_of(words.code)
-}
-
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let mut response = self.told().status.into_response();

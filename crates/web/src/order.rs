@@ -49,7 +49,6 @@ struct Shown {
     steps: Vec<Step>,
     asked: Option<Text>,
     late: bool,
-    delayed: bool,
     payable: bool,
     checkable: bool,
     live: bool,
@@ -222,7 +221,6 @@ fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
             language.t("order-asked").with("at", language.moment_to_the_second(at)).with("times", times)
         }),
         late,
-        delayed: *delayed,
         payable,
         checkable: order.open(),
         live: !matches!(place, Place::Ended | Place::OnCard | Place::InAccount),

@@ -139,3 +139,136 @@ fn refused_or_torn(fault: CardFault, answer: &[u8]) -> Finding {
         _ => Finding::Torn,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use link::{DebitEvidence, Stamp};
+
+    const MAC: [u8; 4] = [0xA1, 0xA2, 0xA3, 0xA4];
+    const TAC: [u8; 4] = [0xB1, 0xB2, 0xB3, 0xB4];
+    const OTHER: [u8; 4] = [0xC1, 0xC2, 0xC3, 0xC4];
+
+    /// 12.00 of 50.00, M 3 before.
+    fn torn() -> PurseSale {
+        PurseSale {
+            card: 0x42,
+            authorised_by: Some(1),
+            amount: 1200,
+            old_balance: 5000,
+            m: 3,
+            terminal: [0, 0, 7, 0, 0, 0],
+            tsn: 9,
+            stamp: Stamp { date: [0x20, 0x26, 0x11, 0x23], time: [0x12, 0, 0] },
+            key_version: 1,
+            algorithm: 0,
+            evidence: DebitEvidence::Unconfirmed,
+        }
+    }
+
+    fn proof(mac: [u8; 4], tac: [u8; 4]) -> Vec<u8> {
+        [&mac[..], &tac[..], &[0x90, 0x00]].concat()
+    }
+
+    fn none() -> Vec<u8> {
+        vec![0x94, 0x06]
+    }
+
+    fn balance(fen: u32) -> Vec<u8> {
+        [&fen.to_be_bytes()[..], &[0x90, 0x00]].concat()
+    }
+
+    fn purse(fen: u32, m: u16) -> Vec<u8> {
+        let answer = PurchaseAnswer {
+            old_balance: fen,
+            m,
+            overdraft: [0; 3],
+            key_version: 1,
+            algorithm: 0,
+            random: [1, 2, 3, 4],
+        };
+        [&answer.encode()[..], &[0x90, 0x00]].concat()
+    }
+
+    /// Answers in order; what they mean. The module knows the purchase, or not.
+    fn check(module_knows: bool, answers: &[Vec<u8>], expected: Finding) {
+        let mut resolution = Resolution::new(torn());
+        let mut finding = Finding::Ask;
+        for (place, answer) in answers.iter().enumerate() {
+            assert_eq!(finding, Finding::Ask, "{answers:02X?} is over before answer {place}");
+            finding = resolution.answer(answer, |mac| match (module_knows, mac == MAC) {
+                (true, true) => Checked::Right,
+                (true, false) => Checked::Wrong,
+                (false, _) => Checked::Unknown,
+            });
+        }
+        assert_eq!(finding, expected, "{answers:02X?}, module knows: {module_knows}");
+    }
+
+    #[test]
+    fn a_proof_that_the_module_checked_is_a_payment_under_either_counter() {
+        check(true, &[proof(MAC, TAC)], Finding::Paid(TAC));
+        check(true, &[none(), proof(MAC, TAC)], Finding::Paid(TAC));
+        check(true, &[proof(OTHER, OTHER), proof(MAC, TAC)], Finding::Paid(TAC));
+    }
+
+    #[test]
+    fn without_a_proof_the_untouched_purse_was_not_debited_and_anything_else_is_left_open() {
+        let without = |balance_now, m| [none(), proof(OTHER, OTHER), balance(balance_now), purse(balance_now, m)];
+        check(true, &without(5000, 3), Finding::NotPaid);
+        check(true, &[none(), none(), balance(5000), purse(5000, 3)], Finding::NotPaid);
+        check(true, &without(5000, 4), Finding::Unclear);
+        check(true, &without(3800, 4), Finding::Unclear);
+        check(true, &without(8000, 3), Finding::Unclear);
+        check(true, &[none(), none(), balance(5000), purse(3800, 3)], Finding::Unclear);
+        check(true, &[none(), none(), balance(0)], Finding::Unclear);
+    }
+
+    #[test]
+    fn a_proof_that_the_module_cannot_check_counts_only_when_balance_and_counter_agree() {
+        let unchecked = |balance_now, m| [proof(MAC, TAC), none(), balance(balance_now), purse(balance_now, m)];
+        check(false, &unchecked(3800, 4), Finding::Paid(TAC));
+        check(false, &unchecked(3800, 5), Finding::Unclear);
+        check(false, &unchecked(2600, 5), Finding::Unclear);
+        check(false, &unchecked(5000, 3), Finding::NotPaid);
+        let before = [none(), proof(MAC, TAC), balance(3800), purse(3800, 4)];
+        check(false, &before, Finding::Paid(TAC));
+        let both = [proof(MAC, TAC), proof(OTHER, OTHER), balance(3800), purse(3800, 4)];
+        check(false, &both, Finding::Paid(TAC));
+        check(false, &[none(), none(), balance(3800), purse(3800, 4)], Finding::Unclear);
+    }
+
+    #[test]
+    fn an_emptied_purse_shows_no_counter_and_its_balance_decides() {
+        let mut resolution = Resolution::new(PurseSale { old_balance: 1200, ..torn() });
+        let unknown = |_| Checked::Unknown;
+        assert_eq!(resolution.answer(&proof(MAC, TAC), unknown), Finding::Ask);
+        assert_eq!(resolution.answer(&none(), unknown), Finding::Ask);
+        assert_eq!(resolution.answer(&balance(0), unknown), Finding::Paid(TAC));
+    }
+
+    #[test]
+    fn a_card_that_leaves_again_decides_nothing_at_any_question() {
+        let calm = [none(), none(), balance(5000), purse(5000, 3)];
+        for place in 0..calm.len() {
+            for cut in [0, 1, 3, calm[place].len().saturating_sub(1)] {
+                if cut == 2 || cut >= calm[place].len() {
+                    continue;
+                }
+                let mut answers = calm[..place].to_vec();
+                answers.push(calm[place][..cut].to_vec());
+                check(true, &answers, Finding::Torn);
+            }
+        }
+    }
+
+    #[test]
+    fn the_counter_is_asked_with_no_more_than_the_purse_holds() {
+        let mut resolution = Resolution::new(torn());
+        let unknown = |_| Checked::Unknown;
+        for answer in [proof(MAC, TAC), none(), balance(300)] {
+            assert_eq!(resolution.answer(&answer, unknown), Finding::Ask);
+        }
+        assert_eq!(resolution.command(), terminal::init_purchase(300, torn().terminal));
+    }
+}

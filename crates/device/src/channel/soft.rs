@@ -111,17 +111,16 @@ impl SoftReader {
         card.insert(None);
         slot.card = Some(Inserted { card, path: path.to_owned(), image, _lock: lock });
         slot.insertions = slot.insertions.wrapping_add(1);
-        slot.pull = None;
         Ok(())
     }
 
-    /// Pulls the card away, now or within a command to come. Without a card this changes nothing.
+    /// Pulls the card away, now or within a command to come; without a card that is a command to the next one. What was
+    /// planned is over when a card leaves.
     pub fn pull(&self, pull: Pull) {
         let mut slot = self.slot();
         match pull {
-            Pull::Now => slot.card = None,
-            Pull::During(at, place) if slot.card.is_some() => slot.pull = Some((at, place)),
-            Pull::During(..) => {}
+            Pull::Now => (slot.card, slot.pull) = (None, None),
+            Pull::During(at, place) => slot.pull = Some((at, place)),
         }
     }
 

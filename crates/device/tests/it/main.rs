@@ -1,5 +1,6 @@
 //! Tests of `device` from outside.
 
+mod doubt;
 mod folder;
 #[cfg(feature = "uplink")]
 mod journal_on_disk;

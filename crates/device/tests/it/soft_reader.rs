@@ -68,8 +68,8 @@ fn a_card_pulled_within_a_command_is_gone_and_its_file_tells_what_it_did() {
     for (place, answered, balance) in table {
         let file = card_file("soft_pulled");
         let mut reader = reader();
-        reader.put(&file).expect("lies there");
         reader.pull(Pull::During(PullAt::Credit, place));
+        reader.put(&file).expect("lies there");
         let command = credit(&mut reader);
         assert!(reader.present().is_some(), "the commands before are answered");
         assert_eq!(reader.transmit(&command).len(), answered, "{place:?}");

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 
 use card::chip::Chip;
 use card::crypto::Key16;
-use card::files::{Profile, Validity};
+use card::files::{CardNumber, Profile, Validity};
 use card::host::Masters;
-use card::psam::SoftPsam;
+use card::psam::{Psam, PurchaseRequest, SoftPsam};
+use card::session::{Kind, Stamp};
 use card::tear::{Cut, TearableCard};
+use card::terminal::{self, PurchaseAnswer};
 use device::agent::display::{Paid, Screen};
 use device::agent::pos::{Config, Input, Output, PosAgent};
-use device::journal::State;
+use device::journal::{Entry, State};
 use ledger::{Fen, Micros};
 use link::{ToPlatform, ToTerminal};
 
@@ -55,6 +57,11 @@ pub struct World {
     held: Option<u64>,
     /// The reader loses the answer to this command, counted from 0; the card stays.
     pub lose_answer: Option<usize>,
+    /// The card answers this command with that.
+    pub answer_instead: Option<(Vec<u8>, Vec<u8>)>,
+    /// The answer to DEBIT carries a wrong MAC2.
+    pub forge_debits: bool,
+    next_module: Option<SoftPsam>,
     config: Config,
     dice: u32,
     boots: u8,
@@ -77,9 +84,13 @@ pub fn new_chip(card: u64) -> Chip {
     Chip::personalise(serial, &masters(), &profile)
 }
 
-pub fn module(used: Option<u32>) -> SoftPsam {
+pub fn new_module() -> SoftPsam {
     let [a, b, c] = TERMINAL;
-    let mut module = SoftPsam::new([a, b, c, 0, 0, 0], BTreeMap::from([(1, masters().purchase)]));
+    SoftPsam::new([a, b, c, 0, 0, 0], BTreeMap::from([(1, masters().purchase)]))
+}
+
+pub fn module(used: Option<u32>) -> SoftPsam {
+    let mut module = new_module();
     if let Some(used) = used {
         module.used(used);
     }
@@ -139,6 +150,9 @@ impl World {
             hold_journal_after: None,
             held: None,
             lose_answer: None,
+            answer_instead: None,
+            forge_debits: false,
+            next_module: None,
             config,
             dice: 0x9E37_79B9,
             boots: 0,
@@ -246,7 +260,7 @@ impl World {
         let (state, good) = State::replay(&self.disk).expect("a journal that this agent wrote");
         self.disk.truncate(good);
         self.boots += 1;
-        let module = module(state.last_tsn());
+        let module = self.next_module.take().unwrap_or_else(|| module(state.last_tsn()));
         let config = Config { boot: [self.boots; 16], ..self.config };
         let (agent, outputs) = PosAgent::start(config, module, state, self.now);
         self.agent = agent;
@@ -345,11 +359,63 @@ impl World {
             dice.to_be_bytes()
         });
         if card.present() {
-            let lost = self.lose_answer == Some(self.apdus - 1);
-            return vec![Input::Apdu(if lost { Vec::new() } else { answer })];
+            return vec![Input::Apdu(self.on_its_way(command, answer))];
         }
         self.on_reader = None;
         if self.deaf_reader { vec![Input::CardOut] } else { vec![Input::Apdu(answer), Input::CardOut] }
+    }
+
+    /// What becomes of an answer between the card and the agent.
+    fn on_its_way(&self, command: &[u8], mut answer: Vec<u8>) -> Vec<u8> {
+        if self.lose_answer == Some(self.apdus - 1) {
+            return Vec::new();
+        }
+        if let Some((asked, instead)) = &self.answer_instead
+            && asked == command
+        {
+            return instead.clone();
+        }
+        if self.forge_debits && command.get(1) == Some(&0x54) {
+            answer[7] ^= 1;
+        }
+        answer
+    }
+
+    /// A terminal that lost its journal, or another one in its place: only the platform knows what was.
+    pub fn forget_journal(&mut self) {
+        let used = self.agent.book().last_tsn();
+        self.disk = Entry::Base { last_seq: 0, last_tsn: used }.line().expect("has a line").into_bytes();
+        self.restart();
+    }
+
+    /// Another purchase module is put into the terminal, which is switched off for that.
+    pub fn exchange_module(&mut self, module: SoftPsam) {
+        self.next_module = Some(module);
+        self.restart();
+    }
+
+    /// The card pays at a terminal that is not connected.
+    pub fn pay_elsewhere(&mut self, card: u64, amount: u32) {
+        let mut module = SoftPsam::new([8; 6], BTreeMap::from([(1, masters().purchase)]));
+        let there = self.cards.get_mut(&card).expect("known");
+        there.insert(None);
+        let mut send = |command: &[u8]| there.exchange(command, &mut || [5, 6, 7, 8]);
+        send(&terminal::select_purse());
+        let answer = PurchaseAnswer::parse(&send(&terminal::init_purchase(amount, [8; 6]))).expect("holds enough");
+        let stamp = Stamp { date: [0x20, 0x26, 0x11, 0x23], time: [0x13, 0, 0] };
+        let request = PurchaseRequest {
+            card: CardNumber(card),
+            random: answer.random,
+            m: answer.m,
+            amount,
+            kind: Kind::Purchase,
+            stamp,
+            key_version: answer.key_version,
+            algorithm: answer.algorithm,
+        };
+        let grant = module.begin_purchase(&request).expect("the module knows the card");
+        send(&terminal::debit(grant.tsn, stamp, grant.mac1));
+        there.remove();
     }
 
     /// The disk is done with everything it was given.

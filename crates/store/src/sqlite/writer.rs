@@ -339,7 +339,7 @@ fn write_pendings(transaction: &Transaction<'_>, school: u16, commit: &Commit<'_
         ])?;
     }
     let mut delete = transaction.prepare_cached("DELETE FROM pending WHERE school_id = ?1 AND seq = ?2")?;
-    for seq in &commit.closed[..0] {
+    for seq in commit.closed {
         delete.execute((school, columns::int(*seq)?))?;
     }
     Ok(())
