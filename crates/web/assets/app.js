@@ -25,27 +25,34 @@
   if (tracker) {
     var began = Date.now();
     var timer = 0;
-    var plan = function () {
-      clearTimeout(timer);
-      if (!document.hidden) timer = setTimeout(look, Date.now() - began < 120000 ? 1000 : 5000);
+    var said = function (box) {
+      return [].map.call(box.querySelectorAll('[data-says]'), function (part) { return part.textContent; }).join(' ');
+    };
+    var show = function (html) {
+      var fresh = document.createElement('div');
+      fresh.innerHTML = html;
+      var revision = function (box) { return box.querySelector('[data-revision]').getAttribute('data-revision'); };
+      if (revision(fresh) === revision(tracker)) return;
+      // What changed is read out; a button that asked for it and is gone leaves the focus here.
+      var focused = tracker.contains(document.activeElement);
+      if (said(fresh) !== said(tracker)) one('#tracker-says').textContent = said(fresh);
+      tracker.innerHTML = html;
+      if (focused) tracker.focus();
     };
     var look = function () {
       fetch(tracker.getAttribute('data-poll'), { credentials: 'same-origin', cache: 'no-store' })
         .then(function (answer) {
-          if (answer.redirected) { location.reload(); return null; }
-          return answer.ok ? answer.text() : null;
+          // Signed out meanwhile: the page itself leads to the door.
+          if (answer.redirected) location.reload();
+          return answer.ok && !answer.redirected ? answer.text() : null;
         })
-        .then(function (html) {
-          if (html !== null && html.trim() !== tracker.innerHTML.trim()) swap(html);
-          if (!one('[data-live="false"]')) plan();
-        })
-        .catch(plan);
+        .then(function (html) { if (html) show(html); plan(); })
+        .catch(function () { plan(); });
     };
-    var shown = null;
-    var swap = function (html) {
-      if (html === shown) return;
-      shown = html;
-      tracker.innerHTML = html;
+    var plan = function () {
+      clearTimeout(timer);
+      if (document.hidden || tracker.querySelector('[data-live="false"]')) return;
+      timer = setTimeout(look, Date.now() - began < 120000 ? 1000 : 5000);
     };
     document.addEventListener('visibilitychange', plan);
     plan();

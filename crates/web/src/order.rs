@@ -37,6 +37,8 @@ struct TrackerPart {
 /// A tracker as it is shown.
 struct Shown {
     number: String,
+    /// Another one whenever there is something new to show.
+    revision: String,
     amount: Yuan,
     /// Shows at a glance how far it is.
     mood: Mood,
@@ -211,6 +213,7 @@ fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
     let late = matches!(&order.state, OrderState::Credited(credited) if credited.late);
     Shown {
         number: order.no.to_string(),
+        revision: format!("{slug}-{}", order.queried.map_or(0, |(_, times)| times)),
         amount,
         mood,
         state: language.t(format!("order-state-{slug}")),

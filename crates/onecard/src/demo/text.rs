@@ -74,7 +74,6 @@ texts! {
     number: "学工号", "Number";
     first_password: "初始查询密码", "First query password";
     changed: "已由本人修改", "changed by its owner";
-    card: "卡号", "Card";
     pos_title: "虚拟消费机", "Virtual POS";
     amount: "金额（元）", "Amount (yuan)";
     enter: "确认金额", "Enter amount";

@@ -1,1 +1,15 @@
 //! Tests of `web` from outside.
+
+mod browser;
+mod hand;
+mod rig;
+
+mod api;
+mod colours;
+mod entry;
+mod guard;
+mod notice;
+mod pages;
+mod texts;
+mod top_up;
+mod weight;

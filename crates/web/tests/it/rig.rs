@@ -1,0 +1,245 @@
+//! A school behind the real router: the real teller on a thread of its own, the book in memory, real secrets and card keys,
+//! a clock set by hand, and a payment provider that says what a test tells it to.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use axum::Router;
+use flows::nonces::Nonces;
+use flows::people::{find_by_number, import};
+use flows::ports::{
+    Bridge, ChannelError, Clock, NoticeFault, Payment, PrepayWish, RawNotice, Trade, Waiting, WeChat,
+};
+use flows::rows::Campus;
+use flows::top_up::NoticeOutcome;
+use flows::{School, card_issue, top_up};
+use keys::{CardMasterKeys, Keyring, SoftSecrets, SystemEntropy};
+use ledger::{Fen, Id, Micros, SchoolId};
+use rules::calendar::CampusDay;
+use rules::ids::{CardNo, OrderNo, PersonId};
+use rules::roster::{Cell, Entry, RawRow, check};
+use store::memory::MemoryDisk;
+use teller::{Door, Engine, IdSource, Limits, Schema};
+use web::{Web, WebConfig, router};
+
+use crate::hand::Hand;
+
+/// 2026-11-23 12:30:05 in Asia/Shanghai.
+pub const START: Micros = Micros::from_seconds(1_795_408_205);
+/// Where the pages are served.
+pub const BASE: &str = "http://127.0.0.1:8080";
+/// The sandbox's cashier of the demo.
+pub const CASHIER: &str = "http://127.0.0.1:9090";
+/// A password that is strong enough for everybody here.
+pub const PASSWORD: &str = "qiu-tian-7531";
+
+/// One school and its router.
+pub struct Rig {
+    pub school: School,
+    pub provider: Arc<Provider>,
+    pub app: Router,
+    /// The card of [`Rig::holder`] and the terminals it is held to.
+    pub hand: Mutex<Hand>,
+    clock: Arc<HandClock>,
+    teller: Option<JoinHandle<()>>,
+}
+
+impl Rig {
+    /// A school without people, served on a loopback address as in the demo.
+    pub fn new() -> Rig {
+        Rig::with(|_| {})
+    }
+
+    /// A school whose pages are served as `change` says.
+    pub fn with(change: impl FnOnce(&mut WebConfig)) -> Rig {
+        let id = SchoolId::new(1).expect("a school's number");
+        let keyring = Keyring::generate();
+        let clock = Arc::new(HandClock(AtomicI64::new(START.get())));
+        let provider = Arc::new(Provider::default());
+        let disk = MemoryDisk::new(id, Campus::TABLES);
+        let store = disk.open().expect("one writer");
+        let mut engine =
+            Engine::start(id, store, Box::new(Counting(0)), Limits::default()).expect("an empty book adds up");
+        let school = School {
+            id,
+            door: Door::new(1000),
+            balances: engine.balances(),
+            reader: Arc::new(disk.reader()),
+            clock: clock.clone(),
+            entropy: Arc::new(SystemEntropy),
+            secrets: Arc::new(SoftSecrets::new(&keyring).expect("threads")),
+            card_keys: Arc::new(CardMasterKeys::new(&keyring)),
+            wechat: provider.clone(),
+            nonces: Arc::new(Nonces::default()),
+        };
+        let (door, wall) = (school.door.clone(), clock.clone());
+        let teller = std::thread::spawn(move || {
+            teller::run(&door, &mut engine, || wall.now());
+        });
+        let mut config = WebConfig {
+            base_url: BASE.to_owned(),
+            secure_cookies: false,
+            school_name_zh: "示范大学".to_owned(),
+            school_name_en: "Example University".to_owned(),
+            wechat_authorize: Arc::new(|back, state| format!("{CASHIER}/authorize?redirect_uri={back}&state={state}")),
+            cashier: Some(CASHIER.to_owned()),
+            form_action_hosts: vec!["https://cashier.example".to_owned()],
+            demo_link: None,
+            domain_checks: vec![("MP_verify_abc.txt".to_owned(), "abc".to_owned())],
+        };
+        change(&mut config);
+        let app = router(Web::new(school.clone(), config));
+        Rig { hand: Mutex::new(Hand::new(&keyring)), school, provider, app, clock, teller: Some(teller) }
+    }
+
+    /// The clock goes on by so many seconds.
+    pub fn advance(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+    }
+
+    /// A holder with a passport and no card; the first password is the passport's last six digits.
+    pub async fn person(&self, number: &str, name: &str, passport: &str) -> PersonId {
+        let report = import(&self.school, vec![entry(number, name, passport)], false).await.expect("readable");
+        assert_eq!(report.added(), 1, "{report:?}");
+        find_by_number(&self.school, number).await.expect("readable").expect("admitted")
+    }
+
+    /// The holder 林晓雨 with the card that the hand holds.
+    pub async fn holder(&self) -> PersonId {
+        let person = self.person("2026010101", "林晓雨", "E20260042").await;
+        card_issue::issue(&self.school, person, crate::hand::CARD).await.expect("a free card");
+        crate::hand::open_canteen(&self.school).await;
+        person
+    }
+
+    /// A second holder with a card of no chip.
+    pub async fn other(&self) -> PersonId {
+        let person = self.person("2026010102", "王芳", "E20260043").await;
+        card_issue::issue(&self.school, person, CardNo(0x2026_0000_0000_0043)).await.expect("a free card");
+        person
+    }
+
+    /// An order of so many yuan that is not paid.
+    pub async fn order(&self, person: PersonId, yuan: &str) -> OrderNo {
+        let form: [u8; 16] = self.school.random();
+        top_up::open(&self.school, person, yuan, "openid-p".into(), form).await.expect("an order")
+    }
+
+    /// Delivers the notice that the order was paid.
+    pub async fn pay(&self, no: OrderNo, fen: i64) {
+        let body = format!("{no} 42000{no} {fen} CNY");
+        let raw = RawNotice { timestamp: "", nonce: "", serial: "", signature: "", body: body.as_bytes() };
+        assert_eq!(top_up::notice(&self.school, &raw).await, NoticeOutcome::Taken(no));
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.school.door.close();
+        if let Some(teller) = self.teller.take() {
+            let _ = teller.join();
+        }
+    }
+}
+
+fn entry(number: &str, name: &str, passport: &str) -> Entry {
+    let text = |text: &str| Cell::Text(text.to_owned());
+    let row = RawRow {
+        row_number: 2,
+        number: text(number),
+        name: text(name),
+        document_kind: text("护照"),
+        document_number: text(passport),
+        category: text("学生"),
+        department: text("计算机学院"),
+        phone: text("13812345678"),
+        remark: Cell::Empty,
+    };
+    check(&[row], CampusDay(20_261_123)).remove(0).expect("a right row")
+}
+
+struct HandClock(AtomicI64);
+
+impl Clock for HandClock {
+    fn now(&self) -> Micros {
+        Micros::new(self.0.load(Ordering::SeqCst))
+    }
+}
+
+struct Counting(u64);
+
+impl IdSource for Counting {
+    fn next(&mut self, now: Micros) -> Id {
+        self.0 += 1;
+        Id::time_ordered(now, self.0.to_be_bytes())
+    }
+}
+
+/// Says of an order what a test put there.
+#[derive(Default)]
+pub struct Provider {
+    /// What a query is answered.
+    pub says: Mutex<Option<Result<Trade, ChannelError>>>,
+    /// What a creation is answered; a prepay id when nothing is said.
+    pub prepays: Mutex<Option<ChannelError>>,
+}
+
+impl WeChat for Provider {
+    fn openid<'a>(&'a self, code: &'a str) -> Waiting<'a, Result<String, ChannelError>> {
+        Box::pin(async move {
+            match code {
+                "silent" => Err(ChannelError::Unknown("no answer".into())),
+                "used" => Err(ChannelError::Refused { code: "40163".into(), message: "code been used".into() }),
+                code => Ok(format!("openid-{code}")),
+            }
+        })
+    }
+
+    fn prepay<'a>(&'a self, wish: &'a PrepayWish) -> Waiting<'a, Result<String, ChannelError>> {
+        let said = self.prepays.lock().expect("no test panics in here").clone();
+        Box::pin(async move { said.map_or_else(|| Ok(format!("wx{}", wish.order)), Err) })
+    }
+
+    fn query(&self, _: OrderNo) -> Waiting<'_, Result<Trade, ChannelError>> {
+        let said = self.says.lock().expect("no test panics in here").clone();
+        Box::pin(async move { said.unwrap_or(Ok(Trade::NotPaid)) })
+    }
+
+    fn close(&self, _: OrderNo) -> Waiting<'_, Result<(), ChannelError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// The body is the payment (order, transaction, fen, currency) or the name of a fault.
+    fn open_notice(&self, notice: &RawNotice<'_>, now: Micros) -> Result<Trade, NoticeFault> {
+        let text = std::str::from_utf8(notice.body).map_err(|_| NoticeFault::Malformed)?;
+        let parts: Vec<&str> = text.split(' ').collect();
+        let [order, transaction, fen, currency] = parts[..] else {
+            return Err(match text {
+                "stale" => NoticeFault::Stale,
+                "serial" => NoticeFault::UnknownSerial,
+                "signature" => NoticeFault::WrongSignature,
+                "sealed" => NoticeFault::Sealed,
+                "foreign" => NoticeFault::Foreign,
+                _ => NoticeFault::Malformed,
+            });
+        };
+        Ok(Trade::Paid(Payment {
+            order: order.to_owned(),
+            transaction: transaction.to_owned(),
+            amount: Fen::new(fen.parse().map_err(|_| NoticeFault::Malformed)?),
+            currency: currency.to_owned(),
+            paid_at: now,
+        }))
+    }
+
+    fn bridge(&self, prepay_id: &str, now: Micros, nonce: &str) -> Bridge {
+        Bridge {
+            app_id: "wxapp".into(),
+            time_stamp: now.seconds().to_string(),
+            nonce_str: nonce.into(),
+            package: format!("prepay_id={prepay_id}"),
+            pay_sign: "c2lnbmF0dXJl+/==".into(),
+        }
+    }
+}
