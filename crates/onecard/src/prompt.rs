@@ -1,6 +1,7 @@
 //! What the command line says to a person.
 
 use std::error::Error;
+use std::io::IsTerminal;
 
 use rules::words::Words;
 use tracing_subscriber::EnvFilter;
@@ -43,5 +44,8 @@ pub struct Said(pub String);
 pub fn start_log(default: &str) {
     let filter = EnvFilter::builder().with_env_var("ONECARD_LOG").try_from_env();
     let filter = filter.unwrap_or_else(|_| EnvFilter::new(default));
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let coloured = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).with_writer(std::io::stderr);
+    // Fails only when a log was started before, and then that one is used.
+    let _ = log.try_init();
 }

@@ -204,10 +204,13 @@ async fn pos(url: &str, folder: &Path) -> Result<(), Failure> {
         }
     });
     let life = tokio::spawn(life);
+    show(&handle.screen());
     loop {
-        show(&handle.screen());
         tokio::select! {
-            changed = screens.changed() => if changed.is_err() { break },
+            changed = screens.changed() => match changed {
+                Ok(()) => show(&screens.borrow_and_update()),
+                Err(_) => break,
+            },
             line = typed.recv() => match line {
                 Some(line) if line.trim() != "quit" => obey(&handle, line.trim()),
                 Some(_) | None => {

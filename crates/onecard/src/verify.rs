@@ -52,7 +52,6 @@ pub fn run(options: Options) -> Result<(), Failure> {
     bar.finish_and_clear();
     print!("{report}");
     if report.clean() {
-        println!("the book is whole");
         return Ok(());
     }
     Err(Said(

@@ -11,6 +11,7 @@ use flows::records::records;
 use ledger::{Fen, Micros};
 use rules::card;
 use rules::ids::CardNo;
+use rules::top_up::Order;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -76,6 +77,7 @@ struct Places {
 struct OpenOrder {
     number: String,
     amount: Yuan,
+    title: Text,
     says: Text,
 }
 
@@ -141,14 +143,17 @@ fn places(home: &Home, language: Language) -> Places {
 }
 
 fn open_orders(home: &Home, language: Language, now: Micros) -> Vec<OpenOrder> {
-    let says = |expires_at| match now < expires_at {
-        true => language.t("home-order-until").with("until", language.moment(expires_at)),
-        false => language.t("home-order-checking"),
-    };
-    let shown = |order: &rules::top_up::Order| OpenOrder {
-        number: order.no.to_string(),
-        amount: Yuan(order.amount),
-        says: says(order.expires_at),
+    let shown = |order: &Order| {
+        let (title, says) = match now < order.expires_at {
+            true => ("home-order-go-on", "home-order-until"),
+            false => ("home-order-look", "home-order-checking"),
+        };
+        OpenOrder {
+            number: order.no.to_string(),
+            amount: Yuan(order.amount),
+            title: language.t(title),
+            says: language.t(says).with("until", language.moment(order.expires_at)),
+        }
     };
     home.open_orders.iter().map(shown).collect()
 }

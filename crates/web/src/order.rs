@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::config::Web;
 use crate::failure::Failure;
+use crate::icons;
 use crate::page::{self, Frame};
 use crate::sign_in::Asked;
 use crate::text::{Language, Text, Yuan, iso};
@@ -42,6 +43,7 @@ struct Shown {
     amount: Yuan,
     /// Shows at a glance how far it is.
     mood: Mood,
+    icon: &'static str,
     /// One word for the state.
     state: Text,
     /// Where the money is, in one sentence.
@@ -52,6 +54,7 @@ struct Shown {
     asked: Option<Text>,
     late: bool,
     payable: bool,
+    ended: bool,
     checkable: bool,
     live: bool,
 }
@@ -71,15 +74,6 @@ impl Mood {
             Mood::Act => "act",
             Mood::Done => "done",
             Mood::Over => "over",
-        }
-    }
-
-    const fn icon(self) -> &'static str {
-        match self {
-            Mood::Waiting => crate::icons::CLOCK,
-            Mood::Act => crate::icons::TAP,
-            Mood::Done => crate::icons::CHECK,
-            Mood::Over => crate::icons::INFO,
         }
     }
 }
@@ -191,15 +185,15 @@ const fn place_word(place: Place) -> &'static str {
 }
 
 /// Part of the texts' keys, and how it looks.
-const fn face(place: Place, payable: bool) -> (&'static str, Mood) {
+const fn face(place: Place, payable: bool) -> (&'static str, Mood, &'static str) {
     match place {
-        Place::NotPaid if payable => ("not-paid", Mood::Act),
-        Place::NotPaid | Place::BeingChecked => ("checking", Mood::Waiting),
-        Place::Ended => ("ended", Mood::Over),
-        Place::WaitingForCard => ("waiting", Mood::Act),
-        Place::OnItsWay => ("on-its-way", Mood::Act),
-        Place::OnCard => ("on-card", Mood::Done),
-        Place::InAccount => ("in-account", Mood::Done),
+        Place::NotPaid if payable => ("not-paid", Mood::Act, icons::WALLET),
+        Place::NotPaid | Place::BeingChecked => ("checking", Mood::Waiting, icons::CLOCK),
+        Place::Ended => ("ended", Mood::Over, icons::INFO),
+        Place::WaitingForCard => ("waiting", Mood::Act, icons::TAP),
+        Place::OnItsWay => ("on-its-way", Mood::Act, icons::SYNC),
+        Place::OnCard => ("on-card", Mood::Done, icons::CHECK),
+        Place::InAccount => ("in-account", Mood::Done, icons::CHECK),
     }
 }
 
@@ -207,7 +201,7 @@ fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
     let Tracker { order, place, delayed } = tracker;
     let in_time = now < order.expires_at;
     let payable = in_time && matches!(order.state, OrderState::Created | OrderState::Paying { .. });
-    let (slug, mood) = face(*place, payable);
+    let (slug, mood, icon) = face(*place, payable);
     let slug = if *delayed { "delayed" } else { slug };
     let amount = Yuan(order.amount);
     let late = matches!(&order.state, OrderState::Credited(credited) if credited.late);
@@ -216,6 +210,7 @@ fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
         revision: format!("{slug}-{}", order.queried.map_or(0, |(_, times)| times)),
         amount,
         mood,
+        icon,
         state: language.t(format!("order-state-{slug}")),
         place: language.t(format!("order-place-{slug}")).with("amount", amount),
         next: language.t(format!("order-next-{slug}")).with("until", language.moment(order.expires_at)),
@@ -225,6 +220,7 @@ fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
         }),
         late,
         payable,
+        ended: *place == Place::Ended,
         checkable: order.open(),
         live: !matches!(place, Place::Ended | Place::OnCard | Place::InAccount),
     }

@@ -28,6 +28,8 @@ struct PayPage {
     /// None when the provider gives no sure answer at the moment.
     payment: Option<Payment>,
     in_wechat: bool,
+    /// Nobody has WeChat here: the sandbox stands for it.
+    demo: bool,
 }
 
 struct Payment {
@@ -66,6 +68,7 @@ fn show(web: &Web, visit: &Visit, order: &Order, payment: Option<Payment>) -> Re
         until: visit.language.moment(order.expires_at),
         payment,
         in_wechat: visit.in_wechat,
+        demo: web.config.cashier.is_some(),
     };
     page::html(visit, StatusCode::OK, &page)
 }

@@ -304,7 +304,7 @@ impl<P: Psam> PosAgent<P> {
                 self.record_answered(seq, answer, now);
             }
             ToTerminal::Acknowledged { through } => {
-                self.upload.acknowledge(through, self.sale.waits_for());
+                self.upload.acknowledge(through);
                 self.acknowledged(now);
             }
             ToTerminal::Pong => {}

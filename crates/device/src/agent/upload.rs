@@ -1,5 +1,5 @@
 //! Which record is sent next: taken-back requests first (M17), then the request that a person waits for, then the rest
-//! in their order. Everything is sent again, after a while and in each connection, until the platform answered it.
+//! in their order, each after the one it refers to. Everything is sent again, after a while and in each connection, until the platform answered it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,11 +56,11 @@ impl Upload {
         self.unsent.remove(&seq);
     }
 
-    /// The platform acknowledged all records up to `through`, except `waited`, whose answer is still missing here.
-    pub(super) fn acknowledge(&mut self, through: u64, waited: Option<u64>) {
+    /// The platform acknowledged all records up to `through`.
+    pub(super) fn acknowledge(&mut self, through: u64) {
         self.acknowledged = self.acknowledged.max(through);
-        self.unsent.retain(|seq| *seq > through || waited == Some(*seq));
-        self.unanswered.retain(|seq, _| *seq > through || waited == Some(*seq));
+        self.unsent.retain(|seq| *seq > through);
+        self.unanswered.retain(|seq, _| *seq > through);
         self.reversals.retain(|seq| *seq > through);
     }
 
@@ -80,9 +80,17 @@ impl Upload {
         self.unanswered.retain(|_, at| *at > sent);
     }
 
+    /// The platform has not yet answered this record in this connection.
+    fn open(&self, seq: u64) -> bool {
+        self.unsent.contains(&seq) || self.unanswered.contains_key(&seq)
+    }
+
     /// The next record to send, taken as sent `now`; `waited` is the one a person waits for.
     pub(super) fn next(&mut self, book: &State, waited: Option<u64>, now: Micros) -> Option<(u64, Record)> {
-        let ready = |seq: &&u64| self.unsent.contains(*seq) && !self.written_by.contains_key(*seq);
+        let ready = |seq: &&u64| {
+            let before = book.records().get(*seq).and_then(refers_to);
+            self.unsent.contains(*seq) && !self.written_by.contains_key(*seq) && !before.is_some_and(|of| self.open(of))
+        };
         let urgent = self.reversals.iter().find(ready).or_else(|| waited.as_ref().filter(ready));
         let seq = match urgent {
             Some(seq) => *seq,
@@ -93,6 +101,16 @@ impl Upload {
         let record = *book.records().get(&seq)?;
         self.unanswered.insert(seq, now);
         Some((seq, record))
+    }
+}
+
+/// The record that the platform must have before this one says anything to it. A reversal waits for nothing: it also
+/// stops a request that is still on its way.
+fn refers_to(record: &Record) -> Option<u64> {
+    match record {
+        Record::Settle { of, .. } => Some(*of),
+        Record::Sale(sale) => sale.authorised_by,
+        Record::Authorise { .. } | Record::Reverse { .. } | Record::Gap { .. } => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tests of `device` from outside.
 
+mod authorisation;
 mod doubt;
 mod folder;
 #[cfg(feature = "uplink")]
@@ -7,6 +8,7 @@ mod journal_on_disk;
 mod platform;
 mod pos_story;
 mod restarts;
+mod soak;
 mod soft_reader;
 mod tears;
 #[cfg(feature = "uplink")]

@@ -63,6 +63,8 @@ pub struct Platform {
     pub mute: bool,
     /// Records are not decided: the database is away.
     pub busy: bool,
+    /// Records that came while it was away, until they come again.
+    undecided: BTreeSet<u64>,
     /// Taps are refused.
     pub refuse_taps: Option<Words>,
 }
@@ -84,6 +86,7 @@ impl Platform {
             hold: None,
             mute: false,
             busy: false,
+            undecided: BTreeSet::new(),
             refuse_taps: None,
         }
     }
@@ -105,6 +108,19 @@ impl Platform {
     /// Nothing is open: no load in transit, no sale in doubt.
     pub fn settled(&self) -> bool {
         self.holders.values().all(|holder| holder.released.is_none() && holder.unconfirmed.is_empty())
+    }
+
+    /// Requests that were answered `PayFromPurse` and neither led to a debit nor were taken back.
+    pub fn loose_ends(&self) -> Vec<u64> {
+        let ended = |seq: &u64| {
+            self.reversed.contains(seq)
+                || self
+                    .records
+                    .values()
+                    .any(|(record, _)| matches!(record, Record::Sale(sale) if sale.authorised_by == Some(*seq)))
+        };
+        let asked = self.records.iter().filter(|(_, (_, answer))| matches!(answer, Answer::PayFromPurse { .. }));
+        asked.map(|(seq, _)| *seq).filter(|seq| !ended(seq)).collect()
     }
 
     pub fn hear(&mut self, message: ToPlatform, now: Micros) -> Vec<ToTerminal> {
@@ -188,8 +204,12 @@ impl Platform {
         for seq in proved {
             self.debited(card, seq);
         }
-        self.settle_by_balance(card, init.old_balance);
-        assert_eq!(self.holders[&card].on_card, init.old_balance, "the book knows the purse");
+        if self.undecided.is_empty() {
+            self.settle_by_balance(card, init.old_balance);
+            assert_eq!(self.holders[&card].on_card, init.old_balance, "the book knows the purse");
+        } else {
+            assert!(self.holders[&card].on_card >= init.old_balance, "a purse never holds more than the book says");
+        }
 
         match self.wanted(card, tap.stage, init.old_balance) {
             Some(amount) if amount == init.amount => self.release(ask, card, opening, tap.stage),
@@ -284,8 +304,12 @@ impl Platform {
 
     fn journal(&mut self, seq: u64, record: Record, now: Micros) -> Vec<ToTerminal> {
         if self.busy {
+            if !self.records.contains_key(&seq) {
+                self.undecided.insert(seq);
+            }
             return Vec::new();
         }
+        self.undecided.remove(&seq);
         let answer = match self.records.get(&seq) {
             Some((before, answer)) => {
                 assert_eq!(*before, record, "another record under number {seq}");

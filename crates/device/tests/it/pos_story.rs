@@ -4,14 +4,11 @@ use device::agent::display::{Lamp, Screen, Source, Trouble};
 use device::agent::pos::Input;
 use device::agent::words;
 use ledger::Fen;
-use link::{Answer, DebitEvidence, Marked, Record, ToPlatform, ToTerminal};
+use link::{Answer, Marked, ToPlatform, ToTerminal};
 
+use crate::authorisation::authorisation;
 use crate::platform::words as platform_words;
 use crate::world::{ANNA, BEN, World, fen};
-
-fn records(world: &World) -> Vec<Record> {
-    world.platform.records.values().map(|(record, _)| *record).collect()
-}
 
 #[test]
 fn a_paid_top_up_is_loaded_and_then_spent_from_the_purse_in_one_hold() {
@@ -87,12 +84,6 @@ fn a_refused_fill_does_not_spoil_the_sale() {
     assert!(matches!(world.sent.last(), Some(ToPlatform::TapOpen { stage: link::Stage::Fill, .. })));
 }
 
-fn authorisation(world: &World) -> (u64, Answer) {
-    let asked = world.platform.records.iter().rev().find(|(_, (record, _))| matches!(record, Record::Authorise { .. }));
-    let (seq, (_, answer)) = asked.expect("an authorisation");
-    (*seq, answer.clone())
-}
-
 #[test]
 fn a_refusal_shows_both_balances_and_leaves_the_sale_open_for_another_card() {
     let mut world = World::new();
@@ -130,116 +121,20 @@ fn a_lost_card_is_refused_with_the_platforms_words_and_no_money_moves() {
 }
 
 #[test]
-fn m17_a_timed_out_authorisation_is_taken_back_before_anything_else_and_the_sale_is_paid_once() {
-    let mut world = World::new();
-    world.holder(ANNA).account = 5000;
-    let money = world.money();
-    world.platform.mute = true;
-    world.sell(1200);
-    world.put(ANNA, None);
-    assert_eq!(world.screen(), Screen::Asking { amount: fen(1200) });
-    assert_eq!(world.platform.merchant, 1200, "the platform took it, its answer is lost");
-    let (seq, late) = authorisation(&world);
-
-    world.sent.clear();
-    world.wait_seconds(3);
-    let first = world.sent.first().cloned();
-    assert_eq!(first, Some(ToPlatform::Journal { seq: seq + 1, record: Record::Reverse { of: seq } }));
-    assert_eq!(world.platform.merchant, 0);
-    assert_eq!(world.screen(), Screen::NotCharged { amount: fen(1200) });
-
-    world.tell(ToTerminal::Answered(Marked { seq, answer: late }));
-    assert!(world.paid().is_empty(), "a late answer is ignored");
-
-    world.platform.mute = false;
-    world.take_away();
-    world.tap(ANNA);
-    assert_eq!((world.paid().len(), world.platform.merchant), (1, 1200));
-    world.check(money, "taken back, then paid");
-}
-
-#[test]
-fn m17_nothing_is_paid_for_a_sale_while_its_reversal_is_open() {
-    let mut world = World::new();
-    world.holder(ANNA).account = 5000;
-    world.holder(BEN).account = 5000;
-    let money = world.money();
-    world.platform.mute = true;
-    world.sell(1200);
-    world.put(ANNA, None);
-    world.platform.busy = true;
-    world.wait_seconds(3);
-    assert_eq!(world.screen(), Screen::Reversing { amount: fen(1200) });
-    world.take_away();
-    world.sent.clear();
-    world.tap(BEN);
-    world.put(ANNA, None);
-    assert!(
-        !world
-            .sent
-            .iter()
-            .any(|message| matches!(message, ToPlatform::Journal { record: Record::Authorise { .. }, .. })),
-        "no other request of that sale"
-    );
-
-    // The platform can decide again: the reversal is sent again by itself, and the waiting card pays.
-    world.platform.busy = false;
-    world.platform.mute = false;
-    world.wait_seconds(5);
-    assert_eq!((world.paid().len(), world.platform.merchant), (1, 1200));
-    world.take_away();
-    world.check(money, "reversal open for a while");
-}
-
-#[test]
-fn a_sale_called_off_while_it_is_asked_for_is_taken_back() {
-    let mut world = World::new();
-    world.holder(ANNA).account = 5000;
-    let money = world.money();
-    world.platform.mute = true;
-    world.sell(1200);
-    world.tap(ANNA);
-    world.cancel();
-    assert_eq!(world.screen(), Screen::CalledOff);
-    assert_eq!(world.platform.merchant, 0);
-    let (seq, late) = authorisation(&world);
-    world.tell(ToTerminal::Answered(Marked { seq, answer: late }));
-    assert!(world.paid().is_empty());
-    world.check(money, "called off");
-}
-
-#[test]
-fn the_purse_is_not_debited_when_the_card_left_before_the_answer_pay_from_purse() {
+fn an_answer_to_an_earlier_question_is_not_taken_for_the_present_one() {
     let mut world = World::new();
     world.holder(ANNA).waiting.push_back(5000);
-    let money = world.money();
-    world.platform.mute = true;
-    world.sell(1200);
-    world.tap(ANNA);
-    world.platform.mute = false;
-    let (seq, answer) = authorisation(&world);
-    assert_eq!(answer, Answer::PayFromPurse { amount: 1200 });
-    world.tell(ToTerminal::Answered(Marked { seq, answer }));
-    assert_eq!(world.screen(), Screen::NotCharged { amount: fen(1200) });
-    assert_eq!(world.chip(ANNA).purchases(), 0);
-    world.tap(ANNA);
-    assert_eq!((world.paid().len(), world.chip(ANNA).balance()), (1, 3800));
-    world.check(money, "gone before the answer");
-}
-
-#[test]
-fn a_sale_paid_from_the_account_needs_the_card_no_longer() {
-    let mut world = World::new();
-    world.holder(ANNA).account = 5000;
-    let money = world.money();
-    world.platform.mute = true;
-    world.sell(1200);
-    world.tap(ANNA);
-    world.platform.mute = false;
-    let (seq, answer) = authorisation(&world);
-    world.tell(ToTerminal::Answered(Marked { seq, answer }));
-    assert_eq!(world.paid().len(), 1);
-    world.check(money, "paid after the card left");
+    world.unheard = true;
+    world.put(ANNA, None);
+    let Some(ToPlatform::TapOpen { ask: earlier, .. }) = world.sent.last().cloned() else { panic!("no question") };
+    world.take_away();
+    world.put(ANNA, None);
+    let apdus = world.apdus;
+    let nonce = |ask| ToTerminal::TapNonce { ask, nonce: [0; 3], amount: 5000, prove: Vec::new() };
+    world.tell(nonce(earlier));
+    assert_eq!(world.apdus, apdus);
+    world.tell(nonce(earlier + 1));
+    assert_eq!(world.apdus, apdus + 1);
 }
 
 #[test]
@@ -263,43 +158,6 @@ fn r34_without_a_connection_nothing_is_loaded_or_sold_and_nothing_changes() {
     assert_eq!(world.screen(), Screen::ReadyToPay { amount: fen(1200) });
     world.tap(ANNA);
     assert_eq!((world.paid().len(), world.chip(ANNA).balance()), (1, 3800));
-}
-
-#[test]
-fn a_connection_lost_at_any_message_of_a_hold_never_pays_twice() {
-    let story = |lost_after: Option<usize>| {
-        let mut world = World::new();
-        world.holder(ANNA).waiting.push_back(5000);
-        let money = world.money();
-        world.sell(1200);
-        let start = world.sent.len();
-        // The line is cut for the answers: what was sent arrives, nothing comes back.
-        world.cut_line_after = lost_after.map(|count| start + count);
-        world.put(ANNA, None);
-        world.cut_line_after = None;
-        (world, money, start)
-    };
-    let (calm, _, start) = story(None);
-    let messages = calm.sent.len() - start;
-    assert!(messages >= 6, "open, begin, confirm, authorise, sale and fill: {messages}");
-    let mut cases = 0;
-    for lost_after in 1..=messages {
-        let (mut world, money, _) = story(Some(lost_after));
-        world.take_away();
-        world.wait_seconds(10);
-        world.connect();
-        world.wait_seconds(10);
-        if world.paid().is_empty() {
-            world.tap(ANNA);
-        }
-        world.wait_seconds(10);
-        world.tap(ANNA);
-        assert_eq!((world.paid().len(), world.platform.merchant), (1, 1200), "line lost after {lost_after}");
-        world.check(money, &format!("line lost after {lost_after}"));
-        cases += 1;
-    }
-    println!("{cases} cut connections");
-    assert_eq!(cases, messages);
 }
 
 #[test]
@@ -401,103 +259,4 @@ fn a_quarantined_terminal_sells_no_more() {
     world.sell(1200);
     world.tap(ANNA);
     assert_eq!((world.apdus, world.platform.merchant), (0, 0));
-}
-
-#[test]
-fn a_terminal_whose_journal_fails_debits_nothing_more() {
-    let mut world = World::new();
-    world.holder(ANNA).waiting.push_back(5000);
-    world.tap(ANNA);
-    world.wait_seconds(3);
-    world.sell(1200);
-    world.disk_full = true;
-    world.put(ANNA, None);
-    assert_eq!(world.screen(), Screen::OutOfOrder(Trouble::Journal));
-    assert_eq!(world.chip(ANNA).purchases(), 0);
-    assert!(records(&world).is_empty(), "what is not durable is not sent");
-}
-
-#[test]
-fn acknowledged_records_leave_the_journal_and_what_is_kept_is_sent_again_to_a_restored_platform() {
-    let mut world = World::with(|config| config.keep_records = 10);
-    world.holder(ANNA).account = 100_000;
-    for amount in 1..=100 {
-        world.sell(amount);
-        world.tap(ANNA);
-        world.wait_seconds(2);
-    }
-    assert_eq!(world.paid().len(), 100);
-    assert!(world.journal_lines() < 200, "shortened: {}", world.journal_lines());
-    let kept = world.agent.book().records().len();
-    assert!((10..100).contains(&kept), "{kept}");
-
-    world.disconnect();
-    let oldest = *world.agent.book().records().keys().next().expect("some are kept");
-    world.platform.records.retain(|seq, _| *seq < 95);
-    world.sent.clear();
-    world.connect();
-    let again: Vec<u64> = world
-        .sent
-        .iter()
-        .filter_map(|message| match message {
-            ToPlatform::Journal { seq, .. } => Some(*seq),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(again, (95..=100).collect::<Vec<_>>());
-    assert!(oldest <= 91);
-    world.restart();
-    assert_eq!(world.agent.book().last_seq(), 100);
-}
-
-#[test]
-fn m19_numbers_continue_above_what_the_platform_knows() {
-    let mut world = World::off_line();
-    world.holder(ANNA).account = 5000;
-    for seq in 1..=41 {
-        world.platform.records.insert(seq, (Record::Gap { tsn: 0 }, Answer::Taken));
-    }
-    world.connect();
-    world.sell(1200);
-    world.tap(ANNA);
-    assert_eq!(world.platform.records.keys().last(), Some(&42));
-    assert_eq!(world.paid().len(), 1);
-}
-
-#[test]
-fn the_sale_record_is_durable_before_the_light_turns_green() {
-    let mut world = World::new();
-    world.holder(ANNA).waiting.push_back(5000);
-    world.sell(1200);
-    world.hold_journal_after = Some(2);
-    world.put(ANNA, None);
-    assert_eq!(world.chip(ANNA).purchases(), 1, "debited");
-    assert!(world.paid().is_empty(), "but not yet recorded durably: not yet green");
-    world.release_journal();
-    assert_eq!(world.paid().len(), 1);
-    assert!(
-        records(&world)
-            .iter()
-            .any(|record| matches!(record, Record::Sale(sale) if sale.evidence != DebitEvidence::Unconfirmed))
-    );
-}
-
-#[test]
-fn the_intent_is_durable_before_the_debit_goes_out() {
-    let mut world = World::new();
-    world.holder(ANNA).waiting.push_back(5000);
-    let money = world.money();
-    world.sell(1200);
-    world.hold_journal_after = Some(1);
-    world.put(ANNA, None);
-    assert_eq!(world.screen(), Screen::Debiting { amount: fen(1200) });
-    assert_eq!(world.chip(ANNA).purchases(), 0, "the intent is not durable: no debit");
-    // The card leaves: its number is a gap, the request is taken back, and the sale is paid anew.
-    world.take_away();
-    world.release_journal();
-    assert_eq!(world.screen(), Screen::NotCharged { amount: fen(1200) });
-    world.tap(ANNA);
-    assert_eq!((world.paid().len(), world.chip(ANNA).purchases()), (1, 1));
-    world.check(money, "gone before the intent was durable");
-    assert!(records(&world).contains(&Record::Gap { tsn: 1 }));
 }

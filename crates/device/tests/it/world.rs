@@ -1,6 +1,6 @@
 //! A canteen till: the agent, its purchase module, its journal on a disk that can lose power, cards, and the platform.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use card::chip::Chip;
 use card::crypto::Key16;
@@ -57,6 +57,11 @@ pub struct World {
     held: Option<u64>,
     /// The reader loses the answer to this command, counted from 0; the card stays.
     pub lose_answer: Option<usize>,
+    /// The card takes its time over this command, counted from 0, until released.
+    pub slow_at: Option<usize>,
+    slow: Option<Input>,
+    /// DEBIT and CREDIT commands that went out.
+    committed: BTreeSet<Vec<u8>>,
     /// The card answers this command with that.
     pub answer_instead: Option<(Vec<u8>, Vec<u8>)>,
     /// The answer to DEBIT carries a wrong MAC2.
@@ -150,6 +155,9 @@ impl World {
             hold_journal_after: None,
             held: None,
             lose_answer: None,
+            slow_at: None,
+            slow: None,
+            committed: BTreeSet::new(),
             answer_instead: None,
             forge_debits: false,
             next_module: None,
@@ -352,6 +360,9 @@ impl World {
             return Vec::new();
         };
         self.apdus += 1;
+        if let [_, 0x52 | 0x54, ..] = command {
+            assert!(self.committed.insert(command.to_vec()), "CREDIT or DEBIT went out twice: {command:02X?}");
+        }
         let card = self.cards.get_mut(&no).expect("known");
         let dice = &mut self.dice;
         let answer = card.exchange(command, &mut || {
@@ -359,7 +370,12 @@ impl World {
             dice.to_be_bytes()
         });
         if card.present() {
-            return vec![Input::Apdu(self.on_its_way(command, answer))];
+            let answer = Input::Apdu(self.on_its_way(command, answer));
+            if self.slow_at == Some(self.apdus - 1) {
+                self.slow = Some(answer);
+                return Vec::new();
+            }
+            return vec![answer];
         }
         self.on_reader = None;
         if self.deaf_reader { vec![Input::CardOut] } else { vec![Input::Apdu(answer), Input::CardOut] }
@@ -379,6 +395,12 @@ impl World {
             answer[7] ^= 1;
         }
         answer
+    }
+
+    /// The slow card answers at last.
+    pub fn release_card(&mut self) {
+        let answer = self.slow.take().expect("a card that takes its time");
+        self.give(answer);
     }
 
     /// A terminal that lost its journal, or another one in its place: only the platform knows what was.
@@ -446,5 +468,7 @@ impl World {
         let told: Vec<u32> = self.platform.tsns.iter().copied().collect();
         assert_eq!(told, (1..=last).collect::<Vec<_>>(), "every TSN is a sale or a gap: {story}");
         assert_eq!(self.platform.contiguous(), self.agent.book().last_seq(), "every record came: {story}");
+        let loose = self.platform.loose_ends();
+        assert!(loose.is_empty(), "the purse may be debited, and nobody says what became of it: {loose:?} {story}");
     }
 }

@@ -41,7 +41,8 @@ fn r18_a_hundred_notices_at_once_credit_once() {
     assert!(outcomes.iter().all(|outcome| *outcome == NoticeOutcome::Taken(no)));
     assert_eq!(campus.balance(chart::awaiting_tap(campus.person)), 5000);
     assert_eq!(campus.rig.disk.journal_from(1).len(), 1);
-    assert_eq!(waiting(&campus), 5000, "M10: every fen belongs to an item");
+    // M10
+    assert_eq!(waiting(&campus), 5000, "every fen belongs to an item");
 }
 
 #[test]

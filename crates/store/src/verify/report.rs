@@ -81,6 +81,6 @@ impl fmt::Display for Report {
         if self.more > 0 {
             writeln!(out, "WRONG         and {} more", self.more)?;
         }
-        writeln!(out, "{}", if self.clean() { "all of it holds" } else { "the book does not hold" })
+        writeln!(out, "{}", if self.clean() { "the book is whole" } else { "the book is not whole" })
     }
 }

@@ -57,7 +57,7 @@ fn an_empty_book_verifies_clean() {
     let found = report(&place, &[]);
     assert!(found.clean(), "{found}");
     assert_eq!((found.journal_rows, found.blocks, found.head), (0, 0, Head::default()));
-    assert!(found.to_string().contains("all of it holds"));
+    assert!(found.to_string().contains("the book is whole"));
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn m8_an_anchor_tells_a_cut_tail_and_another_chain() {
         let found = report(&place, &[anchor]);
         assert_eq!(found.findings.len(), 1, "{found}");
         assert!(found.findings[0].contains(told), "{found}");
-        assert!(found.to_string().contains("the book does not hold"));
+        assert!(found.to_string().contains("the book is not whole"));
     }
 }
 

@@ -1,5 +1,5 @@
 sign-in-title = Sign in to your campus card
-sign-in-lead = With your number and query password: see your balance, top up, look at your records.
+sign-in-lead = Balance, top-up, records.
 sign-in-number = Student or staff number
 sign-in-password = Query password
 sign-in-go = Sign in

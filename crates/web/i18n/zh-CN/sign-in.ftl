@@ -1,5 +1,5 @@
 sign-in-title = 登录校园卡
-sign-in-lead = 用学工号和查询密码登录，查余额、充值、看账单。
+sign-in-lead = 查余额、充值、看账单。
 sign-in-number = 学号或工号
 sign-in-password = 查询密码
 sign-in-go = 登录
