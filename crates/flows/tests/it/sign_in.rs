@@ -69,6 +69,7 @@ fn r24_wrong_unknown_and_locked_get_the_same_words_after_the_same_work() {
 
 #[test]
 fn r77_a_hundred_wrong_guesses_at_once_count_as_a_hundred() {
+    // M2: a refusal that must leave a trace is a decision.
     let rig = Rig::new();
     let person = admitted(&rig);
     crate::change_password::with_own_password(&rig, person);
