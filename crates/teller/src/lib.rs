@@ -25,7 +25,7 @@ mod queue;
 mod schema;
 mod store;
 
-pub use command::{Command, Fault, Halt, Job, Rejected, Settled, job};
+pub use command::{Command, Fault, Halt, Job, Rejected, Settled, Step, job};
 pub use desk::{Desk, Look, NotLoaded, Seen};
 pub use engine::{Balances, Engine, IdSource, Limits, StartFault};
 pub use queue::{Door, QueueFull, Stopped, run};

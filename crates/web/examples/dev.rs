@@ -50,9 +50,6 @@ async fn main() {
 
 type Fut<'a> = std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 async fn with_hand(rig: &rig::Rig, f: impl for<'a> FnOnce(&'a mut hand::Hand, flows::School) -> Fut<'a>) -> &'static str {
-    let keyring = keys::Keyring::generate();
-    let mut hand = std::mem::replace(&mut *rig.hand.lock().unwrap(), hand::Hand::new(&keyring));
-    f(&mut hand, rig.school.clone()).await;
-    *rig.hand.lock().unwrap() = hand;
+    f(&mut *rig.hand.lock().await, rig.school.clone()).await;
     "ok"
 }

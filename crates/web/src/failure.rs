@@ -231,7 +231,7 @@ impl From<Unavailable> for Failure {
 
 /// The boundary itself: gives every answer its deadline, and every failure its face.
 pub(crate) async fn boundary(State(web): State<Web>, request: Request, next: Next) -> Response {
-    let visit = Visit::read(&web, request.uri().path(), request.headers());
+    let mut visit = Visit::read(&web, request.uri().path(), request.headers());
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
     let answer = match tokio::time::timeout(DEADLINE, next.run(request)).await {
         Ok(answer) => answer,
@@ -244,6 +244,10 @@ pub(crate) async fn boundary(State(web): State<Web>, request: Request, next: Nex
         reference
     });
     let program = visit.path.starts_with("/api/") || visit.path.starts_with("/notify/");
+    if !reading {
+        // What was sent cannot be asked for again: the page's switches lead to where one can go on.
+        visit.path = "/".to_owned();
+    }
     match failure {
         failure if program => failure.problem(&visit, reference),
         // Only a page that was read can be gone on to.
@@ -295,14 +299,91 @@ fn comes_from(origin: &str, headers: &HeaderMap) -> bool {
     }
 }
 
-/// The place to go on to, if it is one of ours.
+/// The place to go on to, if it is one of ours and not where one arrives anyway.
 pub(crate) fn next_of(asked: &str) -> Option<&str> {
-    own_path(asked).filter(|path| *path != "/")
+    own_path(asked).filter(|path| !["/", "/me"].contains(path))
 }
 
 #[cfg(test)]
 mod tests {
+    use flows::school::fault_words;
+    use rules::card;
+    use rules::top_up::OpenRefusal;
+    use teller::Fault;
+
     use super::*;
+
+    /// Every failure but words of the rules.
+    fn own() -> Vec<Failure> {
+        let next = String::new;
+        vec![
+            Failure::SignInFirst { next: next() },
+            Failure::ChangeFirst { next: next() },
+            Failure::NotFound,
+            Failure::NotAllowed,
+            Failure::TooLarge,
+            Failure::Malformed,
+            Failure::ForeignOrigin,
+            Failure::StaleForm,
+            Failure::NoKey,
+            Failure::NoPayer,
+            Failure::WeChatState,
+            Failure::WeChatRefused,
+            Failure::WeChatSilent,
+            Failure::Deadline,
+            Failure::Internal,
+        ]
+    }
+
+    #[test]
+    fn every_failure_says_what_happened_where_the_money_is_and_what_to_do() {
+        for failure in own() {
+            let told = failure.told();
+            for language in [Language::Chinese, Language::English] {
+                let texts = [
+                    language.t(format!("failure-title-{}", told.slug)).to_string(),
+                    failure.sentence(language, told.slug),
+                    language.t(told.money.key()).to_string(),
+                    language.t(told.way.1).to_string(),
+                ];
+                assert!(texts.iter().all(|text| !text.starts_with("failure-")), "{failure:?}: {texts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn words_of_the_rules_keep_their_code_and_both_sentences() {
+        let amount = ledger::Fen::new(100);
+        let refusals = [
+            (OpenRefusal::Text(ledger::AmountText::Empty), 422),
+            (OpenRefusal::TooLittle(amount), 422),
+            (OpenRefusal::AccountClosed, 422),
+            (OpenRefusal::NoCard, 422),
+            (OpenRefusal::Card(card::Refusal::State(card::State::Lost)), 422),
+            (OpenRefusal::ApprovalRequired(amount), 422),
+            (OpenRefusal::PerOrder(amount), 422),
+            (OpenRefusal::Daily { left: amount }, 422),
+            (OpenRefusal::BalanceCap { room: amount }, 422),
+            (OpenRefusal::NumberTaken, 503),
+        ];
+        let faults = [
+            (Fault::Busy, 503),
+            (Fault::Full, 503),
+            (Fault::Stopping, 503),
+            (Fault::Poison("a bug".to_owned()), 500),
+        ];
+        let rules = refusals.iter().map(|(refusal, status)| (refusal.words(), *status));
+        let server = faults.iter().map(|(fault, status)| (fault_words(fault), *status));
+        for (words, status) in rules.chain(server) {
+            let failure = Failure::from(words.clone());
+            let told = failure.told();
+            assert_eq!((told.code, told.status.as_u16()), (words.code, status));
+            assert_eq!(failure.sentence(Language::Chinese, told.slug), words.zh);
+            assert_eq!(failure.sentence(Language::English, told.slug), words.en);
+            let safe = matches!(told.money, Money::Safe);
+            assert_eq!(safe, words.code == "STOPPING", "only a stopping server leaves it open whether it was done");
+        }
+    }
 
     #[test]
     fn t16_only_our_own_pages_may_change_anything() {

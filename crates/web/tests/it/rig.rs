@@ -1,7 +1,8 @@
 //! A school behind the real router: the real teller on a thread of its own, the book in memory, real secrets and card keys,
 //! a clock set by hand, and a payment provider that says what a test tells it to.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::future::ready;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -9,18 +10,19 @@ use axum::Router;
 use flows::nonces::Nonces;
 use flows::people::{find_by_number, import};
 use flows::ports::{
-    Bridge, ChannelError, Clock, NoticeFault, Payment, PrepayWish, RawNotice, Trade, Waiting, WeChat,
+    Bridge, ChannelError, Clock, ListAsk, Listed, NoticeFault, Payment, PrepayWish, RawNotice, Reader, Trade, Waiting,
+    WeChat,
 };
 use flows::rows::Campus;
 use flows::top_up::NoticeOutcome;
 use flows::{School, card_issue, top_up};
 use keys::{CardMasterKeys, Keyring, SoftSecrets, SystemEntropy};
-use ledger::{Fen, Id, Micros, SchoolId};
+use ledger::{Fen, Id, JournalRow, Micros, SchoolId};
 use rules::calendar::CampusDay;
 use rules::ids::{CardNo, OrderNo, PersonId};
 use rules::roster::{Cell, Entry, RawRow, check};
-use store::memory::MemoryDisk;
-use teller::{Door, Engine, IdSource, Limits, Schema};
+use store::memory::{MemoryDisk, MemoryReader};
+use teller::{Door, Engine, IdSource, Limits, RawKey, Schema, StoreError};
 use web::{Web, WebConfig, router};
 
 use crate::hand::Hand;
@@ -40,7 +42,8 @@ pub struct Rig {
     pub provider: Arc<Provider>,
     pub app: Router,
     /// The card of [`Rig::holder`] and the terminals it is held to.
-    pub hand: Mutex<Hand>,
+    pub hand: tokio::sync::Mutex<Hand>,
+    reader: Arc<Windows>,
     clock: Arc<HandClock>,
     teller: Option<JoinHandle<()>>,
 }
@@ -61,11 +64,12 @@ impl Rig {
         let store = disk.open().expect("one writer");
         let mut engine =
             Engine::start(id, store, Box::new(Counting(0)), Limits::default()).expect("an empty book adds up");
+        let reader = Arc::new(Windows { reader: disk.reader(), shut: AtomicBool::new(false) });
         let school = School {
             id,
             door: Door::new(1000),
             balances: engine.balances(),
-            reader: Arc::new(disk.reader()),
+            reader: reader.clone(),
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
             secrets: Arc::new(SoftSecrets::new(&keyring).expect("threads")),
@@ -90,7 +94,13 @@ impl Rig {
         };
         change(&mut config);
         let app = router(Web::new(school.clone(), config));
-        Rig { hand: Mutex::new(Hand::new(&keyring)), school, provider, app, clock, teller: Some(teller) }
+        let hand = tokio::sync::Mutex::new(Hand::new(&keyring));
+        Rig { hand, school, provider, app, reader, clock, teller: Some(teller) }
+    }
+
+    /// From now on the database answers nobody.
+    pub fn break_reading(&self) {
+        self.reader.shut.store(true, Ordering::SeqCst);
     }
 
     /// The clock goes on by so many seconds.
@@ -157,6 +167,33 @@ fn entry(number: &str, name: &str, passport: &str) -> Entry {
         remark: Cell::Empty,
     };
     check(&[row], CampusDay(20_261_123)).remove(0).expect("a right row")
+}
+
+/// Committed rows, as long as the database answers.
+struct Windows {
+    reader: MemoryReader,
+    shut: AtomicBool,
+}
+
+impl Windows {
+    fn shut<T: Send + 'static>(&self) -> Option<Waiting<'static, Result<T, StoreError>>> {
+        let fault = StoreError { what: "read", why: "the disk is gone".to_owned() };
+        self.shut.load(Ordering::SeqCst).then(|| -> Waiting<'static, _> { Box::pin(ready(Err(fault))) })
+    }
+}
+
+impl Reader for Windows {
+    fn rows(&self, keys: Vec<RawKey>) -> Waiting<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        self.shut().unwrap_or_else(|| self.reader.rows(keys))
+    }
+
+    fn list(&self, ask: ListAsk) -> Waiting<'_, Result<Vec<Listed>, StoreError>> {
+        self.shut().unwrap_or_else(|| self.reader.list(ask))
+    }
+
+    fn journal(&self, seqs: Vec<u64>) -> Waiting<'_, Result<Vec<JournalRow>, StoreError>> {
+        self.shut().unwrap_or_else(|| self.reader.journal(seqs))
+    }
 }
 
 struct HandClock(AtomicI64);

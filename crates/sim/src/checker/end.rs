@@ -1,0 +1,33 @@
+//! What must hold when everything has been calm for long enough.
+
+use ledger::{Account, AccountKey};
+
+use super::{Checker, Sum};
+use crate::notes::Who;
+
+impl Checker {
+    /// The end of the calm phase: everything must have converged (L1, L3, L4, I5).
+    pub(crate) fn converged(&mut self) {
+        self.payments.converged(&mut self.findings);
+        self.loads.converged(&self.book, &self.people, &mut self.findings);
+        self.sales.converged(&self.people, &mut self.findings);
+    }
+
+    /// The accounts that an engine has are those of the checker's own book (I7).
+    pub(crate) fn same_accounts<'a>(&mut self, accounts: impl Iterator<Item = (&'a AccountKey, &'a Account)>) {
+        let mut seen = 0;
+        for (key, account) in accounts {
+            let own = self.book.held(key.code.0, key.owner);
+            let [credits, debits] = [account.credits_posted, account.debits_posted].map(|sum| Sum::from(sum.get()));
+            let [coming, leaving] = [account.credits_pending, account.debits_pending].map(|sum| Sum::from(sum.get()));
+            let theirs = (credits - debits, leaving, coming);
+            let own = (own.posted, own.leaving, own.coming);
+            self.findings.demand(theirs == own, "I7", Who::NOBODY, || {
+                format!("the engine has {theirs:?} on {key:?}, the journal says {own:?}")
+            });
+            seen += 1;
+        }
+        let own = self.book.accounts().count();
+        self.findings.demand(seen == own, "I7", Who::NOBODY, || format!("the engine has {seen} accounts, the journal {own}"));
+    }
+}

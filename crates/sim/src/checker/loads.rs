@@ -1,0 +1,162 @@
+//! Loads: the book never says that a card took what it did not take, or did not take what it took.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledger::JournalRow;
+use rules::load::{Attempt, Source, State};
+
+use super::book::{Book, code, reason};
+use super::{Findings, People, Sum};
+use crate::count::Counters;
+use crate::notes::Who;
+
+/// What a chip physically took, and what its counter was before.
+#[derive(Debug, Default)]
+struct Chip {
+    taken: Sum,
+    /// Amount by counter before.
+    loads: BTreeMap<u16, Sum>,
+    n: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Released,
+    Applied,
+    NotApplied,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    stage: Stage,
+    n: u16,
+    amount: Sum,
+}
+
+/// The truth and the book's word about loads.
+#[derive(Debug, Default)]
+pub(crate) struct Loads {
+    chips: BTreeMap<u64, Chip>,
+    booked: BTreeMap<u64, Sum>,
+    attempts: BTreeMap<(u64, u32), Known>,
+    /// Attempts of which a TAC came in.
+    confirming: BTreeSet<(u64, u32)>,
+    fresh: Vec<(u64, u32, Stage)>,
+    touched: BTreeSet<u64>,
+}
+
+impl Loads {
+    /// A chip took a load at this counter.
+    pub(crate) fn taken(&mut self, card: u64, n: u16, amount: Sum, book: &Book, people: &People, findings: &mut Findings) {
+        let chip = self.chips.entry(card).or_default();
+        let twice = chip.loads.insert(n, amount).is_some();
+        chip.taken += amount;
+        chip.n = n.wrapping_add(1);
+        findings.demand(!twice, "I3", people.who(card), || format!("card {card:x} took two loads at counter {n}"));
+        self.equation(card, book, people, findings);
+    }
+
+    /// A TAC for this attempt reached the platform.
+    pub(crate) fn confirming(&mut self, card: u64, k: u32) {
+        self.confirming.insert((card, k));
+    }
+
+    /// MAC2 of this attempt leaves the platform.
+    pub(crate) fn released(&self, card: u64, k: u32, amount: Sum, people: &People, findings: &mut Findings) {
+        let kept = self.attempts.get(&(card, k));
+        findings.demand(kept.is_some_and(|known| known.amount == amount), "I3", people.who(card), || {
+            format!("MAC2 of attempt {k} for {amount} leaves; durable is {kept:?}")
+        });
+    }
+
+    pub(super) fn attempt(&mut self, attempt: &Attempt, counters: &mut Counters) {
+        let key = (attempt.card.0, attempt.k);
+        let stage = match attempt.state {
+            State::Released => Stage::Released,
+            State::Applied { .. } => Stage::Applied,
+            State::NotApplied { .. } => Stage::NotApplied,
+        };
+        let known = Known { stage, n: attempt.session.n, amount: Sum::from(attempt.session.amount) };
+        if self.attempts.insert(key, known).is_none_or(|before| before.stage != stage) {
+            let confirmed = self.confirming.contains(&key);
+            counters.add(match stage {
+                Stage::Released => "load: released",
+                Stage::Applied if confirmed => "load: applied, proved by TAC",
+                Stage::Applied => "load: applied, proved by the counter",
+                Stage::NotApplied => "load: not applied",
+            });
+        }
+        if stage == Stage::Released {
+            let orders = attempt.items.iter().filter(|item| matches!(item.source, Source::Order(_))).count();
+            if orders > 1 {
+                counters.add("load: several orders at once");
+            }
+            if attempt.items.len() > orders {
+                counters.add("load: with a fill of the purse");
+            }
+        }
+        self.fresh.push((key.0, key.1, stage));
+        self.touched.insert(key.0);
+    }
+
+    pub(super) fn journal(&mut self, row: &JournalRow, findings: &mut Findings, people: &People) {
+        if !matches!(row.code, reason::LOAD_RELEASED | reason::LOAD_APPLIED | reason::LOAD_NOT_APPLIED) {
+            return;
+        }
+        let Ok(card) = u64::try_from(row.credit.owner) else {
+            findings.add("I3", Who::NOBODY, || format!("row {} loads {:?}, which is no card", row.seq, row.credit));
+            return;
+        };
+        if row.code == reason::LOAD_APPLIED {
+            *self.booked.entry(card).or_default() += Sum::from(row.amount.get());
+        }
+        findings.demand(people.holder_of_card(card).is_some(), "I3", Who::NOBODY, || format!("card {card:x} is nobody's"));
+        self.touched.insert(card);
+    }
+
+    pub(super) fn settle(&mut self, book: &Book, people: &People, findings: &mut Findings, _: &mut Counters) {
+        for (card, k, stage) in std::mem::take(&mut self.fresh) {
+            let Some(known) = self.attempts.get(&(card, k)) else { continue };
+            let took = self.chips.get(&card).and_then(|chip| chip.loads.get(&known.n)).copied();
+            let true_word = match stage {
+                Stage::Released => true,
+                Stage::Applied => took == Some(known.amount),
+                Stage::NotApplied => took.is_none(),
+            };
+            findings.demand(true_word, "I3", people.who(card), || {
+                format!("attempt {k} of card {card:x} is {stage:?} in the book, {known:?}; at that counter the chip took {took:?}")
+            });
+        }
+        for card in std::mem::take(&mut self.touched) {
+            self.equation(card, book, people, findings);
+            let open = book.on_their_way().filter(|(to, _)| *to == u128::from(card)).count();
+            findings.demand(open <= 1, "I3", people.who(card), || format!("{open} loads are on their way to card {card:x}"));
+        }
+    }
+
+    /// What the chip took is what the book has, or more by exactly the load on its way.
+    fn equation(&self, card: u64, book: &Book, people: &People, findings: &mut Findings) {
+        let taken = self.chips.get(&card).map_or(0, |chip| chip.taken);
+        let booked = self.booked.get(&card).copied().unwrap_or(0);
+        let coming = book.held(code::ON_CARD, u128::from(card)).coming;
+        let more = taken - booked;
+        findings.demand(more == 0 || more == coming, "I3", people.who(card), || {
+            format!("card {card:x} took {taken}, the book has {booked} and {coming} on its way")
+        });
+    }
+
+    /// Everything is calm: no load is on its way and nothing waits.
+    pub(super) fn converged(&self, book: &Book, people: &People, findings: &mut Findings) {
+        for ((card, k), known) in &self.attempts {
+            findings.demand(known.stage != Stage::Released, "L3", people.who(*card), || {
+                format!("attempt {k} of card {card:x} is not settled: {known:?}")
+            });
+        }
+        for holder in 0..people.count() {
+            let waiting = book.held(code::AWAITING_TAP, people.person(holder));
+            findings.demand((waiting.posted, waiting.leaving) == (0, 0), "L3", Who::holder(holder), || {
+                format!("after two calm taps {} still wait for the card, {} of them on their way", waiting.posted, waiting.leaving)
+            });
+        }
+    }
+}

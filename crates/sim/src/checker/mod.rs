@@ -1,0 +1,195 @@
+//! The independent checker. It knows what cards, provider and terminals physically did, keeps its own book from the rows
+//! that became durable, with its own money, and says at once what cannot be true. It shares no rule and no arithmetic with
+//! the product: of the product it reads the rows alone.
+//!
+//! | file | invariants |
+//! |---|---|
+//! | `book.rs` | I1 conservation, I4 nothing negative, which accounts a reason may move money between (I10) |
+//! | `payments.rs` | I2 provider, I9 limits, ACK of notices |
+//! | `loads.rs` | I3 purse, ACK of released loads |
+//! | `sales.rs` | I3 and I8 of debits, I5 once, ACK of records |
+//! | `end.rs` | L1, L3, L4 at the end of the calm phase, I7 replay |
+
+pub(crate) mod book;
+mod end;
+mod loads;
+mod payments;
+mod sales;
+
+use std::collections::BTreeMap;
+
+use flows::rows::Row;
+use rules::card::State as CardState;
+use rules::case::Kind as CaseKind;
+
+use crate::count::Counters;
+use crate::kept::{self, Kept};
+use crate::notes::Who;
+use book::Book;
+use loads::Loads;
+use payments::Payments;
+pub(crate) use payments::{Capture, Charge};
+use sales::Sales;
+pub(crate) use sales::Debit;
+
+/// The checker's money: fen, wide enough never to wrap.
+pub(crate) type Sum = i128;
+
+/// Something that cannot be true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// Name of the invariant.
+    pub(crate) invariant: &'static str,
+    pub(crate) who: Who,
+    /// Both sides, with their numbers.
+    pub(crate) text: String,
+}
+
+/// What is found, and what was found first.
+#[derive(Debug, Default)]
+pub(crate) struct Findings(Option<Failure>);
+
+impl Findings {
+    pub(crate) fn add(&mut self, invariant: &'static str, who: Who, text: impl FnOnce() -> String) {
+        if self.0.is_none() {
+            self.0 = Some(Failure { invariant, who, text: text() });
+        }
+    }
+
+    /// Adds it unless `holds`.
+    pub(crate) fn demand(&mut self, holds: bool, invariant: &'static str, who: Who, text: impl FnOnce() -> String) {
+        if !holds {
+            self.add(invariant, who, text);
+        }
+    }
+}
+
+/// The checker.
+#[derive(Debug, Default)]
+pub(crate) struct Checker {
+    pub(crate) findings: Findings,
+    pub(crate) book: Book,
+    pub(crate) people: People,
+    pub(crate) payments: Payments,
+    pub(crate) loads: Loads,
+    pub(crate) sales: Sales,
+    /// A terminal was taken over: some cases have a cause now.
+    pub(crate) rogue: Option<u128>,
+}
+
+/// Who holds which account and which card; the world's numbers of them.
+#[derive(Debug, Default)]
+pub(crate) struct People {
+    by_id: BTreeMap<u128, usize>,
+    by_card: BTreeMap<u64, usize>,
+    ids: Vec<u128>,
+    cards: Vec<u64>,
+}
+
+impl People {
+    pub(crate) fn holder_of_card(&self, card: u64) -> Option<usize> {
+        self.by_card.get(&card).copied()
+    }
+
+    pub(crate) fn holder(&self, person: u128) -> Option<usize> {
+        self.by_id.get(&person).copied()
+    }
+
+    pub(crate) fn person(&self, holder: usize) -> u128 {
+        self.ids.get(holder).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn card(&self, holder: usize) -> u64 {
+        self.cards.get(holder).copied().unwrap_or_default()
+    }
+
+    fn who(&self, card: u64) -> Who {
+        self.holder_of_card(card).map_or(Who::NOBODY, Who::holder)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.ids.len()
+    }
+}
+
+impl Checker {
+    /// A holder and the card in his pocket.
+    pub(crate) fn holder(&mut self, person: u128, card: u64) {
+        let number = self.people.ids.len();
+        self.people.by_id.insert(person, number);
+        self.people.by_card.insert(card, number);
+        self.people.ids.push(person);
+        self.people.cards.push(card);
+    }
+
+    /// What was found first.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.findings.0.as_ref()
+    }
+
+    /// A batch became durable.
+    pub(crate) fn kept(&mut self, kept: &Kept, counters: &mut Counters) {
+        for (key, body) in &kept.rows {
+            let Some(body) = body else { continue };
+            let Some(row) = kept::row(body) else {
+                let table = key.table;
+                self.findings.add("BROKEN", Who::NOBODY, || format!("a row of {table} that was kept does not decode"));
+                return;
+            };
+            self.row(&key.key, &row, counters);
+        }
+        for row in &kept.journal {
+            self.book.take(row, &self.people, &mut self.findings);
+            self.payments.journal(row, &self.book, &self.people, &mut self.findings, counters);
+            self.loads.journal(row, &mut self.findings, &self.people);
+            self.sales.journal(row, &self.book, &self.people, &mut self.findings, counters);
+        }
+        self.payments.settle(&self.book, &self.people, &mut self.findings);
+        self.loads.settle(&self.book, &self.people, &mut self.findings, counters);
+        self.sales.settle(counters);
+    }
+
+    fn row(&mut self, key: &[u8], row: &Row, counters: &mut Counters) {
+        match row {
+            Row::Order(order) => self.payments.order(order, &self.people, &mut self.findings, counters),
+            Row::Form(note) => self.payments.form(key, note.made.get(), &self.people),
+            Row::Payment(note) => self.payments.payment(key, note),
+            Row::Attempt(attempt) => self.loads.attempt(attempt, counters),
+            Row::Sale(sale) => self.sales.sale(sale),
+            Row::Record(_) => self.sales.record_kept(key),
+            Row::Card(card) => {
+                let who = self.people.who(card.no.0);
+                let state = card.state;
+                self.findings.demand(state == CardState::Active, "I8", who, || {
+                    format!("the card of an honest holder was stopped: it is {state:?}")
+                });
+                self.sales.open_sales(card.no.0, card.unconfirmed.iter().map(|id| id.get()).collect());
+            }
+            Row::Case(case) => self.case(case.kind, &case.detail, case.id.0.get(), counters),
+            _ => {}
+        }
+    }
+
+    /// Every case has a cause. That of a payment is looked for when the payment is settled.
+    fn case(&mut self, kind: CaseKind, detail: &str, id: u128, counters: &mut Counters) {
+        let (counter, allowed) = match kind {
+            CaseKind::PaymentUnknownOrder => ("case: payment of unknown order", true),
+            CaseKind::PaymentMismatch => ("case: payment mismatch", true),
+            CaseKind::PaymentTwice => ("case: payment twice", true),
+            CaseKind::LoadTacWrong => ("case: load TAC wrong", self.rogue.is_some()),
+            CaseKind::SaleTacWrong => ("case: sale TAC wrong", self.rogue.is_some()),
+            CaseKind::TerminalQuarantined => ("case: terminal quarantined", self.rogue.is_some()),
+            CaseKind::PaymentAccountClosed
+            | CaseKind::CardRolledBack
+            | CaseKind::CardAhead
+            | CaseKind::PurseAhead
+            | CaseKind::SaleOverspent
+            | CaseKind::SaleConflict
+            | CaseKind::SaleUnknownCard
+            | CaseKind::SaleAfterReversal => ("case: without a cause", false),
+        };
+        counters.add(counter);
+        self.payments.case(id);
+        self.findings.demand(allowed, "I8", Who::NOBODY, || format!("a case {kind:?} has no cause: {detail}"));
+    }
+}

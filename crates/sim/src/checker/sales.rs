@@ -1,0 +1,316 @@
+//! Sales: each lunch is paid once or not at all, every debit of a purse comes into the book, and nothing is charged that no
+//! card and no account paid.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledger::JournalRow;
+use rules::purchase::{Sale, State};
+
+use super::book::{Book, code, reason};
+use super::{Findings, People, Sum};
+use crate::count::Counters;
+use crate::notes::Who;
+
+/// Enrolment and number of a record.
+pub(crate) type RecordName = (u128, u64);
+
+/// A debit that a chip physically made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Debit {
+    pub(crate) card: u64,
+    /// Counter M before.
+    pub(crate) m: u16,
+    pub(crate) amount: Sum,
+    pub(crate) terminal: [u8; 6],
+}
+
+/// How a sale at a till ended for the people there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Paid,
+    NotPaid,
+    /// "Recorded as not proved: do not charge it again."
+    Unproved,
+}
+
+/// A lunch: one amount that a clerk entered for one holder.
+#[derive(Clone, Debug)]
+struct Lunch {
+    till: usize,
+    holder: usize,
+    amount: Sum,
+    asked: Vec<RecordName>,
+    debits: Vec<(u64, u16)>,
+    end: Option<End>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    asked_by: RecordName,
+    card: u64,
+    amount: Sum,
+    debit: Option<(u16, [u8; 6])>,
+    unconfirmed: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Charge {
+    sale: u128,
+    amount: Sum,
+    reversed: bool,
+}
+
+/// The truth and the book's word about sales.
+#[derive(Debug, Default)]
+pub(crate) struct Sales {
+    lunches: Vec<Lunch>,
+    /// What a terminal asked, by its record: for which lunch, card and amount.
+    asked: BTreeMap<RecordName, (usize, u64, Sum)>,
+    closed_paid: BTreeSet<RecordName>,
+    debits: BTreeMap<(u64, u16), (Debit, bool)>,
+    sales: BTreeMap<u128, Known>,
+    charges: BTreeMap<RecordName, Charge>,
+    records: BTreeSet<RecordName>,
+    answers: BTreeMap<RecordName, (Vec<u8>, Vec<u8>)>,
+    open: BTreeMap<u64, Vec<u128>>,
+    settled: Vec<&'static str>,
+}
+
+impl Sales {
+    /// A clerk enters an amount for a holder; gives the number of the lunch.
+    pub(crate) fn entered(&mut self, till: usize, holder: usize, amount: Sum) -> usize {
+        self.lunches.push(Lunch { till, holder, amount, asked: Vec::new(), debits: Vec::new(), end: None });
+        self.lunches.len() - 1
+    }
+
+    /// A terminal asks whether a lunch may be paid.
+    pub(crate) fn asks(&mut self, name: RecordName, lunch: Option<usize>, card: u64, amount: Sum, findings: &mut Findings) {
+        let Some((number, at)) = lunch.and_then(|number| Some((number, self.lunches.get_mut(number)?))) else {
+            findings.add("I5", Who::NOBODY, || format!("record {name:?} asks for {amount} and no clerk entered a sale"));
+            return;
+        };
+        let who = Who::both(Some(at.holder), at.till);
+        findings.demand(at.amount == amount && at.end.is_none(), "I5", who, || {
+            format!("record {name:?} asks for {amount}; the lunch is {at:?}")
+        });
+        at.asked.push(name);
+        self.asked.insert(name, (number, card, amount));
+    }
+
+    /// The answer "paid" is durable at the terminal.
+    pub(crate) fn closed(&mut self, name: RecordName, paid: bool) {
+        if paid {
+            self.closed_paid.insert(name);
+        }
+    }
+
+    /// Whether the newest request of this lunch stands as paid at its terminal.
+    pub(crate) fn stands_paid(&self, lunch: usize) -> bool {
+        let newest = self.lunches.get(lunch).and_then(|lunch| lunch.asked.last());
+        newest.is_some_and(|name| self.closed_paid.contains(name))
+    }
+
+    /// A chip was debited at a till where this lunch is being paid.
+    pub(crate) fn debited(&mut self, debit: Debit, lunch: Option<usize>, who: Who, findings: &mut Findings) {
+        self.debits.insert((debit.card, debit.m), (debit, false));
+        let charged = lunch.is_some_and(|lunch| self.charged(lunch) > 0);
+        let Some(lunch) = lunch.and_then(|lunch| self.lunches.get_mut(lunch)) else {
+            findings.add("I5", who, || format!("{debit:?} was made and no clerk entered a sale"));
+            return;
+        };
+        lunch.debits.push((debit.card, debit.m));
+        let once = lunch.debits.len() == 1 && !charged && lunch.end.is_none() && lunch.amount == debit.amount;
+        findings.demand(once, "I5", who, || format!("{debit:?}, charged to the account: {charged}, lunch {lunch:?}"));
+    }
+
+    fn charged(&self, lunch: usize) -> usize {
+        let asked = self.lunches.get(lunch).map(|lunch| lunch.asked.as_slice()).unwrap_or_default();
+        asked.iter().filter(|name| self.charges.get(name).is_some_and(|charge| !charge.reversed)).count()
+    }
+
+    /// The display says that a lunch is paid.
+    pub(crate) fn shown_paid(&mut self, lunch: usize, amount: Sum, by_account: bool, findings: &mut Findings) {
+        let charged = self.charged(lunch);
+        let Some(lunch) = self.lunches.get_mut(lunch) else { return };
+        let who = Who::both(Some(lunch.holder), lunch.till);
+        let sources = if by_account { (1, 0) } else { (0, 1) };
+        let true_word = (charged, lunch.debits.len()) == sources && amount == lunch.amount;
+        findings.demand(true_word, "ACK", who, || {
+            let from = if by_account { "account" } else { "purse" };
+            format!("the display says that {amount} are paid from the {from}; charges {charged}, lunch {lunch:?}")
+        });
+        lunch.end = Some(End::Paid);
+    }
+
+    /// A lunch ended in another way. One that ended stays as it is.
+    pub(crate) fn ended(&mut self, lunch: usize, end: End) {
+        if let Some(lunch) = self.lunches.get_mut(lunch) {
+            lunch.end = lunch.end.or(Some(end));
+        }
+    }
+
+    /// The platform answers a record of an honest terminal.
+    pub(crate) fn answered(&mut self, name: RecordName, record: Vec<u8>, answer: Vec<u8>, who: Who, findings: &mut Findings) -> bool {
+        findings.demand(self.records.contains(&name), "ACK", who, || format!("record {name:?} was answered and is not kept"));
+        let Some((before, said)) = self.answers.get(&name) else {
+            self.answers.insert(name, (record, answer));
+            return false;
+        };
+        findings.demand((before, said) == (&record, &answer), "I5", who, || {
+            let [before, said, record, answer] = [before, said, &record, &answer].map(|bytes| words(bytes));
+            format!("record {name:?} {record} was answered {answer}, before: {before} and {said}")
+        });
+        true
+    }
+
+    /// The platform says that it has every record up to here.
+    pub(crate) fn acknowledged(&self, enrolment: u128, through: u64, who: Who, findings: &mut Findings) {
+        let missing = (1..=through).find(|seq| !self.records.contains(&(enrolment, *seq)));
+        findings.demand(missing.is_none(), "L4", who, || {
+            format!("records up to {through} are acknowledged and {missing:?} is not kept")
+        });
+    }
+
+    pub(super) fn record_kept(&mut self, key: &[u8]) {
+        let Some((enrolment, seq)) = key.split_first_chunk::<16>() else { return };
+        let Ok(seq) = seq.try_into().map(u64::from_be_bytes) else { return };
+        self.records.insert((u128::from_be_bytes(*enrolment), seq));
+    }
+
+    pub(super) fn open_sales(&mut self, card: u64, sales: Vec<u128>) {
+        self.open.insert(card, sales);
+    }
+
+    pub(super) fn sale(&mut self, sale: &Sale) {
+        let known = Known {
+            asked_by: (sale.asked_by.0.0.get(), sale.asked_by.1),
+            card: sale.card.0,
+            amount: Sum::from(sale.amount.get()),
+            debit: sale.debit.map(|debit| (debit.m, debit.terminal)),
+            unconfirmed: sale.state == State::Unconfirmed,
+        };
+        let before = self.sales.insert(sale.id.get(), known).is_some_and(|before| before.unconfirmed);
+        match (before, sale.state) {
+            (false, State::Unconfirmed) => self.settled.push("sale: unconfirmed"),
+            (true, State::NotDebited) => self.settled.push("sale: torn, not debited"),
+            (true, State::FromPurse) => self.settled.push("sale: torn, proved later"),
+            _ => {}
+        }
+    }
+
+    pub(super) fn settle(&mut self, counters: &mut Counters) {
+        for name in std::mem::take(&mut self.settled) {
+            counters.add(name);
+        }
+    }
+
+    pub(super) fn journal(
+        &mut self,
+        row: &JournalRow,
+        book: &Book,
+        people: &People,
+        findings: &mut Findings,
+        counters: &mut Counters,
+    ) {
+        let (sale, amount) = (row.reference.get(), Sum::from(row.amount.get()));
+        let counter = match row.code {
+            reason::SALE_FROM_ACCOUNT => "sale: from the account",
+            reason::SALE_REVERSED => "sale: reversed",
+            reason::SALE_FROM_PURSE => "sale: from the purse",
+            reason::SALE_FROM_UNPROVED => "sale: out of a load not yet proved",
+            _ => return,
+        };
+        counters.add(counter);
+        let Some(known) = self.sales.get(&sale).cloned() else {
+            findings.add("I5", Who::NOBODY, || format!("row {} charges {amount} for no sale", row.seq));
+            return;
+        };
+        let who = people.who(known.card);
+        match row.code {
+            reason::SALE_FROM_ACCOUNT => self.charge(row, &known, who, people, findings),
+            reason::SALE_REVERSED => {
+                let paid = self.closed_paid.contains(&known.asked_by);
+                let charge = self.charges.get_mut(&known.asked_by);
+                let fits = charge.as_ref().is_some_and(|charge| !charge.reversed && charge.amount == amount) && !paid;
+                findings.demand(fits, "I5", who, || {
+                    format!("row {} gives {amount} back for {known:?}; charged {charge:?}, paid at the till: {paid}", row.seq)
+                });
+                if let Some(charge) = charge {
+                    charge.reversed = true;
+                }
+            }
+            _ => self.purse(row, &known, book, who, findings),
+        }
+    }
+
+    fn charge(&mut self, row: &JournalRow, known: &Known, who: Who, people: &People, findings: &mut Findings) {
+        let (sale, amount) = (row.reference.get(), Sum::from(row.amount.get()));
+        let asked = self.asked.get(&known.asked_by);
+        let wanted = asked.is_some_and(|(_, card, wanted)| (*card, *wanted) == (known.card, amount));
+        let own = people.holder(row.debit.owner) == people.holder_of_card(known.card);
+        findings.demand(wanted && own, "I5", who, || {
+            format!("row {} charges {amount} for {known:?}; its terminal asked {asked:?}", row.seq)
+        });
+        let charge = Charge { sale, amount, reversed: false };
+        if let Some(before) = self.charges.insert(known.asked_by, charge) {
+            findings.add("I5", who, || format!("row {} charges {:?} again: {before:?}", row.seq, known.asked_by));
+        }
+    }
+
+    /// A purse sale comes into the book: a chip must have made that debit, and the card must have had the money.
+    fn purse(&mut self, row: &JournalRow, known: &Known, book: &Book, who: Who, findings: &mut Findings) {
+        let amount = Sum::from(row.amount.get());
+        let made = known.debit.and_then(|(m, terminal)| {
+            let (debit, posted) = self.debits.get_mut(&(known.card, m))?;
+            Some((debit, posted, terminal))
+        });
+        match made {
+            Some((debit, posted, terminal)) => {
+                let first = !*posted;
+                *posted = true;
+                let same = (debit.amount, debit.terminal) == (amount, terminal);
+                findings.demand(first && same, "I3", who, || {
+                    format!("row {} takes {amount} for {known:?}; the chip made {debit:?}, posted before: {}", row.seq, !first)
+                });
+            }
+            None => findings.add("I3", who, || format!("row {} takes {amount} for {known:?}; no chip made it", row.seq)),
+        }
+        let card = u128::from(known.card);
+        let (on_card, suspense) = (book.held(code::ON_CARD, card), book.held(code::SUSPENSE_CARD, card));
+        let covered = on_card.posted + on_card.coming + suspense.posted;
+        findings.demand(covered >= 0, "I8", who, || {
+            format!("row {} takes {amount}, {} more than the card can have had", row.seq, -covered)
+        });
+    }
+
+    /// Everything is calm: every debit is in the book and every lunch was paid as often as the people there believe.
+    pub(super) fn converged(&self, people: &People, findings: &mut Findings) {
+        for (debit, posted) in self.debits.values() {
+            findings.demand(*posted, "L4", people.who(debit.card), || format!("{debit:?} was made and is not in the book"));
+        }
+        for (card, open) in &self.open {
+            findings.demand(open.is_empty(), "L4", people.who(*card), || {
+                format!("sales {open:x?} of card {card:x} are still not proved")
+            });
+        }
+        for (number, lunch) in self.lunches.iter().enumerate() {
+            let (charged, debited) = (self.charged(number), lunch.debits.len());
+            let right = match lunch.end {
+                Some(End::Paid) => charged + debited == 1,
+                Some(End::NotPaid) => charged + debited == 0,
+                Some(End::Unproved) => charged == 0 && debited <= 1,
+                None => false,
+            };
+            findings.demand(right, "I5", Who::both(Some(lunch.holder), lunch.till), || {
+                let sales: Vec<_> = lunch.asked.iter().filter_map(|name| self.charges.get(name)).collect();
+                format!("charged {charged} times and debited {debited} times: {lunch:?}, {sales:?}")
+            });
+        }
+    }
+}
+
+fn words(bytes: &[u8]) -> String {
+    let record = link::decode::<link::Record>(bytes).map(|record| format!("{record:?}"));
+    let answer = link::decode::<link::Answer>(bytes).map(|answer| format!("{answer:?}"));
+    record.or(answer).unwrap_or_else(|_| format!("{bytes:02x?}"))
+}

@@ -1,0 +1,129 @@
+//! How often every fault and every outcome happened: a run that met nothing proves nothing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Counters by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters(BTreeMap<&'static str, u64>);
+
+/// What must have happened at least once in a range of seeds.
+pub(crate) const DEMANDED: &[&str] = &[
+    "card: torn, answer cut",
+    "card: torn, applied but no answer",
+    "card: torn, before it got the command",
+    "card: torn, received but not applied",
+    "card: pulled between commands",
+    "case: payment mismatch",
+    "case: payment twice",
+    "case: payment of unknown order",
+    "case: load TAC wrong",
+    "case: sale TAC wrong",
+    "case: terminal quarantined",
+    "load: applied, proved by TAC",
+    "load: applied, proved by the counter",
+    "load: not applied",
+    "load: several orders at once",
+    "load: with a fill of the purse",
+    "network: corrupted",
+    "network: connection cut",
+    "network: dropped",
+    "network: duplicated",
+    "network: hours late",
+    "network: overtaken",
+    "network: slow",
+    "notice: after its order was closed",
+    "notice: doubled",
+    "notice: late",
+    "notice: never sent",
+    "notice: refused as foreign",
+    "notice: refused as malformed",
+    "notice: refused as stale",
+    "notice: refused for its key",
+    "notice: refused for its signature",
+    "notice: sent again by the provider",
+    "order: closed by the provider for us",
+    "order: credited",
+    "order: expired here",
+    "order: late payment",
+    "order: limit refused at the exact boundary",
+    "order: limit taken at the exact boundary",
+    "order: never told to the provider",
+    "order: same form twice, same order",
+    "page: says paid without a payment",
+    "provider: bank took hours",
+    "provider: close refused",
+    "provider: create made, answer lost",
+    "provider: create not made",
+    "provider: creation refused for good",
+    "provider: dark",
+    "provider: charged twice",
+    "provider: charged another amount",
+    "provider: charged another currency",
+    "provider: stale query",
+    "provider: stranger's payment",
+    "record: answered again",
+    "record: reversed before it arrived",
+    "rogue: forged sale",
+    "rogue: forged tap",
+    "rogue: number used twice",
+    "sale: from the account",
+    "sale: from the purse",
+    "sale: out of a load not yet proved",
+    "sale: not enough money",
+    "sale: reversed",
+    "sale: torn, not debited",
+    "sale: torn, proved later",
+    "sale: unconfirmed",
+    "server: commit constraint",
+    "server: crash after commit",
+    "server: crash at any moment",
+    "server: crash before commit",
+    "server: crash before reply",
+    "server: disk full",
+    "server: restarted",
+    "tap: alone",
+    "terminal: clock off by more than an hour",
+    "terminal: power cut",
+    "terminal: power cut with unwritten lines",
+    "terminal: slow disk",
+    "terminal: torn line",
+];
+
+impl Counters {
+    /// One more.
+    pub(crate) fn add(&mut self, name: &'static str) {
+        self.add_many(name, 1);
+    }
+
+    /// So many more.
+    pub(crate) fn add_many(&mut self, name: &'static str, count: u64) {
+        *self.0.entry(name).or_default() += count;
+    }
+
+    /// How often.
+    pub fn of(&self, name: &str) -> u64 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+
+    /// Adds another run's.
+    pub fn merge(&mut self, other: &Counters) {
+        for (name, count) in &other.0 {
+            self.add_many(name, *count);
+        }
+    }
+
+    /// What should have happened and did not.
+    pub fn missing(&self) -> Vec<&'static str> {
+        DEMANDED.iter().copied().filter(|name| self.of(name) == 0).collect()
+    }
+}
+
+impl fmt::Display for Counters {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, count) in &self.0 {
+            writeln!(out, "{count:>12}  {name}")?;
+        }
+        Ok(())
+    }
+}

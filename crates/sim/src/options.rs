@@ -1,0 +1,211 @@
+//! What a seed draws before its run: how large the world is, which faults are on, and how strong (swarm testing: a run with
+//! few kinds of faults reaches depths that a run with all of them does not).
+
+use std::fmt;
+
+use crate::rng::Rng;
+
+/// Where WeChat money goes in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// Waits for the card (the default of the product).
+    Tap,
+    /// Spendable on line at once.
+    Instant,
+    /// The school changes its mind now and then.
+    Mixed,
+}
+
+/// The world of one seed.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) days: u32,
+    pub(crate) holders: usize,
+    pub(crate) tills: usize,
+    pub(crate) arrival: Arrival,
+    /// A purchase module keeps its own count through a power cut; else it continues above the journal.
+    pub(crate) hardware_modules: bool,
+    pub(crate) faults: Faults,
+}
+
+/// Strength of every fault, out of a thousand where nothing else is said; 0 is off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Faults {
+    /// Network: a message never arrives; a connection hangs from there on.
+    pub(crate) drop: u32,
+    /// A message arrives twice.
+    pub(crate) duplicate: u32,
+    /// A message takes seconds.
+    pub(crate) slow: u32,
+    /// A message between servers takes minutes or hours.
+    pub(crate) very_slow: u32,
+    /// A frame arrives with other bytes.
+    pub(crate) corrupt: u32,
+    /// Mean seconds between cuts of a terminal's connection; 0 for never.
+    pub(crate) cut_seconds: u32,
+
+    /// Provider: no notice of an order ever comes.
+    pub(crate) notice_silence: u32,
+    /// A notice is sent twice at once.
+    pub(crate) notice_twice: u32,
+    /// Mean seconds between false notices of every kind; 0 for never.
+    pub(crate) forged_seconds: u32,
+    /// A creation is answered 5xx, before or after it was made.
+    pub(crate) create_error: u32,
+    /// A query or close is answered 429 or 5xx.
+    pub(crate) ask_error: u32,
+    /// A query is answered as of some seconds ago.
+    pub(crate) stale_query: u32,
+    /// A payment takes the bank minutes or hours.
+    pub(crate) slow_bank: u32,
+    /// An order is charged twice.
+    pub(crate) double_charge: u32,
+    /// Another amount is charged, or in another currency.
+    pub(crate) wrong_charge: u32,
+    /// Mean hours between payments of orders that are none of ours; 0 for never.
+    pub(crate) stranger_hours: u32,
+    /// Mean hours between times when the provider is dark; 0 for never.
+    pub(crate) dark_hours: u32,
+
+    /// Server: the process dies during a commit that is kept, or lost.
+    pub(crate) crash_at_commit: u32,
+    /// The process dies after a commit, before anybody was answered.
+    pub(crate) crash_before_reply: u32,
+    /// Mean hours between deaths at any moment; 0 for never.
+    pub(crate) crash_hours: u32,
+    /// A commit is refused for want of room.
+    pub(crate) disk_full: u32,
+    /// A commit is refused by a constraint.
+    pub(crate) constraint: u32,
+
+    /// Terminal: mean hours between power cuts; 0 for never.
+    pub(crate) power_cut_hours: u32,
+    /// The journal's disk takes seconds.
+    pub(crate) slow_disk: u32,
+    /// The clock of a terminal is off by so many hours at most.
+    pub(crate) clock_hours: u32,
+
+    /// Card: it is torn at some command of a hold.
+    pub(crate) tear: u32,
+    /// It is pulled at some moment of a hold.
+    pub(crate) pull: u32,
+    /// After a tear its holder goes to another till.
+    pub(crate) wander: u32,
+    /// After a tear its holder walks away.
+    pub(crate) walk_away: u32,
+
+    /// People: a button is pressed twice.
+    pub(crate) double_click: u32,
+    /// An order is not paid.
+    pub(crate) no_pay: u32,
+    /// An order is paid minutes later, or too late.
+    pub(crate) late_pay: u32,
+    /// The page says "paid" of what was not.
+    pub(crate) false_ok: u32,
+    /// Mean minutes between messages of a terminal that somebody took over; 0 for never.
+    pub(crate) rogue_minutes: u32,
+}
+
+impl Options {
+    /// What `seed` draws for a run of `days` days.
+    pub(crate) fn draw(seed: u64, days: u32) -> Options {
+        let mut rng = Rng::fork(seed, "options", 0);
+        let arrival = rng.pick(&[Arrival::Tap, Arrival::Instant, Arrival::Mixed]).unwrap_or(Arrival::Tap);
+        let hardware_modules = rng.chance(500);
+        Options { days, holders: 30, tills: 4, arrival, hardware_modules, faults: Faults::draw(&mut rng) }
+    }
+}
+
+impl Faults {
+    /// Everything off.
+    pub(crate) const NONE: Faults = Faults {
+        drop: 0,
+        duplicate: 0,
+        slow: 0,
+        very_slow: 0,
+        corrupt: 0,
+        cut_seconds: 0,
+        notice_silence: 0,
+        notice_twice: 0,
+        forged_seconds: 0,
+        create_error: 0,
+        ask_error: 0,
+        stale_query: 0,
+        slow_bank: 0,
+        double_charge: 0,
+        wrong_charge: 0,
+        stranger_hours: 0,
+        dark_hours: 0,
+        crash_at_commit: 0,
+        crash_before_reply: 0,
+        crash_hours: 0,
+        disk_full: 0,
+        constraint: 0,
+        power_cut_hours: 0,
+        slow_disk: 0,
+        clock_hours: 0,
+        tear: 0,
+        pull: 0,
+        wander: 0,
+        walk_away: 0,
+        double_click: 0,
+        no_pay: 0,
+        late_pay: 0,
+        false_ok: 0,
+        rogue_minutes: 0,
+    };
+
+    fn draw(rng: &mut Rng) -> Faults {
+        let mut one = |strengths: &[u32]| if rng.chance(500) { rng.pick(strengths).unwrap_or(0) } else { 0 };
+        Faults {
+            drop: one(&[2, 10, 40]),
+            duplicate: one(&[5, 30, 100]),
+            slow: one(&[5, 30, 100]),
+            very_slow: one(&[5, 30]),
+            corrupt: one(&[1, 5]),
+            cut_seconds: one(&[60, 600, 3600]),
+            notice_silence: one(&[100, 500, 1000]),
+            notice_twice: one(&[50, 300]),
+            forged_seconds: one(&[300, 1800]),
+            create_error: one(&[50, 300]),
+            ask_error: one(&[50, 300]),
+            stale_query: one(&[100, 500]),
+            slow_bank: one(&[50, 300]),
+            double_charge: one(&[20, 100]),
+            wrong_charge: one(&[20, 100]),
+            stranger_hours: one(&[4, 12]),
+            dark_hours: one(&[12, 30]),
+            crash_at_commit: one(&[2, 10, 30]),
+            crash_before_reply: one(&[2, 10, 30]),
+            crash_hours: one(&[1, 6]),
+            disk_full: one(&[2, 10]),
+            constraint: one(&[2, 10]),
+            power_cut_hours: one(&[1, 6, 24]),
+            slow_disk: one(&[20, 100]),
+            clock_hours: one(&[1, 80]),
+            tear: one(&[50, 200, 400]),
+            pull: one(&[50, 200, 400]),
+            wander: one(&[200, 600]),
+            walk_away: one(&[100, 400]),
+            double_click: one(&[100, 500]),
+            no_pay: one(&[50, 300]),
+            late_pay: one(&[50, 300]),
+            false_ok: one(&[50, 300]),
+            rogue_minutes: one(&[5, 30]),
+        }
+    }
+}
+
+impl fmt::Display for Options {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Options { days, holders, tills, arrival, hardware_modules, faults } = self;
+        write!(out, "days={days} holders={holders} tills={tills} arrival={arrival:?} hardware_modules={hardware_modules}")?;
+        // The names of the faults that are on, as they stand in the source.
+        let all = format!("{faults:?}");
+        let fields = all.trim_start_matches("Faults { ").trim_end_matches(" }").split(", ");
+        for field in fields.filter(|field| !field.ends_with(": 0")) {
+            write!(out, " {}", field.replacen(": ", "=", 1))?;
+        }
+        Ok(())
+    }
+}

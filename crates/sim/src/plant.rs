@@ -1,0 +1,84 @@
+//! Bugs that are planted on purpose, to see whether the checker finds them. None of them touches the product: they lie in
+//! the ports, in the messages, on the teller's desk or on the terminal's disk, as this world hands them to the product.
+
+pub(crate) mod hooks;
+
+/// A TAC that no card gives, for planted bugs that do without one.
+pub(crate) const NO_TAC: [u8; 4] = [0xEE, 0x0F, 0xAA, 0x71];
+
+/// How long a planted bug waits before it decides by the clock, seconds.
+pub(crate) const IMPATIENCE: i64 = 5;
+
+macro_rules! plants {
+    ($($name:ident: $what:literal => [$($found_by:literal),+];)*) => {
+        /// A bug to plant.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Plant {
+            $(
+                #[doc = $what]
+                $name,
+            )*
+        }
+
+        impl Plant {
+            /// Every one.
+            pub const ALL: &'static [Plant] = &[$(Plant::$name),*];
+
+            /// Its short name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Plant::$name => stringify!($name)),* }
+            }
+
+            /// What is wrong when it is planted.
+            pub const fn what(self) -> &'static str {
+                match self { $(Plant::$name => $what),* }
+            }
+
+            /// The invariants by which it may be found; any other finding does not count.
+            pub const fn found_by(self) -> &'static [&'static str] {
+                match self { $(Plant::$name => &[$($found_by),+]),* }
+            }
+        }
+    };
+}
+
+plants! {
+    P01: "no dedupe of the provider's transaction number" => ["I2"];
+    P02: "a notice's signature is not checked" => ["I2"];
+    P03: "a payment's amount is not compared with the order's" => ["I2"];
+    P04: "merchant and currency of a payment are not compared" => ["I2"];
+    P05: "a notice is answered before what it brought is durable" => ["ACK", "L1"];
+    P09: "a second payment of one order is credited too" => ["I2"];
+    P10: "a second payment of one order is dropped" => ["L1"];
+    P11: "a payment of an order that expired here is dropped" => ["L1"];
+    P12: "not found is final at once" => ["L1"];
+    P13: "a creation without an answer is repeated under a new number" => ["L1", "I2"];
+    P14: "older news moves an order back" => ["I2"];
+    P15: "the page's word that it was paid is believed" => ["I2"];
+    P24: "a load without an answer is taken as applied after a while" => ["I3"];
+    P25: "a load without an answer is taken as not applied after a while" => ["I3"];
+    P26: "a tap is believed without the platform's nonce" => ["I3"];
+    P27: "the nonce before the newest is still good" => ["I3"];
+    P28: "MAC2 leaves before the attempt is durable" => ["I3"];
+    P29: "a retried tap takes what waits now, not what the attempt carries" => ["I3"];
+    P31: "of several orders in one tap one is lost" => ["L3"];
+    P32: "no dedupe of purse debits" => ["I3"];
+    P34: "the terminal forgets a record before it is acknowledged" => ["L4"];
+    P35: "the highest record is acknowledged, not the highest contiguous one" => ["L4"];
+    P37: "a purchase's TAC is not verified" => ["I3"];
+    P38: "an unconfirmed debit is dropped" => ["L4"];
+    P39: "an unconfirmed debit is charged although the card was not debited" => ["I3"];
+    P58: "a record's answer is not kept: the same record is decided again" => ["I5"];
+    P61: "a reversal is taken and not carried out (M17)" => ["I5"];
+    P62: "a reversal leaves no tombstone and a request never expires (M17)" => ["I5"];
+    P63: "the purse is to be debited for a sale that the account has paid (M16)" => ["I5"];
+    P64: "a fill of the purse that was not applied does not go back to the account (M10)" => ["L3"];
+    P65: "a refusal is not kept: the same request may be approved later (M3)" => ["I5"];
+}
+
+impl Plant {
+    /// The plant of that name.
+    pub fn from_name(name: &str) -> Option<Plant> {
+        Plant::ALL.iter().copied().find(|plant| plant.name() == name)
+    }
+}

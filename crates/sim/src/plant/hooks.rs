@@ -1,0 +1,228 @@
+//! Planted bugs on the teller's desk: before or after a command of the product decided.
+//!
+//! A hook that does not find what it looks for does nothing, so errors of the desk are dropped here and nowhere else.
+
+use flows::rows::{Campus, Key, PaymentNote, Row};
+use ledger::{Fen, Id, Stage as Leg, Transfer};
+use rules::card::Card;
+use rules::chart::{self, Reason};
+use rules::load::{Attempt, Source, State as LoadState};
+use rules::top_up::State as OrderState;
+use teller::{Desk, Seen};
+
+use super::{IMPATIENCE, Plant};
+
+type CampusDesk<'a> = Desk<'a, Campus>;
+
+/// Rows that a hook must see besides the command's own.
+pub(crate) fn also_needs(plant: Plant, keys: &mut Vec<Key>, seen: &Seen<'_, Campus>) {
+    if plant != Plant::P25 {
+        return;
+    }
+    let card = keys.iter().find_map(|key| seen.row(key).and_then(Row::card));
+    if let Some(card) = card {
+        keys.push(Key::Waiting(card.person));
+        keys.extend(card.released.map(|k| Key::Attempt(card.no, k)));
+    }
+}
+
+/// Before the command decides.
+pub(crate) fn before(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
+    let _ = match plant {
+        Plant::P09 => second_payment_looks_like_the_first(keys, desk),
+        Plant::P10 => payment_looks_settled(keys, desk, |state| matches!(state, OrderState::Credited(_))),
+        Plant::P11 => payment_looks_settled(keys, desk, |state| {
+            matches!(state, OrderState::ExpiredLocal { .. } | OrderState::Closed { .. })
+        }),
+        Plant::P25 => give_up_load(keys, desk),
+        Plant::P29 => widen_load(keys, desk),
+        Plant::P31 => lose_item(keys, desk),
+        Plant::P32 => forget_debit(keys, desk),
+        Plant::P58 => forget_answer(keys, desk, |_| true),
+        Plant::P64 => forget_fill(keys, desk),
+        Plant::P65 => forget_answer(keys, desk, |answer| {
+            matches!(link::decode(answer), Ok(link::Answer::Refused { .. }))
+        }),
+        _ => None,
+    };
+}
+
+/// After it decided, when it left something.
+pub(crate) fn after(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
+    let _ = match plant {
+        Plant::P14 => move_order_back(keys, desk),
+        Plant::P38 => drop_unconfirmed(keys, desk),
+        Plant::P62 => drop_tombstone(keys, desk),
+        _ => None,
+    };
+}
+
+fn find<T>(keys: &[Key], desk: &CampusDesk<'_>, get: impl Fn(&Row) -> Option<&T>) -> Option<(Key, T)>
+where
+    T: Clone,
+{
+    keys.iter().find_map(|key| {
+        let row = desk.get(key).ok()??;
+        Some((key.clone(), get(row)?.clone()))
+    })
+}
+
+/// Key of a payment that is not settled yet.
+fn new_payment(keys: &[Key], desk: &CampusDesk<'_>) -> Option<Key> {
+    let key = keys.iter().find(|key| matches!(key, Key::Payment(..)))?;
+    desk.get(key).ok()?.is_none().then(|| key.clone())
+}
+
+fn second_payment_looks_like_the_first(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    new_payment(keys, desk)?;
+    let (key, mut order) = find(keys, desk, Row::order)?;
+    if matches!(order.state, OrderState::Credited(_)) {
+        order.state = OrderState::Paying { prepay_id: "planted".to_owned() };
+        desk.put(key, Row::Order(Box::new(order))).ok()?;
+    }
+    Some(())
+}
+
+fn payment_looks_settled(
+    keys: &[Key],
+    desk: &mut CampusDesk<'_>,
+    when: impl Fn(&OrderState) -> bool,
+) -> Option<()> {
+    let payment = new_payment(keys, desk)?;
+    let (_, order) = find(keys, desk, Row::order)?;
+    if when(&order.state) {
+        desk.put(payment, Row::Payment(PaymentNote { order: Some(order.no), case: None })).ok()?;
+    }
+    Some(())
+}
+
+fn move_order_back(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    let other = |key: &Key| matches!(key, Key::Payment(..) | Key::Card(_) | Key::Form(..));
+    if keys.iter().any(other) {
+        return None;
+    }
+    let (key, mut order) = find(keys, desk, Row::order)?;
+    if matches!(order.state, OrderState::Credited(_)) {
+        order.state = OrderState::ExpiredLocal { since: desk.now() };
+        desk.put(key, Row::Order(Box::new(order))).ok()?;
+    }
+    Some(())
+}
+
+/// The card's released attempt, if both are on the desk.
+fn released(keys: &[Key], desk: &CampusDesk<'_>) -> Option<(Card, Attempt)> {
+    let (_, card) = find(keys, desk, Row::card)?;
+    let key = Key::Attempt(card.no, card.released?);
+    let attempt = desk.get(&key).ok()??.attempt()?.clone();
+    (attempt.state == LoadState::Released).then_some((card, attempt))
+}
+
+fn transfer(card: &Card, amount: Fen, stage: Leg, reason: Reason, desk: &mut CampusDesk<'_>) -> Option<u64> {
+    let transfer = Transfer {
+        id: desk.new_id(),
+        debit: chart::awaiting_tap(card.person),
+        credit: chart::on_card(card.no),
+        amount,
+        stage,
+        effective_at: desk.now(),
+        code: reason.number(),
+        reference: Id::new(u128::from(card.no.0)),
+    };
+    desk.post(&transfer).ok().map(|row| row.seq)
+}
+
+fn carried(attempt: &Attempt) -> Fen {
+    Fen::new(i64::from(attempt.session.amount))
+}
+
+fn give_up_load(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    let (mut card, mut attempt) = released(keys, desk)?;
+    if desk.now() < attempt.released_at.after_seconds(IMPATIENCE) {
+        return None;
+    }
+    let waiting = Key::Waiting(card.person);
+    let mut items = desk.get(&waiting).ok()?.and_then(Row::waiting).cloned().unwrap_or_default();
+    transfer(&card, carried(&attempt), Leg::Void(attempt.pend), Reason::LoadNotApplied, desk)?;
+    items.extend(attempt.items.iter().copied());
+    attempt.state = LoadState::NotApplied { at: desk.now() };
+    card.released = None;
+    desk.put(waiting, Row::Waiting(items)).ok()?;
+    desk.put(Key::Attempt(card.no, attempt.k), Row::Attempt(Box::new(attempt))).ok()?;
+    desk.put(Key::Card(card.no), Row::Card(card)).ok()
+}
+
+fn begins_load(keys: &[Key]) -> bool {
+    keys.iter().any(|key| matches!(key, Key::Applied(..))) && keys.iter().any(|key| matches!(key, Key::Enrolment(_)))
+}
+
+fn widen_load(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    let (card, mut attempt) = released(keys, desk)?;
+    let waiting = Key::Waiting(card.person);
+    let items = desk.get(&waiting).ok()??.waiting()?.clone();
+    let more = Fen::sum(items.iter().map(|item| item.amount))?;
+    if !begins_load(keys) || !more.is_positive() {
+        return None;
+    }
+    transfer(&card, carried(&attempt), Leg::Void(attempt.pend), Reason::LoadNotApplied, desk)?;
+    let all = carried(&attempt).plus(more)?;
+    attempt.pend = transfer(&card, all, Leg::Pend, Reason::LoadReleased, desk)?;
+    attempt.session.amount = u32::try_from(all.get()).ok()?;
+    attempt.items.extend(items);
+    desk.put(waiting, Row::Waiting(Vec::new())).ok()?;
+    desk.put(Key::Attempt(card.no, attempt.k), Row::Attempt(Box::new(attempt))).ok()
+}
+
+fn lose_item(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    if !begins_load(keys) {
+        return None;
+    }
+    let (key, mut items) = find(keys, desk, Row::waiting)?;
+    if items.len() >= 2 {
+        items.pop();
+        desk.put(key, Row::Waiting(items)).ok()?;
+    }
+    Some(())
+}
+
+fn forget_fill(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    let (card, mut attempt) = released(keys, desk)?;
+    attempt.items.retain(|item| item.source != Source::Float);
+    desk.put(Key::Attempt(card.no, attempt.k), Row::Attempt(Box::new(attempt))).ok()
+}
+
+fn forget_debit(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    keys.iter().find(|key| matches!(key, Key::Debited(..)))?;
+    let record = keys.iter().find(|key| matches!(key, Key::Record(..)));
+    let claims = keys.iter().filter(|key| matches!(key, Key::Debited(..) | Key::Counted(..)));
+    for key in record.into_iter().chain(claims) {
+        desk.delete(key.clone()).ok()?;
+    }
+    Some(())
+}
+
+fn forget_answer(keys: &[Key], desk: &mut CampusDesk<'_>, which: impl Fn(&[u8]) -> bool) -> Option<()> {
+    let authorisation = keys.contains(&Key::Settings) && !keys.iter().any(|key| matches!(key, Key::Debited(..)));
+    let key = keys.iter().find(|key| matches!(key, Key::Record(..)))?;
+    let note = desk.get(key).ok()??.record()?;
+    if authorisation && note.hash != [0; 32] && which(&note.answer) {
+        desk.delete(key.clone()).ok()?;
+    }
+    Some(())
+}
+
+fn drop_unconfirmed(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    keys.iter().find(|key| matches!(key, Key::Debited(..)))?;
+    let (key, mut card) = find(keys, desk, Row::card)?;
+    card.unconfirmed.clear();
+    desk.put(key, Row::Card(card)).ok()
+}
+
+fn drop_tombstone(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    for key in keys.iter().filter(|key| matches!(key, Key::Record(..))) {
+        let tombstone = desk.get(key).ok()?.and_then(Row::record).is_some_and(|note| note.hash == [0; 32]);
+        if tombstone {
+            desk.delete(key.clone()).ok()?;
+        }
+    }
+    Some(())
+}

@@ -1,0 +1,488 @@
+"""People reach what they came for, in a real browser, against the demo with nothing replaced.
+
+    python3 tests/browser/story.py --binary target/release/onecard --axe node_modules/axe-core/axe.min.js [--shots DIR]
+
+Prints what did not hold and, alone on the last line, `N passed, M failed`. Needs Playwright for Python, a Chromium of the
+system and fonts for Chinese; no browser is downloaded.
+"""
+
+import argparse
+import re
+import sys
+import tempfile
+import traceback
+from urllib.parse import urlsplit
+
+from playwright.sync_api import expect, sync_playwright
+
+from checks import BROWSER_ARGUMENTS, Looker, Tally, Watch
+from demo import Demo
+
+PASSWORD = "qiu-tian-7531"
+# A top-up without a notice is asked for after 5, 30 and 60 s.
+BY_QUERY_MILLISECONDS = 75_000
+PATIENCE_MILLISECONDS = 20_000
+
+WORDS = {
+    "zh-CN": {
+        "waiting": "已收到 ¥50.00，等待写入您的卡片",
+        "way": "正在写入卡片，等待确认",
+        "on_card": "¥50.00 已在您的卡上",
+        "not_paid": "还没有收到付款",
+        "pending": "¥50.00 待圈存",
+        "in": "收入",
+        "out": "支出",
+    },
+    "en": {
+        "waiting": "¥50.00 has arrived and waits for your card",
+        "way": "is being written to your card",
+        "on_card": "¥50.00 is on your card",
+        "not_paid": "No payment has arrived yet",
+        "pending": "¥50.00 waits for your card",
+        "in": "In",
+        "out": "Out",
+    },
+}
+
+
+class Holder:
+    """A person with a phone, in one language."""
+
+    def __init__(self, story, number, language, **more):
+        self.story = story
+        self.number = number
+        self.who = story.demo.people[number]
+        self.words = WORDS[language]
+        self.context = story.looker.context(language, **more)
+        self.page = self.context.new_page()
+        self.watch = Watch(self.page)
+
+    def go(self, path):
+        self.page.goto(self.story.demo.base + path)
+
+    def state(self):
+        return self.context.storage_state()
+
+    def api(self, path):
+        answer = self.context.request.get(self.story.demo.base + "/api/v1" + path)
+        return answer.json()
+
+    def sign_in(self, password):
+        self.page.fill("#number", self.who["number"])
+        self.page.fill("#password", password)
+        self.page.click("main button.primary")
+
+    def first_sign_in(self):
+        """In with the first password, which opens nothing but its own change."""
+        self.go("/sign-in")
+        self.sign_in(self.who["initial_password"])
+        self.page.wait_for_url("**/password")
+        self.page.fill("#old", self.who["initial_password"])
+        self.page.fill("#new", PASSWORD)
+        self.page.fill("#again", PASSWORD)
+        self.page.click("main button.primary")
+        self.page.wait_for_url("**/me")
+
+    def order(self, preset=50):
+        """From the first page to the pay page of a new order; gives its number."""
+        self.go("/me")
+        self.page.click("a.primary[href='/me/topup']")
+        self.page.wait_for_url("**/me/topup")
+        self.page.check(f"input[name=preset][value='{preset}']")
+        self.page.click("main button.primary")
+        self.page.wait_for_url("**/pay/*")
+        return urlsplit(self.page.url).path.rsplit("/", 1)[1]
+
+    def pay(self):
+        """From the pay page over the sandbox's cashier to the tracker."""
+        self.page.click("[data-testid=cashier]")
+        self.page.click("button[value=pay]")
+        self.page.wait_for_url("**/me/orders/*")
+
+    def sees(self, words, timeout=PATIENCE_MILLISECONDS):
+        """The tracker comes to say this, by itself."""
+        expect(self.page.locator("[data-testid=tracker]")).to_contain_text(self.words[words], timeout=timeout)
+        self.story.tally.check(f"{self.who['number']} sees {words}", True)
+
+    def finish(self, name):
+        self.story.tally.check(f"{name}: no console error", not self.watch.errors, self.watch.errors)
+        self.story.tally.check(f"{name}: nothing from another host", not self.watch.foreign, self.watch.foreign)
+        self.context.close()
+
+
+class Till:
+    """The virtual POS of the canteen, with the cards that lie beside it."""
+
+    def __init__(self, story, language):
+        self.context = story.looker.context(language)
+        self.page = self.context.new_page()
+        self.page.goto(story.demo.base + story.demo.pos)
+
+    def sale(self, amount):
+        self.page.fill("[data-testid=pos-amount]", amount)
+        self.page.click("[data-testid=pos-ok]")
+        self.shows(amount)
+
+    def hold(self, card, pull_at=""):
+        self.page.check(f"[data-testid=pos-card-{card}]", force=True)
+        self.page.select_option("[data-testid=pos-pull-at]", pull_at)
+        self.page.click("[data-testid=pos-hold]")
+
+    def pull(self):
+        self.page.click("[data-testid=pos-pull]")
+
+    def shows(self, text):
+        expect(self.page.locator("[data-testid=pos-display]")).to_contain_text(text, timeout=PATIENCE_MILLISECONDS)
+
+    def lamp(self, colour):
+        lamp = self.page.locator("[data-testid=pos-lamp]")
+        expect(lamp).to_have_attribute("data-lamp", colour, timeout=PATIENCE_MILLISECONDS)
+
+
+class Story:
+    """Everything that happens, one chapter after the other."""
+
+    def __init__(self, browser, demo, tally, axe, shots):
+        self.demo = demo
+        self.tally = tally
+        self.looker = Looker(browser, tally, axe, shots, demo.base)
+        self.looked_at = set()
+
+    def look(self, name, address, state=None):
+        self.looker.look(name, address, state)
+
+    def tell(self, chapters):
+        for name, chapter in chapters:
+            print(f"-- {name}", flush=True)
+            try:
+                chapter(self)
+                self.tally.check(name, True)
+            except Exception:
+                self.tally.check(name, False, traceback.format_exc())
+                for context in self.looker.browser.contexts:
+                    for number, page in enumerate(context.pages):
+                        self.looker.keep(page, f"{name.replace(' ', '-')}-{number}")
+                    context.close()
+
+    def balance(self, holder, name, expected):
+        me = holder.api("/me")
+        found = {
+            "available": me["available_fen"],
+            "waiting": me["waiting"]["amount_fen"],
+            "in_transit": me["in_transit"]["amount_fen"],
+            "on_card": me["on_card_fen"],
+            "total": me["total_fen"],
+        }
+        self.tally.check(name, all(found[place] == fen for place, fen in expected.items()), found)
+
+
+def first_visit(story):
+    """The start page leads to the portal; the first password opens its own change alone."""
+    demo, look = story.demo, story.look
+    look("start", demo.base + "/demo")
+    look("sign-in", demo.base + "/sign-in")
+    look("not-found", demo.base + "/nothing-here")
+    holder = Holder(story, 0, "zh-CN")
+    page = holder.page
+    holder.go("/demo")
+    page.click("[data-testid=link-phone]")
+    page.wait_for_url("**/sign-in")
+    holder.sign_in("wrong-7531")
+    expect(page.locator("[role=alert]")).to_be_focused()
+    story.tally.check("a wrong password: the number stays", page.input_value("#number") == holder.who["number"])
+    story.tally.check("a wrong password: the password goes", page.input_value("#password") == "")
+    holder.sign_in(holder.who["initial_password"])
+    page.wait_for_url("**/password")
+    look("password-first", demo.base + "/password", holder.state())
+    holder.go("/me")
+    story.tally.check("the first password opens nothing else", urlsplit(page.url).path == "/password", page.url)
+    page.fill("#old", holder.who["initial_password"])
+    page.fill("#new", holder.who["number"])
+    page.fill("#again", holder.who["number"])
+    page.click("main button.primary")
+    expect(page.locator("#new-error")).to_be_visible()
+    holder.first_sign_in()
+    look("home-empty", demo.base + "/me", holder.state())
+    page.click("button[name=theme]")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    story.tally.check("a chosen look is kept", dark == "rgb(17, 17, 17)", dark)
+    holder.finish("first visit")
+
+
+def amounts(story):
+    """Garbage comes back with the reason at its field; a double click is one order."""
+    holder = Holder(story, 0, "zh-CN")
+    page = holder.page
+    holder.go("/me/topup")
+    holder.sign_in(PASSWORD)
+    page.wait_for_url("**/me/topup")
+    story.look("top-up", story.demo.base + "/me/topup", holder.state())
+    for garbage in ["", "0", "-1", "1e3", "1.001", "abc", "1000.01", "99999999999999999999"]:
+        page.fill("#amount", garbage)
+        page.click("main button.primary")
+        expect(page.locator("#amount-error")).to_be_visible()
+        expect(page.locator("[role=alert]")).to_be_focused()
+        story.tally.check(f"amount {garbage!r} is written back", page.input_value("#amount") == garbage)
+    page.fill("#amount", "33.00")
+    page.check("input[name=preset][value='100']")
+    story.tally.check("a chosen amount replaces a typed one", page.input_value("#amount") == "")
+    page.fill("#amount", "１２．５０")
+    story.tally.check("a typed amount replaces a chosen one", page.locator("input[name=preset]:checked").count() == 0)
+    page.dblclick("main button.primary", no_wait_after=True)
+    page.wait_for_url("**/pay/*")
+    orders = holder.api("/me")["open_orders"]
+    story.tally.check("a double click is one order", [each["amount_fen"] for each in orders] == [1250], orders)
+    holder.go("/me")
+    expect(page.locator("main")).to_contain_text("¥12.50")
+    holder.finish("amounts")
+
+
+def paid_and_tapped(story):
+    """Top up, pay, hold the card: it loads and buys in one hold, and everyone tells the same."""
+    demo, look = story.demo, story.look
+    holder, till = Holder(story, 0, "zh-CN"), Till(story, "zh-CN")
+    page = holder.page
+    holder.go("/sign-in")
+    holder.sign_in(PASSWORD)
+    page.wait_for_url("**/me")
+    number = holder.order()
+    look("pay", page.url, holder.state())
+    look("cashier", page.get_attribute("[data-testid=cashier]", "href"), holder.state())
+    tracker = f"{demo.base}/me/orders/{number}"
+    look("order-unpaid", tracker, holder.state())
+    holder.pay()
+    holder.sees("waiting")
+    look("order-waiting", tracker, holder.state())
+    look("home-waiting", demo.base + "/me", holder.state())
+    story.balance(holder, "paid money waits for the card", {"waiting": 5000, "on_card": 0, "total": 5000})
+    look("pos", demo.base + demo.pos)
+    till.sale("12.00")
+    till.hold(0)
+    till.lamp("green")
+    till.shows("38.00")
+    story.looker.shot(till.page, "pos paid")
+    holder.sees("on_card")
+    till.pull()
+    steps = page.locator(".steps li.done").count()
+    story.tally.check("the tracker shows all four steps with their times", steps == 4, steps)
+    look("order-on-card", tracker, holder.state())
+    records(story, holder)
+    story.balance(holder, "the card holds the rest", {"waiting": 0, "on_card": 3800, "total": 3800})
+    look("home", demo.base + "/me", holder.state())
+    till.context.close()
+    holder.finish("paid and tapped")
+
+
+def records(story, holder):
+    """The list has both, newest first, with sign and word; each has a page of its own."""
+    page = holder.page
+    holder.go("/me/records")
+    lines = page.locator("main .rows > li")
+    expect(lines).to_have_count(2)
+    expect(lines.nth(0)).to_contain_text("\u2212¥12.00")
+    expect(lines.nth(0)).to_contain_text(holder.words["out"])
+    expect(lines.nth(1)).to_contain_text("+¥50.00")
+    expect(lines.nth(1)).to_contain_text(holder.words["in"])
+    story.look("records", page.url, holder.state())
+    page.click("main .rows > li:nth-child(1) a")
+    expect(page.locator(".figure")).to_have_text("\u2212¥12.00")
+    story.look("record-purchase", page.url, holder.state())
+    holder.go("/me/records")
+    page.click("main .rows > li:nth-child(2) a")
+    expect(page.locator(".figure")).to_have_text("+¥50.00")
+    story.look("record-top-up", page.url, holder.state())
+
+
+def pulled_away(story):
+    """The card goes away in mid-load, at three boundaries; it is loaded once each time."""
+    holder, till = Holder(story, 1, "en"), Till(story, "en")
+    holder.first_sign_in()
+    total = 0
+    for pull_at in ["credit-before", "credit-applied", "credit-cut"]:
+        number = holder.order()
+        holder.pay()
+        holder.sees("waiting")
+        till.hold(1, pull_at)
+        holder.sees("way")
+        if pull_at == "credit-applied":
+            story.look("order-on-its-way", f"{story.demo.base}/me/orders/{number}", holder.state())
+            story.look("home-on-its-way", story.demo.base + "/me", holder.state())
+        story.balance(holder, f"{pull_at}: the money is in one place", {"in_transit": 5000, "total": total + 5000})
+        till.hold(1)
+        holder.sees("on_card")
+        total += 5000
+        till.pull()
+        story.balance(holder, f"{pull_at}: loaded once", {"in_transit": 0, "on_card": total, "total": total})
+    till.context.close()
+    holder.finish("pulled away")
+
+
+def notices_lost(story):
+    """No notice arrives: the platform asks by itself, on its schedule, and credits."""
+    story.demo.control("/control/notice", {"mode": "lost"})
+    try:
+        holder, till = Holder(story, 2, "zh-CN"), Till(story, "zh-CN")
+        holder.first_sign_in()
+        number = holder.order()
+        holder.pay()
+        holder.sees("waiting", BY_QUERY_MILLISECONDS)
+        order = holder.api(f"/me/orders/{number}")
+        story.tally.check("credited without a notice", order["place"] == "waiting_for_card", order)
+        till.hold(2)
+        holder.sees("on_card")
+        till.pull()
+        story.balance(holder, "the card holds it", {"on_card": 5000, "total": 5000})
+        asked_at_once(story, holder)
+        till.context.close()
+        holder.finish("notices lost")
+    finally:
+        story.demo.control("/control/notice", {"mode": "normal"})
+
+
+def asked_at_once(story, holder):
+    """Whoever says "I have paid" need not wait for the schedule."""
+    holder.order()
+    holder.page.click("[data-testid=cashier]")
+    holder.page.click("button[value=pay]")
+    holder.page.wait_for_url("**/me/orders/*")
+    if holder.page.locator("main form[action^='/me/orders/'] button").count():
+        holder.page.click("main form[action^='/me/orders/'] button")
+    holder.sees("waiting", 5_000)
+
+
+def without_script(story):
+    """The same way to the card with scripts switched off."""
+    holder, till = Holder(story, 0, "en", java_script_enabled=False), Till(story, "en")
+    holder.go("/sign-in")
+    holder.sign_in(PASSWORD)
+    holder.page.wait_for_url("**/me")
+    before = holder.api("/me")["on_card_fen"]
+    holder.order()
+    holder.pay()
+    holder.sees("waiting")
+    till.hold(0)
+    holder.sees("on_card")
+    till.pull()
+    story.balance(holder, "without script: the card holds it", {"waiting": 0, "on_card": before + 5000})
+    holder.page.goto(story.demo.base + "/me")
+    holder.page.click("form[action='/sign-out'] button")
+    holder.page.wait_for_url("**/sign-in")
+    till.context.close()
+    holder.finish("without script")
+
+
+WECHAT = "Mozilla/5.0 (Linux; Android 10; V2031A) AppleWebKit/537.36 Chrome/86.0 Mobile Safari/537.36 MicroMessenger/8.0.49"
+BRIDGE = """(() => {
+  const bridge = { invoke(name, wish, tell) {
+    sessionStorage.setItem('asked', JSON.stringify([name, wish]));
+    tell({ err_msg: 'get_brand_wcpay_request:RESULT' });
+  } };
+  const come = () => { window.WeixinJSBridge = bridge; document.dispatchEvent(new Event('WeixinJSBridgeReady')); };
+  if ('WHEN' === 'at once') window.WeixinJSBridge = bridge;
+  if ('WHEN' === 'late') window.addEventListener('load', come);
+})()"""
+
+
+def inside_wechat(story):
+    """Whatever the bridge says, and whenever it comes, the tracker is next and tells the truth."""
+    for result, when in [("ok", "at once"), ("cancel", "late"), ("fail", "at once")]:
+        holder = Holder(story, 1, "zh-CN", user_agent=WECHAT)
+        holder.context.add_init_script(BRIDGE.replace("RESULT", result).replace("WHEN", when))
+        holder.go("/me/topup")
+        holder.sign_in(PASSWORD)
+        holder.page.wait_for_url("**/me/topup")
+        holder.page.fill("#amount", "1.00")
+        holder.page.click("main button.primary")
+        holder.page.wait_for_url("**/me/orders/*")
+        holder.sees("not_paid")
+        name, wish = holder.page.evaluate("JSON.parse(sessionStorage.getItem('asked'))")
+        story.tally.check(f"bridge {result}: asked rightly", name == "getBrandWCPayRequest", name)
+        wanted = {"appId", "timeStamp", "nonceStr", "package", "signType", "paySign"}
+        story.tally.check(f"bridge {result}: six values", set(wish) == wanted and all(wish.values()), wish)
+        holder.finish(f"bridge {result}")
+    holder = Holder(story, 1, "zh-CN", user_agent=WECHAT)
+    holder.go("/me/topup")
+    holder.sign_in(PASSWORD)
+    holder.page.wait_for_url("**/me/topup")
+    holder.page.fill("#amount", "1.00")
+    holder.page.click("main button.primary")
+    holder.page.wait_for_url("**/pay/*")
+    expect(holder.page.locator("#bridge-says")).to_have_text(re.compile("没有打开"), timeout=PATIENCE_MILLISECONDS)
+    holder.finish("bridge never ready")
+
+
+def by_keyboard(story):
+    """To the pay page with the keyboard alone."""
+    holder = Holder(story, 0, "zh-CN")
+    page = holder.page
+
+    def tab_to(selector):
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.locator(selector).evaluate("element => element === document.activeElement"):
+                return
+        raise AssertionError(f"{selector} is not reached with Tab")
+
+    holder.go("/sign-in")
+    tab_to("#number")
+    page.keyboard.type(holder.who["number"])
+    tab_to("#password")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/me")
+    tab_to("a.skip")
+    tab_to("a[href='/me/topup']")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/me/topup")
+    tab_to("#amount")
+    page.keyboard.type("1")
+    tab_to("main button.primary")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/pay/*")
+    holder.finish("by keyboard")
+
+
+CHAPTERS = [
+    ("first visit", first_visit),
+    ("amounts", amounts),
+    ("paid and tapped", paid_and_tapped),
+    ("pulled away", pulled_away),
+    ("notices lost", notices_lost),
+    ("without script", without_script),
+    ("inside wechat", inside_wechat),
+    ("by keyboard", by_keyboard),
+]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--binary", required=True, help="the onecard program")
+    parser.add_argument("--axe", required=True, help="axe.min.js of axe-core")
+    parser.add_argument("--shots", help="folder for pictures of every page")
+    parser.add_argument("--chromium", default="/usr/bin/chromium", help="the browser")
+    parser.add_argument("--chapter", action="append", choices=[name for name, _ in CHAPTERS], help="only this one")
+    options = parser.parse_args()
+
+    tally = Tally()
+    chapters = [each for each in CHAPTERS if not options.chapter or each[0] in options.chapter]
+    with tempfile.TemporaryDirectory(prefix="onecard-story-") as folder:
+        demo = Demo(options.binary, folder, people=30)
+        try:
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=options.chromium, args=BROWSER_ARGUMENTS)
+                Story(browser, demo, tally, options.axe, options.shots).tell(chapters)
+                browser.close()
+        finally:
+            stopped = demo.stop()
+        tally.check("the demo stops when asked", stopped == 0, stopped)
+        code, said = demo.verify()
+        tally.check("the book it leaves behind adds up", code == 0, said)
+        if tally.failed:
+            print("\n".join(["-- the demo said:", *demo.log]))
+    print(f"{tally.passed} passed, {tally.failed} failed")
+    return 1 if tally.failed or not tally.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
