@@ -41,9 +41,17 @@ pub fn run(command: Command) -> Result<(), Failure> {
     with_school(&place, async move |school| {
         let person = flows::people::find_by_number(&school, &number).await?;
         let person = person.ok_or_else(|| Said(format!("there is no holder {number}; import the roster first")))?;
-        let chip = personalise(&keyring, no)?;
-        flows::card_issue::issue(&school, person, no).await.map_err(Refused::from)?;
-        device::channel::store_card(&out, &chip)?;
+        // The file first, so that no card in the book lacks its chip; a card that is refused leaves none.
+        let made = !out.exists();
+        if made {
+            device::channel::store_card(&out, &personalise(&keyring, no)?)?;
+        }
+        if let Err(words) = flows::card_issue::issue(&school, person, no).await {
+            if made {
+                std::fs::remove_file(&out)?;
+            }
+            return Err(Refused::from(words).into());
+        }
         println!("card {no} is {number}'s; its file is {}", out.display());
         Ok(())
     })

@@ -1,7 +1,7 @@
 //! `onecard serve`: the platform for a school.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub fn run(options: Options) -> Result<(), Failure> {
 /// The school's keys; made on the first start of a new folder.
 pub fn keyring(config: &Config) -> Result<Keyring, Failure> {
     let path = config.keyring();
-    std::fs::create_dir_all(&config.data)?;
+    private_folder(&config.data)?;
     if !path.exists() && !config.data.join("book.sqlite").exists() {
         Keyring::generate().save_new(&path)?;
         eprintln!(
@@ -48,6 +48,15 @@ pub fn keyring(config: &Config) -> Result<Keyring, Failure> {
         keyring.check_production()?;
     }
     Ok(keyring)
+}
+
+/// Makes a folder that only its owner may enter; one that is there stays as it is.
+pub fn private_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 /// The WeChat channel of a configuration.

@@ -1,12 +1,15 @@
 //! `onecard settings`: business rules with their history (R93).
 
-use flows::ports::Clock;
+use flows::ports::{Clock, Reader};
+use flows::rows::{Campus, Key, Row};
 use ledger::Micros;
 use rules::limits::{Limits, Setting};
+use store::sqlite::SqliteReader;
+use teller::{RawKey, Schema};
 
 use crate::clock::WallClock;
 use crate::prompt::Refused;
-use crate::{Failure, Place, issue};
+use crate::{Failure, Place, issue, verify};
 
 /// Subcommands of `onecard settings`.
 #[derive(clap::Subcommand)]
@@ -36,14 +39,7 @@ pub enum Command {
 /// Shows or sets.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Show { place } => issue::with_school(&place, async |school| {
-            let limits: Limits = flows::settings::limits(&school).await?;
-            for setting in Setting::ALL {
-                let spec = setting.spec();
-                println!("{:32} {:>12}  ({} to {})", spec.name, limits.get(setting), spec.least, spec.most);
-            }
-            Ok(())
-        }),
+        Command::Show { place } => show(&place),
         Command::Set { place, name, value, after, by } => issue::with_school(&place, async |school| {
             let from: Option<Micros> = (after > 0).then(|| WallClock.now().after_seconds(after));
             let changed = flows::settings::change_setting(&school, &name, value, from, &by).await;
@@ -52,4 +48,21 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Ok(())
         }),
     }
+}
+
+/// Reads beside a running server: nothing is opened for writing.
+fn show(place: &Place) -> Result<(), Failure> {
+    let (data, school) = verify::book_of(place)?;
+    let reader = SqliteReader::open(&data, school, Campus::TABLES, 1)?;
+    let key = RawKey { table: Campus::table(&Key::Settings), key: Campus::key_bytes(&Key::Settings) };
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let body = runtime.block_on(reader.rows(vec![key]))?.pop().flatten();
+    let row = body.map(|body| Campus::decode(&Key::Settings, &body)).transpose()?;
+    let history = row.as_ref().and_then(Row::settings).map_or(&[][..], Vec::as_slice);
+    let limits = Limits::at(history, WallClock.now());
+    for setting in Setting::ALL {
+        let spec = setting.spec();
+        println!("{:32} {:>12}  ({} to {})", spec.name, limits.get(setting), spec.least, spec.most);
+    }
+    Ok(())
 }

@@ -21,6 +21,7 @@ use sandbox::{Choice, Config, MerchantSide, Sandbox, generate};
 use crate::Failure;
 use crate::clock::WallClock;
 use crate::prompt::{Refused, Said};
+use crate::serve::private_folder;
 use crate::tls::Authority;
 use crate::{demo, issue};
 
@@ -50,7 +51,7 @@ pub struct DemoTerminal {
 impl Folder {
     /// Opens or makes it. Error: it holds something else.
     pub fn open(path: &Path) -> Result<Folder, Failure> {
-        fs::create_dir_all(path)
+        private_folder(path)
             .map_err(|fault| Said(format!("cannot make {}: {fault}; choose another --data", path.display())))?;
         let keys = path.join("keys.json");
         if !keys.exists() {

@@ -1,0 +1,394 @@
+//! The server process: the production engine and the production flows, stepped by hand. Everything but the disk dies with
+//! the process; it starts again through the production's own recovery.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+use flows::nonces::Nonces;
+use flows::ports::{Clock, ListAsk, Reader};
+use flows::rows::{Campus, Enrolment, Key, Row, lists};
+use flows::top_up::{NoticeOutcome, Payable, Refusal};
+use flows::{School, due};
+use ledger::{Micros, SchoolId};
+use link::{ToPlatform, ToTerminal};
+use rules::ids::OrderNo;
+use store::memory::{MemoryDisk, Trouble};
+use teller::{Door, Engine, Job, Limits, Schema};
+
+use crate::gateway::Gateway;
+use crate::kept::{Watch, WatchedStore};
+use crate::notes::Who;
+use crate::plant::Plant;
+use crate::ports::{Chance, Ids, OpenSecrets, START, WorldClock, WorldKeys, lock};
+use crate::rng::Rng;
+use crate::watched_job::WatchedJob;
+use crate::wechat::WorldWeChat;
+use crate::world::{Event, World};
+
+const MILLI: i64 = 1_000;
+const SECOND: i64 = 1_000_000;
+/// Orders looked after in one round.
+const DUE_AT_ONCE: u32 = 64;
+
+/// What a flow has to say when it is through.
+pub(crate) enum Said {
+    Connected { conn: u64, enrolment: Option<Box<Enrolment>> },
+    Terminal { conn: u64, stray: bool, asked: ToPlatform, answers: Vec<ToTerminal> },
+    Ordered { holder: usize, click: usize, outcome: Result<OrderNo, Refusal> },
+    Prepared { holder: usize, click: usize, payable: Option<Payable> },
+    Looked { holder: usize, click: usize },
+    Notice { notice: Option<usize>, outcome: NoticeOutcome },
+    Due,
+    Nothing,
+}
+
+type Task = Pin<Box<dyn Future<Output = Said> + Send>>;
+
+#[derive(Default)]
+struct Woken(Mutex<Vec<u64>>);
+
+struct TaskWaker {
+    task: u64,
+    woken: Arc<Woken>,
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        lock(&self.woken.0).push(self.task);
+    }
+}
+
+/// A running process.
+pub(crate) struct Live {
+    engine: Engine<Campus, WatchedStore>,
+    pub(crate) school: School,
+    jobs: Vec<Box<dyn Job<Campus>>>,
+    stepping: bool,
+    tasks: BTreeMap<u64, Task>,
+    last_task: u64,
+    woken: Arc<Woken>,
+    pub(crate) gateway: Gateway,
+}
+
+/// The machine: its disk, its ports, and the process on it while there is one.
+pub(crate) struct Server {
+    pub(crate) disk: MemoryDisk,
+    pub(crate) watch: Watch,
+    pub(crate) boot: u64,
+    pub(crate) live: Option<Live>,
+    pub(crate) wechat: Arc<WorldWeChat>,
+    clock: Arc<WorldClock>,
+    chance: Arc<Chance>,
+    keys: Arc<WorldKeys>,
+    rng: Rng,
+    seed: u64,
+}
+
+/// The world's one school.
+pub(crate) fn school_id() -> SchoolId {
+    SchoolId::new(1).unwrap_or_else(|| unreachable!("1 is a number of a school"))
+}
+
+impl Server {
+    pub(crate) fn new(seed: u64, plant: Option<Plant>) -> Server {
+        Server {
+            disk: MemoryDisk::new(school_id(), Campus::TABLES),
+            watch: Watch::default(),
+            boot: 0,
+            live: None,
+            wechat: Arc::new(WorldWeChat::new(plant)),
+            clock: Arc::new(WorldClock::default()),
+            chance: Arc::new(Chance(Mutex::new(Rng::fork(seed, "server chance", 0)))),
+            keys: Arc::new(WorldKeys::new(plant)),
+            rng: Rng::fork(seed, "server", 0),
+            seed,
+        }
+    }
+
+    pub(crate) fn set_clock(&self, now: i64) {
+        self.clock.set(now);
+    }
+
+    /// Starts a process on what the disk holds. Error: the product does not start on it.
+    pub(crate) fn start(&mut self, plant: Option<Plant>) -> Result<(), String> {
+        self.boot += 1;
+        let store = WatchedStore::open(&self.disk, &self.watch, plant).map_err(|fault| fault.to_string())?;
+        let ids = Box::new(Ids::new(Rng::fork(self.seed, "ids", self.boot)));
+        let cached_rows = if plant == Some(Plant::P01) { 0 } else { Limits::default().cached_rows };
+        let limits = Limits { cached_rows, ..Limits::default() };
+        let engine = Engine::start(school_id(), store, ids, limits).map_err(|fault| fault.to_string())?;
+        let school = School {
+            id: school_id(),
+            door: Door::new(8192),
+            balances: engine.balances(),
+            reader: Arc::new(self.disk.reader()),
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            entropy: Arc::clone(&self.chance) as _,
+            secrets: Arc::new(OpenSecrets),
+            card_keys: Arc::clone(&self.keys) as _,
+            wechat: Arc::clone(&self.wechat) as _,
+            nonces: Arc::new(Nonces::default()),
+        };
+        self.live = Some(Live {
+            engine,
+            school,
+            jobs: Vec::new(),
+            stepping: false,
+            tasks: BTreeMap::new(),
+            last_task: 0,
+            woken: Arc::default(),
+            gateway: Gateway::default(),
+        });
+        Ok(())
+    }
+
+    /// A committed row.
+    pub(crate) fn row(&self, key: &Key) -> Option<Row> {
+        let reader = self.disk.reader();
+        let raw = teller::RawKey { table: Campus::table(key), key: Campus::key_bytes(key) };
+        let bodies = now_or_never(reader.rows(vec![raw]))?.ok()?;
+        Campus::decode(key, bodies.first()?.as_ref()?).ok()
+    }
+}
+
+/// What a future that waits for nothing gives.
+pub(crate) fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+impl Live {
+    /// Runs a flow beside the others.
+    pub(crate) fn spawn(&mut self, task: impl Future<Output = Said> + Send + 'static) {
+        self.last_task += 1;
+        self.tasks.insert(self.last_task, Box::pin(task));
+        lock(&self.woken.0).push(self.last_task);
+    }
+
+    /// Polls whatever was woken; what is through.
+    fn poll(&mut self) -> Vec<Said> {
+        let mut said = Vec::new();
+        loop {
+            let woken = std::mem::take(&mut *lock(&self.woken.0));
+            if woken.is_empty() {
+                return said;
+            }
+            for task in woken {
+                let Some(future) = self.tasks.get_mut(&task) else { continue };
+                let waker = Waker::from(Arc::new(TaskWaker { task, woken: Arc::clone(&self.woken) }));
+                if let Poll::Ready(done) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                    self.tasks.remove(&task);
+                    said.push(done);
+                }
+            }
+        }
+    }
+
+    /// The engine's book, to be compared.
+    pub(crate) fn engine(&self) -> &Engine<Campus, WatchedStore> {
+        &self.engine
+    }
+}
+
+impl World {
+    /// Lets the server do all it can without waiting, and sends off what it wants from others.
+    pub(crate) fn run_server(&mut self) {
+        loop {
+            let Some(live) = self.server.live.as_mut() else { return };
+            let said = live.poll();
+            if said.is_empty() {
+                break;
+            }
+            for each in said {
+                self.server_said(each);
+            }
+        }
+        let Some(live) = self.server.live.as_mut() else { return };
+        let fresh = live.school.door.take_waiting(usize::MAX);
+        let (plant, watch) = (self.plant, &self.server.watch);
+        live.jobs.extend(fresh.into_iter().map(|job| WatchedJob::new(job, plant, watch)));
+        let step = !live.jobs.is_empty() && !live.stepping;
+        live.stepping |= step;
+        if step {
+            let sync = if self.server.rng.chance(20) {
+                self.server.rng.between(20 * MILLI, 300 * MILLI)
+            } else {
+                self.server.rng.between(MILLI / 2, 8 * MILLI)
+            };
+            self.at(sync, Event::Step { boot: self.server.boot });
+        }
+        for call in self.server.wechat.take_calls() {
+            self.call_provider(call);
+        }
+    }
+
+    fn server_said(&mut self, said: Said) {
+        match said {
+            Said::Connected { conn, enrolment } => self.connected(conn, enrolment),
+            Said::Terminal { conn, stray, asked, answers } => self.terminal_answered(conn, stray, asked, answers),
+            Said::Ordered { holder, click, outcome } => self.reply(holder, click, crate::holder::Reply::Ordered(outcome)),
+            Said::Prepared { holder, click, payable } => {
+                self.reply(holder, click, crate::holder::Reply::Prepared(payable));
+            }
+            Said::Looked { holder, click } => self.reply(holder, click, crate::holder::Reply::Looked),
+            Said::Notice { notice, outcome } => self.notice_answered(notice, &outcome),
+            Said::Due => self.plan_due(),
+            Said::Nothing => {}
+        }
+    }
+
+    /// One batch through the teller, with whatever befalls it.
+    pub(crate) fn step(&mut self, boot: u64) {
+        if boot != self.server.boot {
+            return;
+        }
+        let trouble = self.draw_trouble();
+        self.server.watch.trouble(trouble);
+        let Some(live) = self.server.live.as_mut() else { return };
+        live.stepping = false;
+        let jobs = std::mem::take(&mut live.jobs);
+        let count = jobs.len();
+        let outcome = live.engine.step(jobs, self.server.clock.now());
+        let dead = match outcome {
+            Ok(put_off) => {
+                live.jobs = put_off;
+                false
+            }
+            Err(_) => true,
+        };
+        self.look_at_batch(trouble);
+        self.note(Who::NOBODY, || format!("server: a batch of {count}, {trouble:?}"));
+        if dead {
+            self.crash(match trouble {
+                Some(Trouble::LostBefore) => "server: crash before commit",
+                _ => "server: crash after commit",
+            });
+        } else if self.server.rng.chance(self.faults.crash_before_reply) {
+            self.crash("server: crash before reply");
+        }
+        self.run_server();
+    }
+
+    fn draw_trouble(&mut self) -> Option<Trouble> {
+        let (rng, faults) = (&mut self.server.rng, &self.faults);
+        if rng.chance(faults.crash_at_commit) {
+            rng.pick(&[Trouble::LostBefore, Trouble::LostAfter])
+        } else if rng.chance(faults.disk_full) {
+            self.counters.add("server: disk full");
+            Some(Trouble::Full)
+        } else if rng.chance(faults.constraint) {
+            self.counters.add("server: commit constraint");
+            Some(Trouble::Constraint)
+        } else {
+            None
+        }
+    }
+
+    /// What became durable goes to the checker.
+    pub(crate) fn look_at_batch(&mut self, trouble: Option<Trouble>) {
+        for kept in self.server.watch.take() {
+            for row in &kept.journal {
+                self.digest.bytes(&row.encode());
+            }
+            self.counters.add_many("journal rows", u64::try_from(kept.journal.len()).unwrap_or(0));
+            self.counters.add("batches");
+            self.checker.kept(&kept, &mut self.counters);
+        }
+        for why in self.server.watch.take_poison() {
+            let wanted = trouble == Some(Trouble::Constraint);
+            self.checker.findings.demand(wanted, "BROKEN", Who::NOBODY, || format!("a command was poison: {why}"));
+        }
+        if self.plant == Some(Plant::P05) || self.plant == Some(Plant::P28) {
+            self.at(400 * MILLI, Event::CatchUp);
+        }
+    }
+
+    /// The planted bug keeps what it called kept.
+    pub(crate) fn catch_up(&mut self) {
+        if self.server.watch.catch_up() {
+            self.look_at_batch(None);
+        }
+    }
+
+    /// The process dies.
+    pub(crate) fn crash(&mut self, how: &'static str) {
+        if self.server.live.take().is_none() {
+            return;
+        }
+        self.counters.add(how);
+        self.note(Who::NOBODY, || how.to_owned());
+        self.server.watch.power_off();
+        self.server.wechat.forget_calls();
+        self.connections_die();
+        let down = if self.server.rng.chance(100) {
+            self.server.rng.between(60 * SECOND, 1800 * SECOND)
+        } else {
+            self.server.rng.between(SECOND / 5, 20 * SECOND)
+        };
+        self.at(if self.calm { SECOND } else { down }, Event::Start);
+    }
+
+    /// A process starts on what the disk holds.
+    pub(crate) fn start_server(&mut self) {
+        if self.server.live.is_some() {
+            return;
+        }
+        if let Err(why) = self.server.start(self.plant) {
+            self.checker.findings.add("I7", Who::NOBODY, || format!("the server does not start again: {why}"));
+            return;
+        }
+        self.note(Who::NOBODY, || "server: up".to_owned());
+        if self.server.boot > 1 {
+            self.counters.add("server: restarted");
+        }
+        self.compare_engine();
+        self.at(SECOND, Event::Due { boot: self.server.boot });
+    }
+
+    /// I7, light: what recovery replayed is what the journal says.
+    pub(crate) fn compare_engine(&mut self) {
+        if let Some(live) = self.server.live.as_ref() {
+            self.checker.same_accounts(live.engine().book().accounts());
+        }
+    }
+
+    /// Looks after orders that are due.
+    pub(crate) fn run_due(&mut self, boot: u64) {
+        if boot != self.server.boot {
+            return;
+        }
+        let Some(live) = self.server.live.as_mut() else { return };
+        let school = live.school.clone();
+        live.spawn(async move {
+            let _ = due::run(&school, DUE_AT_ONCE).await;
+            Said::Due
+        });
+        self.run_server();
+    }
+
+    /// The next round: when something is due, and not more often than the product itself would come.
+    fn plan_due(&mut self) {
+        let ask = ListAsk {
+            list: lists::DUE_ORDERS,
+            owner: Vec::new(),
+            from: i64::MIN,
+            to: i64::MAX,
+            backwards: false,
+            most: 1,
+        };
+        let listed = now_or_never(self.server.disk.reader().list(ask)).and_then(Result::ok).unwrap_or_default();
+        let due = listed.first().map_or(i64::MAX, |first| first.at.saturating_sub(START).saturating_sub(self.now));
+        self.at(due.clamp(SECOND, 30 * SECOND), Event::Due { boot: self.server.boot });
+    }
+
+    /// The server's wall clock, as the flows see it.
+    pub(crate) fn wall(&self) -> Micros {
+        self.server.clock.now()
+    }
+}
