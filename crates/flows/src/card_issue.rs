@@ -55,6 +55,7 @@ impl Command<Campus> for Issue {
             attempt: 0,
             released: None,
             unconfirmed: Vec::new(),
+            awaiting: Vec::new(),
         };
         holder.card = Some(self.no);
         desk.put(Key::Card(self.no), Row::Card(card))?;

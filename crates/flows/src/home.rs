@@ -48,6 +48,8 @@ pub enum Place {
     BeingChecked,
     /// Ended unpaid.
     Ended,
+    /// A payment of it is in a case: a person looks after it.
+    InCase,
     /// In the book, waiting for the card.
     WaitingForCard,
     /// Released to the card at a terminal, not proved yet.
@@ -92,14 +94,17 @@ pub async fn home(school: &School, person: PersonId) -> Result<Option<Home>, Rea
         total: Fen::ZERO,
         open_orders,
     };
+    let mut early = Fen::ZERO;
     if let Some(no) = holder.card
         && let Some(card) = school.row(&Key::Card(no)).await?.and_then(|row| row.card().cloned())
     {
         home.card = Some((no, card.state));
+        // What was spent of a load before it was proved is not there any more (M13).
+        early = school.balance(&chart::suspense_card(no));
         home.on_card = school.balance(&chart::on_card(no));
         home.in_transit.since = released(school, &card).await?.map(|attempt| attempt.released_at);
     }
-    let parts = [home.available, home.waiting.amount, home.in_transit.amount, home.on_card];
+    let parts = [home.available, home.waiting.amount, home.in_transit.amount, home.on_card, early];
     home.total = Fen::sum(parts).unwrap_or(Fen::ZERO);
     Ok(Some(home))
 }
@@ -134,6 +139,7 @@ async fn place(school: &School, order: &Order) -> Result<Place, ReadFault> {
         State::Created | State::Paying { .. } => return Ok(Place::NotPaid),
         State::Unknown { .. } | State::ExpiredLocal { .. } => return Ok(Place::BeingChecked),
         State::Closed { .. } => return Ok(Place::Ended),
+        State::InCase { .. } => return Ok(Place::InCase),
         State::Credited(credited) => credited,
     };
     if order.arrival == Arrival::Instant {

@@ -70,8 +70,10 @@ pub struct PrepayWish {
 /// What the provider says of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trade {
-    /// Paid (also when refunded later: the payment did succeed).
+    /// Paid.
     Paid(Payment),
+    /// Paid, and given back in part or whole since.
+    Refunded(Payment),
     /// Known and not paid.
     NotPaid,
     /// The payer is typing a password.

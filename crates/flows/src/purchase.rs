@@ -17,7 +17,7 @@ use rules::purchase::{
 use rules::words::Words;
 use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
 
-use crate::School;
+use crate::{ReadFault, School};
 use crate::rows::{Campus, Enrolment, Key, RecordNote, Row};
 use crate::tap_load::{freeze, port_debit, post, stop};
 
@@ -47,8 +47,7 @@ impl Command<Campus> for Take {
             Record::Reverse { of } => keys.extend(self.earlier(seen, *of)),
             Record::Sale(sale) => {
                 keys.extend(card_keys(seen, CardNo(sale.card)));
-                keys.push(Key::Debited(CardNo(sale.card), sale.m));
-                keys.push(Key::Counted(terminal_of(sale), sale.tsn));
+                keys.extend(claims(CardNo(sale.card), &debit_of(sale)));
                 if let Some(of) = sale.authorised_by {
                     keys.extend(self.earlier(seen, of));
                 }
@@ -62,7 +61,9 @@ impl Command<Campus> for Take {
     fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Vec<u8>, Stop> {
         let enrolment = desk.get(&Key::Enrolment(self.enrolment))?.and_then(Row::enrolment).cloned();
         let Some(mut enrolment) = enrolment else { return Err(Halt::Refuse(NotEnrolled)) };
-        if enrolment.quarantined || enrolment.replaced {
+        // What already happened there is still taken; new sales are not.
+        let stopped = enrolment.quarantined || enrolment.replaced;
+        if stopped && matches!(self.record, Record::Authorise { .. }) {
             return coded(&Answer::Quarantined);
         }
         let key = Key::Record(self.enrolment, self.seq);
@@ -106,11 +107,6 @@ fn card_keys(seen: &Seen<'_, Campus>, no: CardNo) -> Vec<Key> {
     let open = seen.row(&Key::Card(no)).and_then(Row::card).map(|card| card.unconfirmed.clone());
     keys.extend(open.unwrap_or_default().into_iter().map(Key::Sale));
     keys
-}
-
-fn terminal_of(sale: &PurseSale) -> TerminalNo {
-    let [a, b, c, ..] = sale.terminal;
-    TerminalNo([a, b, c])
 }
 
 fn line_words(words: Words) -> link::Words {
@@ -194,6 +190,10 @@ impl Take {
             (Payment::Account, None) => return Err(Halt::Broken("paid by nobody".to_owned())),
         };
         let id = sale.id;
+        if let (State::AwaitingPurse, Some(mut card)) = (sale.state, card) {
+            card.awaiting.push(id);
+            desk.put(Key::Card(no), Row::Card(card))?;
+        }
         desk.insert_new(Key::Sale(id), Row::Sale(Box::new(sale)));
         Ok((answer, Some(id)))
     }
@@ -227,6 +227,10 @@ impl Take {
             }
             (Reversal::CallOff, Some(mut sale)) => {
                 sale.state = State::CalledOff;
+                if let Some(mut card) = desk.get(&Key::Card(sale.card))?.and_then(Row::card).cloned() {
+                    card.awaiting.retain(|id| *id != sale.id);
+                    desk.put(Key::Card(card.no), Row::Card(card))?;
+                }
                 desk.put(Key::Sale(sale.id), Row::Sale(Box::new(sale)))?;
             }
             (Reversal::Nothing, _) => {}
@@ -244,11 +248,17 @@ impl Take {
         told: &PurseSale,
     ) -> Result<(Answer, Option<Id>), Stop> {
         let no = CardNo(told.card);
-        let card = desk.get(&Key::Card(no))?.and_then(Row::card).cloned();
+        let mut card = desk.get(&Key::Card(no))?.and_then(Row::card).cloned();
         let before = match told.authorised_by {
-            Some(of) => self.sale_behind(desk, of)?.filter(|sale| sale.card == no && sale.debit.is_none()),
+            Some(of) => self
+                .sale_behind(desk, of)?
+                .filter(|sale| sale.card == no && matches!(sale.state, State::AwaitingPurse | State::CalledOff)),
             None => None,
         };
+        if let (Some(card), Some(before)) = (&mut card, &before) {
+            card.awaiting.retain(|id| *id != before.id);
+            desk.put(Key::Card(no), Row::Card(card.clone()))?;
+        }
         let amount = Fen::new(i64::from(told.amount));
         let mut sale = before.clone().unwrap_or_else(|| Sale {
             id: Id::default(),
@@ -266,10 +276,10 @@ impl Take {
         }
         sale.amount = amount;
         sale.debit = Some(debit_of(told));
-        let taken = desk.get(&Key::Debited(no, told.m))?.is_some()
-            || desk.get(&Key::Counted(terminal_of(told), told.tsn))?.is_some();
+        let [taken, replayed] = taken_by(desk, no, &debit_of(told))?;
         let called_off = before.as_ref().is_some_and(|sale| sale.state == State::CalledOff);
-        let facts = debit_facts(desk, no, card.is_some(), self.evidence, taken, called_off);
+        let card_known = card.is_some();
+        let facts = DebitFacts { taken, replayed, called_off, ..debit_facts(desk, no, card_known, self.evidence) };
         let acceptance = purchase::accept(amount, &facts);
         let id = sale.id;
         apply(desk, card, sale, acceptance)?;
@@ -341,20 +351,15 @@ fn debit_of(told: &PurseSale) -> Debit {
     }
 }
 
-fn debit_facts(
-    desk: &Desk<'_, Campus>,
-    no: CardNo,
-    card_known: bool,
-    evidence: Evidence,
-    taken: bool,
-    called_off: bool,
-) -> DebitFacts {
+/// A debit of a card, with nothing else standing in its way.
+fn debit_facts(desk: &Desk<'_, Campus>, no: CardNo, card_known: bool, evidence: Evidence) -> DebitFacts {
     let on_card = desk.account(&chart::on_card(no));
     DebitFacts {
         card_known,
         evidence,
-        taken,
-        called_off,
+        replayed: false,
+        taken: false,
+        called_off: false,
         on_card: on_card.balance(),
         in_transit: on_card.credits_pending,
         suspense: desk.account(&chart::suspense_card(no)).balance(),
@@ -363,9 +368,20 @@ fn debit_facts(
 
 /// Keys that a debit claims for ever once it is proved (M6).
 pub(crate) fn debit_keys(sale: &Sale) -> Vec<Key> {
-    let Some(debit) = sale.debit else { return Vec::new() };
+    sale.debit.map_or_else(Vec::new, |debit| claims(sale.card, &debit).to_vec())
+}
+
+/// The card's counter, and the debit itself as its TAC covers it.
+fn claims(card: CardNo, debit: &Debit) -> [Key; 2] {
     let [a, b, c, ..] = debit.terminal;
-    vec![Key::Debited(sale.card, debit.m), Key::Counted(TerminalNo([a, b, c]), debit.tsn)]
+    let counted = Key::Counted(card, TerminalNo([a, b, c]), debit.tsn, debit.date, debit.time);
+    [Key::Debited(card, debit.m), counted]
+}
+
+/// Which of the claims stand in the book already.
+fn taken_by(desk: &Desk<'_, Campus>, card: CardNo, debit: &Debit) -> Result<[bool; 2], NotLoaded<Key>> {
+    let [debited, counted] = claims(card, debit);
+    Ok([desk.get(&debited)?.is_some(), desk.get(&counted)?.is_some()])
 }
 
 /// Puts on the desk what was decided about a debit; writes the sale, and the card when it changes.
@@ -442,7 +458,7 @@ pub(crate) fn settle<R>(
             for key in debit_keys(&sale) {
                 taken |= desk.get(&key)?.is_some();
             }
-            let facts = debit_facts(desk, card.no, true, Evidence::Proved, taken, false);
+            let facts = DebitFacts { taken, ..debit_facts(desk, card.no, true, Evidence::Proved) };
             match purchase::accept(sale.amount, &facts) {
                 // Its counter belongs to another proved sale, so this one never debited the card.
                 Acceptance::Suspend { case: case::Kind::SaleConflict, .. } => {
@@ -489,7 +505,7 @@ pub async fn take(school: &School, enrolment: EnrolmentId, seq: u64, record: Rec
         Record::Authorise { card, hold, .. } => school.nonces.holds(CardNo(*card), enrolment, *hold, now),
         _ => false,
     };
-    let evidence = evidence(school, enrolment, &record).await;
+    let evidence = evidence(school, enrolment, &record).await.ok()?;
     let hash = record_hash(&record)?;
     match school.submit(Take { enrolment, seq, hash, record, hold_live, evidence }).await {
         Ok(answer) => link::decode(&answer).ok(),
@@ -509,29 +525,31 @@ fn record_hash(record: &Record) -> Option<[u8; 32]> {
 }
 
 /// Checks a TAC over the debit it belongs to. A debit never changes, so it may be read beside the teller.
-async fn evidence(school: &School, enrolment: EnrolmentId, record: &Record) -> Evidence {
+///
+/// Error: it could not be read; the proof must not be acknowledged away for that.
+async fn evidence(school: &School, enrolment: EnrolmentId, record: &Record) -> Result<Evidence, ReadFault> {
     let check = |card: CardNo, amount: u32, debit: &Debit, tac: [u8; 4]| {
         match school.card_keys.proves_purchase(card, &port_debit(amount, debit), tac) {
             true => Evidence::Proved,
             false => Evidence::WrongTac,
         }
     };
-    match record {
+    Ok(match record {
         Record::Sale(told) => match told.evidence {
             DebitEvidence::Tac(tac) => check(CardNo(told.card), told.amount, &debit_of(told), tac),
             DebitEvidence::Unconfirmed => Evidence::None,
         },
         Record::Settle { of, tac: Some(tac) } => {
-            let note = school.row(&Key::Record(enrolment, *of)).await.ok().flatten();
+            let note = school.row(&Key::Record(enrolment, *of)).await?;
             let id = note.as_ref().and_then(Row::record).and_then(|note| note.sale);
-            let Some(id) = id else { return Evidence::None };
-            let Ok(Some(Row::Sale(sale))) = school.row(&Key::Sale(id)).await else { return Evidence::None };
-            let Some(debit) = sale.debit else { return Evidence::None };
+            let Some(id) = id else { return Ok(Evidence::None) };
+            let Some(Row::Sale(sale)) = school.row(&Key::Sale(id)).await? else { return Ok(Evidence::None) };
+            let Some(debit) = sale.debit else { return Ok(Evidence::None) };
             check(sale.card, u32::try_from(sale.amount.get()).unwrap_or(0), &debit, *tac)
         }
         Record::Settle { tac: None, .. }
         | Record::Authorise { .. }
         | Record::Reverse { .. }
         | Record::Gap { .. } => Evidence::None,
-    }
+    })
 }

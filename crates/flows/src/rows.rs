@@ -57,8 +57,8 @@ pub enum Key {
     Sale(Id),
     /// The sale that debited this card at this off-line counter, for ever (M6).
     Debited(CardNo, u16),
-    /// The sale that used this terminal's purchase-module number, for ever.
-    Counted(TerminalNo, u32),
+    /// The sale with this very debit, for ever: what a TAC covers. A new purchase module may count from 1 again.
+    Counted(CardNo, TerminalNo, u32, [u8; 4], [u8; 3]),
     /// The enrolment that shows this certificate, by SHA-256.
     Certificate([u8; 32]),
     /// A merchant.
@@ -306,7 +306,11 @@ impl Schema for Campus {
             Key::Terminal(no) => no.write(&mut out),
             Key::Record(enrolment, seq) => (*enrolment, *seq).write(&mut out),
             Key::Sale(id) => id.write(&mut out),
-            Key::Counted(terminal, tsn) => (*terminal, *tsn).write(&mut out),
+            Key::Counted(card, terminal, tsn, date, time) => {
+                (*card, *terminal).write(&mut out);
+                (*tsn, *date).write(&mut out);
+                time.write(&mut out);
+            }
             Key::Merchant(id) => id.write(&mut out),
             Key::Case(id) => id.write(&mut out),
             Key::Settings | Key::Strangers => {}

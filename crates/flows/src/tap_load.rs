@@ -8,7 +8,7 @@ use rules::calendar::card_stamp;
 use rules::card::{self, Card};
 use rules::case::{self, Case};
 use rules::chart::{self, Reason};
-use rules::ids::{CardNo, CaseId, EnrolmentId, PersonId};
+use rules::ids::{CardNo, CaseId, EnrolmentId, PersonId, TerminalNo};
 use rules::limits::Limits;
 use rules::load::{
     self, Attempt, Confirmation, Decision, Facts, Item, Next, Purse, Refusal, Resolution, Session, Source, Stage,
@@ -17,7 +17,7 @@ use rules::load::{
 use rules::purchase::Sale;
 use rules::top_up;
 use rules::words::Words;
-use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
+use teller::{Command, Desk, Fault, Halt, NotLoaded, Rejected, Seen};
 
 use crate::nonces::Nonce;
 use crate::ports::{CardStamp, LoadSession, PurseDebit};
@@ -127,6 +127,7 @@ impl CardView {
 
 /// Looks, changes nothing: goes through the teller so that it sees what was decided last.
 struct Open {
+    enrolment: EnrolmentId,
     card: CardNo,
     stage: Stage,
 }
@@ -136,13 +137,17 @@ impl Command<Campus> for Open {
     type Refusal = Refusal;
 
     fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
-        CardView::needs(seen, self.card)
+        let mut keys = CardView::needs(seen, self.card);
+        keys.push(Key::Enrolment(self.enrolment));
+        keys
     }
 
     fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Self::Answer, Halt<Campus, Refusal>> {
+        terminal_in_use(desk, self.enrolment)?;
         let view = CardView::gather(desk, self.card)?.ok_or(Halt::Refuse(Refusal::UnknownCard))?;
         card::usable(view.card.state).map_err(|refusal| Halt::Refuse(Refusal::Card(refusal)))?;
-        let prove = view.sales.iter().filter_map(|sale| sale.debit.map(|debit| debit.m)).collect();
+        let newest = view.sales.iter().rev().take(PROOFS_AT_ONCE);
+        let prove = newest.filter_map(|sale| sale.debit.map(|debit| debit.m)).collect();
         Ok((load::first_amount(&view.facts(self.stage)), view.card.attempt, prove))
     }
 }
@@ -156,9 +161,19 @@ pub async fn open(
     card: CardNo,
     stage: Stage,
 ) -> Result<Opened, Words> {
-    let (amount, attempt, prove) = school.submit(Open { card, stage }).await.map_err(rejected)?;
+    let (amount, attempt, prove) = school.submit(Open { enrolment, card, stage }).await.map_err(rejected)?;
     let bytes = issue(school, enrolment, card, attempt, stage);
     Ok(Opened { nonce: bytes, amount, prove })
+}
+
+/// A chip keeps the proofs of its newest purchases alone, and a hold is short.
+const PROOFS_AT_ONCE: usize = 4;
+
+/// The number of a terminal that takes part; one that was replaced or is quarantined takes no cards.
+fn terminal_in_use(desk: &Desk<'_, Campus>, id: EnrolmentId) -> Result<TerminalNo, Halt<Campus, Refusal>> {
+    let enrolment = desk.get(&Key::Enrolment(id))?.and_then(Row::enrolment);
+    let in_use = enrolment.filter(|enrolment| !enrolment.replaced && !enrolment.quarantined);
+    in_use.map(|enrolment| enrolment.terminal).ok_or(Halt::Refuse(Refusal::TerminalStopped))
 }
 
 fn issue(school: &School, enrolment: EnrolmentId, card: CardNo, attempt: u32, stage: Stage) -> [u8; 3] {
@@ -212,8 +227,7 @@ impl Command<Campus> for Begin {
 
     fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Begun, Halt<Campus, Refusal>> {
         let refuse = |refusal| Halt::Refuse(refusal);
-        let terminal = desk.get(&Key::Enrolment(self.enrolment))?.and_then(Row::enrolment);
-        let Some(terminal) = terminal.map(|enrolment| enrolment.terminal) else { return Err(refuse(Refusal::NotProved)) };
+        let terminal = terminal_in_use(desk, self.enrolment)?;
         let view = CardView::gather(desk, self.card)?.ok_or(refuse(Refusal::UnknownCard))?;
         let stage = self.nonce.map_or(Stage::Load, |nonce| nonce.stage);
         let live = self.nonce.is_some_and(|nonce| nonce.attempt == view.card.attempt)
@@ -455,9 +469,10 @@ pub async fn begin(
     if !school.card_keys.proves_load(card, &port_session(&session)) {
         return Err(Refusal::NotProved.words());
     }
+    let proved = proved_sales(school, card, proofs).await?;
+    // The nonce is used up last, with nothing to wait for until the command is handed in: what it proves is still so.
     let [_, _, _, a, b, c] = session.terminal;
     let nonce = school.nonces.take(card, enrolment, [a, b, c], school.now());
-    let proved = proved_sales(school, card, proofs).await;
     let stage = nonce.map_or(Stage::Load, |nonce| nonce.stage);
     let begun = school.submit(Begin { enrolment, card, session, nonce, proved }).await.map_err(rejected)?;
     Ok(match begun {
@@ -489,20 +504,23 @@ fn done(
 }
 
 /// Which open sales the card's proofs verify for. What is verified never changes, so it may be read beside the teller.
-async fn proved_sales(school: &School, card: CardNo, proofs: &[(u16, [u8; 4])]) -> Vec<Id> {
+///
+/// Error: it could not be read; the proofs are not to be lost for that, so the tap is to be tried again.
+async fn proved_sales(school: &School, card: CardNo, proofs: &[(u16, [u8; 4])]) -> Result<Vec<Id>, Words> {
     if proofs.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let Ok(Some(Row::Card(row))) = school.row(&Key::Card(card)).await else { return Vec::new() };
+    let busy = |_| fault_words(&Fault::Busy);
+    let Some(Row::Card(row)) = school.row(&Key::Card(card)).await.map_err(busy)? else { return Ok(Vec::new()) };
     let keys: Vec<Key> = row.unconfirmed.iter().map(|id| Key::Sale(*id)).collect();
-    let Ok(sales) = school.rows(&keys).await else { return Vec::new() };
+    let sales = school.rows(&keys).await.map_err(busy)?;
     let verifies = |sale: &Sale| {
         let debit = sale.debit?;
         let (_, tac) = proofs.iter().find(|(m, _)| *m == debit.m)?;
         let amount = u32::try_from(sale.amount.get()).ok()?;
         school.card_keys.proves_purchase(card, &port_debit(amount, &debit), *tac).then_some(sale.id)
     };
-    sales.iter().flatten().filter_map(Row::sale).filter_map(verifies).collect()
+    Ok(sales.iter().flatten().filter_map(Row::sale).filter_map(verifies).collect())
 }
 
 /// A debit as the card keys look at it.
@@ -519,6 +537,7 @@ pub(crate) fn port_debit(amount: u32, debit: &rules::purchase::Debit) -> PurseDe
 
 /// Posts a proved load.
 struct Confirm {
+    enrolment: EnrolmentId,
     card: CardNo,
     k: u32,
     tac_verifies: bool,
@@ -526,6 +545,8 @@ struct Confirm {
 
 struct Confirmed {
     person: PersonId,
+    /// The TAC showed that the card lies on this terminal now: it was not known before, and it was released here.
+    here: bool,
     /// Newest attempt and what waits now.
     attempt: u32,
     waiting: u32,
@@ -537,7 +558,7 @@ impl Command<Campus> for Confirm {
 
     fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
         let mut keys = CardView::needs(seen, self.card);
-        keys.push(Key::Attempt(self.card, self.k));
+        keys.extend([Key::Enrolment(self.enrolment), Key::Attempt(self.card, self.k)]);
         if let Some(attempt) = seen.row(&Key::Attempt(self.card, self.k)).and_then(Row::attempt) {
             keys.extend(order_keys(attempt));
             keys.push(Key::Applied(self.card, attempt.session.n));
@@ -548,8 +569,11 @@ impl Command<Campus> for Confirm {
     fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Self::Answer, Halt<Campus, Refusal>> {
         let mut view = CardView::gather(desk, self.card)?.ok_or(Halt::Refuse(Refusal::UnknownCard))?;
         let attempt = desk.get(&Key::Attempt(self.card, self.k))?.and_then(Row::attempt).cloned();
+        let mut here = false;
         match (load::confirm(attempt.as_ref(), self.tac_verifies), attempt) {
             (Confirmation::Applied, Some(attempt)) => {
+                let enrolment = desk.get(&Key::Enrolment(self.enrolment))?.and_then(Row::enrolment);
+                here = enrolment.is_some_and(|enrolment| attempt.shows_card_at(enrolment.terminal, desk.now()));
                 applied(desk, &mut view.card, attempt)?;
                 desk.put(Key::Card(self.card), Row::Card(view.card.clone()))?;
             }
@@ -570,6 +594,7 @@ impl Command<Campus> for Confirm {
         let waiting = Fen::sum(after.waiting.iter().map(|item| item.amount)).unwrap_or(Fen::ZERO);
         Ok(Some(Confirmed {
             person: after.card.person,
+            here,
             attempt: after.card.attempt,
             waiting: u32::try_from(waiting.get()).unwrap_or(0),
         }))
@@ -579,7 +604,8 @@ impl Command<Campus> for Confirm {
 /// The card answered CREDIT FOR LOAD with this TAC.
 ///
 /// Errors: `TAP_AGAIN` for an attempt that is not open, or a TAC that does not verify (then with a case; the card's next
-/// INITIALIZE decides). Repeats: the same TAC again is answered again. Source: M11; JR/T 0025.
+/// INITIALIZE decides). Repeats: a load that was proved before stays proved, and its copy proves nothing about where the
+/// card is now: the answer is another INITIALIZE, never a hold. Source: M11, M16; JR/T 0025.
 pub async fn confirm(
     school: &School,
     enrolment: EnrolmentId,
@@ -588,16 +614,15 @@ pub async fn confirm(
     tac: [u8; 4],
 ) -> Result<Onward, Words> {
     // An attempt's session never changes, so the check may read it beside the teller.
-    let Ok(Some(Row::Attempt(attempt))) = school.row(&Key::Attempt(card, k)).await else {
-        return Err(Refusal::NonceDead.words());
-    };
+    let row = school.row(&Key::Attempt(card, k)).await.map_err(|_| fault_words(&Fault::Stopping))?;
+    let Some(Row::Attempt(attempt)) = row else { return Err(Refusal::NonceDead.words()) };
     let stamp = CardStamp { date: attempt.date, time: attempt.time };
     let tac_verifies = school.card_keys.proves_loaded(card, &port_session(&attempt.session), stamp, tac);
-    let confirmed = school.submit(Confirm { card, k, tac_verifies }).await.map_err(rejected)?;
+    let confirmed = school.submit(Confirm { enrolment, card, k, tac_verifies }).await.map_err(rejected)?;
     let Some(confirmed) = confirmed else { return Err(Refusal::NotProved.words()) };
-    if confirmed.waiting > 0 {
+    if confirmed.waiting > 0 || !confirmed.here {
         let nonce = issue(school, enrolment, card, confirmed.attempt, Stage::Load);
-        return Ok(Onward::Again { nonce, amount: confirmed.waiting });
+        return Ok(Onward::Again { nonce, amount: confirmed.waiting.max(1) });
     }
     let amount = attempt.session.amount;
     let purse = attempt.session.old_balance.saturating_add(amount);

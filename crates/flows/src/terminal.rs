@@ -43,8 +43,9 @@ impl Command<Campus> for Enrol {
             Key::Terminal(self.new.terminal),
             Key::Certificate(self.new.certificate),
         ];
-        let old = seen.row(&Key::Terminal(self.new.terminal)).and_then(Row::enrolled);
-        keys.extend(old.copied().map(Key::Enrolment));
+        for known in [Key::Terminal(self.new.terminal), Key::Certificate(self.new.certificate)] {
+            keys.extend(seen.row(&known).and_then(Row::enrolled).copied().map(Key::Enrolment));
+        }
         keys
     }
 
@@ -56,7 +57,15 @@ impl Command<Campus> for Enrol {
         let shown = desk.get(&Key::Certificate(self.new.certificate))?.and_then(Row::enrolled).copied();
         let old = desk.get(&Key::Terminal(self.new.terminal))?.and_then(Row::enrolled).copied();
         if let Some(shown) = shown {
-            return if old == Some(shown) { Ok(shown) } else { Err(Halt::Refuse(Stop::CertificateTaken)) };
+            let row = desk.get(&Key::Enrolment(shown))?.and_then(Row::enrolment).cloned();
+            let (Some(mut row), true) = (row, old == Some(shown)) else {
+                return Err(Halt::Refuse(Stop::CertificateTaken));
+            };
+            row.merchant = merchant;
+            row.place_zh.clone_from(&self.new.place_zh);
+            row.place_en.clone_from(&self.new.place_en);
+            desk.put(Key::Enrolment(shown), Row::Enrolment(Box::new(row)))?;
+            return Ok(shown);
         }
         if let Some(old) = old
             && let Some(mut row) = desk.get(&Key::Enrolment(old))?.and_then(Row::enrolment).cloned()
@@ -87,7 +96,7 @@ impl Command<Campus> for Enrol {
 /// Enrols a terminal. A terminal number that was enrolled before gets a new enrolment; the old one takes no more part.
 ///
 /// Errors: `MERCHANT_UNKNOWN`, `CERTIFICATE_TAKEN` (shown by another terminal), faults.
-/// Repeats: the same number with the same certificate gives the same enrolment.
+/// Repeats: the same number with the same certificate gives the same enrolment; merchant and place hold from now on.
 pub async fn enrol(school: &School, new: NewTerminal) -> Result<EnrolmentId, Words> {
     let code = new.merchant.clone();
     let id = EnrolmentId(school.new_id());
@@ -106,13 +115,13 @@ pub async fn enrol(school: &School, new: NewTerminal) -> Result<EnrolmentId, Wor
     })
 }
 
-/// The enrolment that shows the certificate with this SHA-256; `None` for an unknown, replaced or quarantined one.
+/// The enrolment that shows the certificate with this SHA-256; `None` for an unknown one. One that was replaced or is
+/// quarantined may still deliver what happened there; it takes no cards and no new sales.
 pub async fn by_certificate(school: &School, certificate: [u8; 32]) -> Result<Option<Enrolment>, ReadFault> {
     let enrolled = school.row(&Key::Certificate(certificate)).await?;
     let Some(id) = enrolled.as_ref().and_then(Row::enrolled) else { return Ok(None) };
     let row = school.row(&Key::Enrolment(*id)).await?;
-    let enrolment = row.as_ref().and_then(Row::enrolment).cloned();
-    Ok(enrolment.filter(|enrolment| !enrolment.replaced && !enrolment.quarantined))
+    Ok(row.as_ref().and_then(Row::enrolment).cloned())
 }
 
 /// Highest contiguous record number of an enrolment.

@@ -41,7 +41,7 @@ pub async fn answer(school: &School, enrolment: &Enrolment, message: ToPlatform)
             }
             None => Vec::new(),
         },
-        ToPlatform::Ping => vec![ToTerminal::Pong],
+        ToPlatform::Ping => vec![ToTerminal::Pong { now: school.now().get() }],
     }
 }
 

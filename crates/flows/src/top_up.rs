@@ -306,6 +306,7 @@ impl Command<Campus> for Settle {
                 };
                 Some(suspend(desk, kind, Some(order.no), order.no.id(), paid)?)
             }
+            (Effect::Report, _) => Some(report_refund(desk, &order)),
             (Effect::Credit | Effect::Suspend(_), _) => {
                 return Err(Halt::Broken("a credit without a payment".to_owned()));
             }
@@ -414,6 +415,15 @@ fn suspend(
     Ok(id)
 }
 
+/// A case without money: the provider gave a payment back that was never credited here.
+fn report_refund(desk: &mut Desk<'_, Campus>, order: &Order) -> CaseId {
+    let id = CaseId(desk.new_id());
+    let detail = format!("order {}: paid and refunded at the provider, never credited", order.no);
+    let (kind, opened_at, reference) = (case::Kind::PaymentMismatch, desk.now(), order.no.id());
+    crate::cases::open(desk, Case { id, kind, opened_at, reference, amount: Fen::ZERO, detail });
+    id
+}
+
 /// The order no longer keeps room; one that ended unpaid gives its part of the day back (R39, M29).
 fn close_ordered(desk: &mut Desk<'_, Campus>, order: &Order) -> Result<(), teller::NotLoaded<Key>> {
     let mut ordered = ordered_on(desk, order.person, desk.now())?;
@@ -497,6 +507,7 @@ pub async fn look_after(school: &School, no: OrderNo) -> Result<Option<Order>, R
                 _ => Ok(school.row(&Key::Order(no)).await?.and_then(|row| row.order().cloned())),
             };
         }
+        Ok(Trade::Refunded(_)) => Event::RefundedThere,
         Ok(Trade::NotPaid | Trade::Paying) => Event::NotPaid,
         Ok(Trade::Closed) => Event::ClosedThere,
         Ok(Trade::NotFound) => Event::NotFound,

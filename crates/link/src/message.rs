@@ -303,5 +303,8 @@ pub enum ToTerminal {
         through: u64,
     },
     /// Keep-alive.
-    Pong,
+    Pong {
+        /// Microseconds since 1970, now: the terminal's clock follows it.
+        now: i64,
+    },
 }

@@ -1,21 +1,51 @@
-//! The one place where the wall clock is read.
+//! The one place where the clocks are read.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use flows::ports::Clock;
 use ledger::{Id, Micros};
-use teller::IdSource;
+use teller::{IdSource, Paced, pace};
 
-/// The machine's clock.
-pub struct WallClock;
+/// The machine's clock, kept steady: it follows the wall by small steps and never leaps or goes back (M7). All of a
+/// school's decisions and deadlines use one of these.
+pub struct SteadyClock(Mutex<Steady>);
 
-impl Clock for WallClock {
-    fn now(&self) -> Micros {
-        #[expect(clippy::disallowed_methods, reason = "this is the clock port")]
-        let now = SystemTime::now();
-        let micros = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
-        Micros::new(i64::try_from(micros).unwrap_or(i64::MAX))
+struct Steady {
+    at: Micros,
+    read: Instant,
+    leapt: bool,
+}
+
+impl SteadyClock {
+    /// A clock that begins at what the wall shows.
+    #[expect(clippy::disallowed_methods, reason = "this is the clock port")]
+    pub fn new() -> SteadyClock {
+        SteadyClock(Mutex::new(Steady { at: wall(), read: Instant::now(), leapt: false }))
     }
+}
+
+impl Clock for SteadyClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock port")]
+    fn now(&self) -> Micros {
+        let mut steady = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = Instant::now();
+        let passed = i64::try_from(read.duration_since(steady.read).as_micros()).unwrap_or(i64::MAX);
+        let paced = pace(steady.at, passed, wall());
+        let leapt = matches!(paced, Paced::Leapt(_));
+        if leapt && !steady.leapt {
+            tracing::error!("the machine's clock leapt by more than 5 minutes; it is not followed until a restart");
+        }
+        *steady = Steady { at: paced.at(), read, leapt };
+        steady.at
+    }
+}
+
+/// What the wall shows.
+#[expect(clippy::disallowed_methods, reason = "this is the clock port")]
+pub fn wall() -> Micros {
+    let micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
+    Micros::new(i64::try_from(micros).unwrap_or(i64::MAX))
 }
 
 /// Time-ordered identifiers from the system's entropy, never one below the one before.

@@ -15,7 +15,7 @@ use store::sqlite::{SqliteReader, SqliteStore};
 use teller::{Door, Engine, Limits, Schema, Stopped};
 
 use crate::Failure;
-use crate::clock::{Ids, WallClock};
+use crate::clock::{Ids, SteadyClock};
 
 /// Commands that may wait at the teller's door.
 const QUEUE: usize = 8192;
@@ -37,17 +37,19 @@ pub fn start(data: &Path, id: SchoolId, keyring: &Keyring, wechat: Arc<dyn WeCha
     let reader: Arc<dyn Reader> = Arc::new(SqliteReader::open(data, id, Campus::TABLES, READERS)?);
     let mut engine = Engine::<Campus, _>::start(id, store, Box::new(Ids::new()), Limits::default())?;
     let door = Door::new(QUEUE);
+    // One clock for the teller and for everything that is compared with its decisions.
+    let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new());
     let balances = engine.balances();
     let teller = std::thread::Builder::new().name("teller".to_owned()).spawn({
-        let door = door.clone();
-        move || teller::run(&door, &mut engine, || WallClock.now())
+        let (door, clock) = (door.clone(), Arc::clone(&clock));
+        move || teller::run(&door, &mut engine, || clock.now())
     })?;
     let school = School {
         id,
         door,
         balances,
         reader,
-        clock: Arc::new(WallClock),
+        clock,
         entropy: Arc::new(SystemEntropy),
         secrets: Arc::new(SoftSecrets::new(keyring)?),
         card_keys: Arc::new(CardMasterKeys::new(keyring)),

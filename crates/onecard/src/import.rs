@@ -3,12 +3,11 @@
 use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
 
-use flows::ports::Clock;
 use indicatif::ProgressBar;
 use report::roster::{Language, Verdict};
 use rules::calendar::campus_day;
 
-use crate::clock::WallClock;
+use crate::clock::wall;
 use crate::prompt::{Refused, Said};
 use crate::{Failure, Place, issue};
 
@@ -47,7 +46,7 @@ pub fn run(options: Options) -> Result<(), Failure> {
 
 fn people(options: Options) -> Result<(), Failure> {
     let roster = report::roster::read(&std::fs::read(&options.file)?)?;
-    let checked = rules::roster::check(&roster.rows, campus_day(WallClock.now()));
+    let checked = rules::roster::check(&roster.rows, campus_day(wall()));
     let mut verdicts: Vec<Verdict> =
         roster.rows.iter().zip(&checked).map(|(row, checked)| Verdict::of(row.row_number, checked, CHINESE)).collect();
     let good: Vec<_> = checked.into_iter().filter_map(Result::ok).collect();

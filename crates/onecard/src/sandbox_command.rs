@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use flows::ports::Clock;
 use sandbox::{Choice, Config, Sandbox, generate};
 
-use crate::clock::WallClock;
+use crate::clock::wall;
 use crate::prompt::{Said, start_log};
 use crate::serve::{loopback, stop_asked};
 use crate::{Failure, listen};
@@ -41,7 +40,7 @@ pub fn run(options: Options) -> Result<(), Failure> {
                 allowed_redirect_hosts: vec!["127.0.0.1".to_owned(), "localhost".to_owned()],
                 merchant_name: "示范大学校园卡".to_owned(),
             };
-            generate(&choice, WallClock.now())?.write(&folder)?;
+            generate(&choice, wall())?.write(&folder)?;
             println!(
                 "wrote {}: run `onecard sandbox --config {}`",
                 folder.display(),

@@ -10,7 +10,7 @@ use keys::{Keyring, SystemEntropy};
 use pay::wechat::WeChatPay;
 use tokio::signal;
 
-use crate::clock::WallClock;
+use crate::clock::SteadyClock;
 use crate::config::{self, Config};
 use crate::prompt::start_log;
 use crate::tls::Authority;
@@ -62,7 +62,7 @@ pub fn private_folder(path: &Path) -> std::io::Result<()> {
 /// The WeChat channel of a configuration.
 pub fn channel(config: &Config) -> Result<Arc<WeChatPay>, Failure> {
     let merchant = config.wechat.load()?;
-    Ok(Arc::new(WeChatPay::new(merchant, Arc::new(WallClock), Arc::new(SystemEntropy))?))
+    Ok(Arc::new(WeChatPay::new(merchant, Arc::new(SteadyClock::new()), Arc::new(SystemEntropy))?))
 }
 
 async fn serve(config: Config, keyring: Keyring) -> Result<(), Failure> {

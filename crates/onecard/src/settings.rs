@@ -1,13 +1,13 @@
 //! `onecard settings`: business rules with their history (R93).
 
-use flows::ports::{Clock, Reader};
+use flows::ports::Reader;
 use flows::rows::{Campus, Key, Row};
 use ledger::Micros;
 use rules::limits::{Limits, Setting};
 use store::sqlite::SqliteReader;
 use teller::{RawKey, Schema};
 
-use crate::clock::WallClock;
+use crate::clock::wall;
 use crate::prompt::Refused;
 use crate::{Failure, Place, issue, verify};
 
@@ -41,7 +41,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Show { place } => show(&place),
         Command::Set { place, name, value, after, by } => issue::with_school(&place, async |school| {
-            let from: Option<Micros> = (after > 0).then(|| WallClock.now().after_seconds(after));
+            let from: Option<Micros> = (after > 0).then(|| wall().after_seconds(after));
             let changed = flows::settings::change_setting(&school, &name, value, from, &by).await;
             changed.map_err(|refusal| Refused::from(refusal.words()))?;
             println!("{name} = {value}");
@@ -59,7 +59,7 @@ fn show(place: &Place) -> Result<(), Failure> {
     let body = runtime.block_on(reader.rows(vec![key]))?.pop().flatten();
     let row = body.map(|body| Campus::decode(&Key::Settings, &body)).transpose()?;
     let history = row.as_ref().and_then(Row::settings).map_or(&[][..], Vec::as_slice);
-    let limits = Limits::at(history, WallClock.now());
+    let limits = Limits::at(history, wall());
     for setting in Setting::ALL {
         let spec = setting.spec();
         println!("{:32} {:>12}  ({} to {})", spec.name, limits.get(setting), spec.least, spec.most);

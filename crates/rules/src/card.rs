@@ -51,6 +51,8 @@ pub struct Card {
     pub released: Option<u32>,
     /// Purse sales that may or may not have debited it.
     pub unconfirmed: Vec<Id>,
+    /// Purse sales that a terminal was told to debit and has not reported.
+    pub awaiting: Vec<Id>,
 }
 
 /// Why nothing was done with the card.
@@ -102,8 +104,8 @@ impl Refusal {
         match self {
             Refusal::State(State::Lost) => Words::new(
                 "CARD_LOST",
-                "此卡已挂失冻结。找回后请持身份证到校园卡服务中心解挂。",
-                "This card is reported lost and frozen. If you found it, bring your identity card to the card service centre.",
+                "此卡已冻结（挂失或异常）。请持身份证和此卡到校园卡服务中心办理。",
+                "This card is frozen: reported lost, or stopped by an alarm. Bring it and your identity card to the card service centre.",
             ),
             Refusal::State(State::Issued) => Words::new(
                 "CARD_STATE",

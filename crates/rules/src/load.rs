@@ -9,7 +9,7 @@ use ledger::{Fen, Micros};
 
 use crate::card::{self, Card};
 use crate::case;
-use crate::ids::{CardNo, OrderNo};
+use crate::ids::{CardNo, OrderNo, TerminalNo};
 use crate::limits::{Limits, Setting};
 use crate::words::Words;
 
@@ -208,6 +208,9 @@ pub enum Refusal {
     /// The card's state does not allow it.
     #[error(transparent)]
     Card(#[from] card::Refusal),
+    /// The terminal was replaced or is quarantined.
+    #[error("the terminal takes no cards any more")]
+    TerminalStopped,
     /// The answer was given under a nonce that is not, or no longer, the card's live one.
     #[error("the nonce is dead")]
     NonceDead,
@@ -278,7 +281,8 @@ pub fn begin(
     let Some(explained) = explained(facts, resolution) else {
         return Ok(Decision::Alarm(case::Kind::PurseAhead));
     };
-    let Some(sales) = settle_sales(explained, purse, open_sales) else {
+    let others = !facts.card.awaiting.is_empty();
+    let Some(sales) = settle_sales(explained, purse, open_sales, others) else {
         return Ok(Decision::Alarm(case::Kind::PurseAhead));
     };
     Ok(Decision::Proceed { resolution, sales, next: next(facts, resolution, session, purse) })
@@ -297,8 +301,9 @@ fn explained(facts: &Facts<'_>, resolution: Resolution) -> Option<Fen> {
 ///
 /// With all loads settled, the purse is what the book explains less every debit that is not in the book. So if nothing is
 /// missing, no open sale was debited; if exactly the open sales are missing, all of them were; if less is missing than the
-/// least of them, none was. Anything else stays open.
-fn settle_sales(explained: Fen, purse: Fen, open: &[Unconfirmed]) -> Option<Vec<Verdict>> {
+/// least of them, none was. Anything else stays open. While a debit may be under way elsewhere (`others`), what is missing
+/// may be that one: then nothing is judged debited by the balance.
+fn settle_sales(explained: Fen, purse: Fen, open: &[Unconfirmed], others: bool) -> Option<Vec<Verdict>> {
     let proved = Fen::sum(open.iter().filter(|sale| sale.proved).map(|sale| sale.amount))?;
     let missing = explained.minus(proved)?.minus(purse)?;
     if missing < Fen::ZERO {
@@ -308,7 +313,7 @@ fn settle_sales(explained: Fen, purse: Fen, open: &[Unconfirmed]) -> Option<Vec<
     let least = doubtful().min().unwrap_or(Fen::ZERO);
     let rest = if missing < least {
         Verdict::NotDebited
-    } else if Fen::sum(doubtful()) == Some(missing) {
+    } else if !others && Fen::sum(doubtful()) == Some(missing) {
         Verdict::Debited
     } else {
         Verdict::Open
@@ -345,7 +350,7 @@ fn next(facts: &Facts<'_>, resolution: Resolution, session: &Session, purse: Fen
 pub enum Confirmation {
     /// The attempt is applied now.
     Applied,
-    /// It was applied before; nothing changes.
+    /// It was applied before; nothing changes, and nothing is proved about the card now.
     AlreadyApplied,
     /// The TAC is wrong: the attempt stays released, a case is opened; the card's next N decides.
     TacWrong,
@@ -378,6 +383,11 @@ impl Refusal {
                 "This is not a card of this school; please ask at the card service centre.",
             ),
             Refusal::Card(refusal) => refusal.words(),
+            Refusal::TerminalStopped => Words::new(
+                "TERMINAL_STOPPED",
+                "本机已停用，请换一台机器。您的钱没有变化。",
+                "This terminal is out of service; please use another one. Your money has not changed.",
+            ),
             Refusal::NonceDead => Words::new(
                 "TAP_AGAIN",
                 "请重新贴卡。您的钱没有变化。",
@@ -389,6 +399,16 @@ impl Refusal {
                 "The card could not be verified. Hold it again; if this repeats, go to the card service centre.",
             ),
         }
+    }
+}
+
+/// How long after its release a card's TAC still shows that the card lies on that terminal, seconds.
+const STILL_HERE: i64 = 60;
+
+impl Attempt {
+    /// Whether a TAC for this attempt at `now` shows that the card lies on `terminal`: it was released there, just now.
+    pub fn shows_card_at(&self, terminal: TerminalNo, now: Micros) -> bool {
+        self.session.terminal.starts_with(&terminal.0) && now <= self.released_at.after_seconds(STILL_HERE)
     }
 }
 

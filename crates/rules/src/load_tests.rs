@@ -15,6 +15,7 @@ fn a_card(n: u16, released: Option<u32>) -> Card {
         attempt: released.unwrap_or(0),
         released,
         unconfirmed: Vec::new(),
+        awaiting: Vec::new(),
     }
 }
 
@@ -208,8 +209,12 @@ fn an_open_sale_is_settled_by_proof_or_by_the_authenticated_balance() {
         ("proved, yet nothing is missing", 1000, 1000, vec![open(300, true)], None),
     ];
     for (what, explained, purse, sales, expected) in table {
-        assert_eq!(settle_sales(Fen::new(explained), Fen::new(purse), &sales), expected, "{what}");
+        assert_eq!(settle_sales(Fen::new(explained), Fen::new(purse), &sales, false), expected, "{what}");
     }
+    let one = [open(300, false)];
+    let judged = |purse| settle_sales(Fen::new(1000), Fen::new(purse), &one, true);
+    assert_eq!(judged(700), Some(vec![Open]), "another debit may explain it");
+    assert_eq!(judged(1000), Some(vec![NotDebited]), "nothing is missing, whoever else debits");
 }
 
 #[test]

@@ -211,7 +211,9 @@ pub struct DebitFacts {
     pub card_known: bool,
     /// The check of the TAC.
     pub evidence: Evidence,
-    /// Another debit stands under the same card and counter, or the same terminal and number.
+    /// This very debit (card, terminal, number, date and time: what its TAC covers) stands in the book.
+    pub replayed: bool,
+    /// Another debit stands under the same card and counter.
     pub taken: bool,
     /// The authorisation it refers to was called off.
     pub called_off: bool,
@@ -260,12 +262,18 @@ pub enum Acceptance {
 /// Source: R81, M6, M13, I8; JR/T 0025 host checks of an uploaded purchase.
 pub fn accept(amount: Fen, facts: &DebitFacts) -> Acceptance {
     let suspend = |case, pay, freeze| Acceptance::Suspend { case, pay, freeze };
+    if !amount.is_positive() {
+        return suspend(case::Kind::SaleTacWrong, false, false);
+    }
     match facts.evidence {
         Evidence::WrongTac => return suspend(case::Kind::SaleTacWrong, false, false),
         Evidence::None if facts.card_known => return Acceptance::Keep,
         Evidence::None => return suspend(case::Kind::SaleUnknownCard, false, false),
         Evidence::Proved if !facts.card_known => return suspend(case::Kind::SaleUnknownCard, true, false),
         Evidence::Proved => {}
+    }
+    if facts.replayed {
+        return suspend(case::Kind::SaleConflict, false, false);
     }
     if facts.taken {
         return suspend(case::Kind::SaleConflict, true, true);

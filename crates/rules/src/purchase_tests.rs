@@ -12,6 +12,7 @@ fn a_card(state: card::State) -> Card {
         attempt: 0,
         released: None,
         unconfirmed: Vec::new(),
+        awaiting: Vec::new(),
     }
 }
 
@@ -72,6 +73,7 @@ fn m13_a_debit_is_posted_within_what_the_card_can_hold_and_suspended_beyond() {
     let facts = |on_card, in_transit, suspense| DebitFacts {
         card_known: true,
         evidence: Evidence::Proved,
+        replayed: false,
         taken: false,
         called_off: false,
         on_card: Fen::new(on_card),
@@ -88,6 +90,10 @@ fn m13_a_debit_is_posted_within_what_the_card_can_hold_and_suspended_beyond() {
         ("the load is used up", 2001, facts(1000, 5000, -4000), suspend(case::Kind::SaleOverspent, true, true)),
         ("just not used up", 2000, facts(1000, 5000, -4000), post(From::Unproved)),
         ("used before", 500, DebitFacts { taken: true, ..known }, suspend(case::Kind::SaleConflict, true, true)),
+        ("the same debit again", 500, DebitFacts { replayed: true, taken: true, ..known }, {
+            suspend(case::Kind::SaleConflict, false, false)
+        }),
+        ("nothing", 0, known, suspend(case::Kind::SaleTacWrong, false, false)),
         ("no proof", 500, DebitFacts { evidence: Evidence::None, ..known }, Acceptance::Keep),
         ("wrong proof", 500, DebitFacts { evidence: Evidence::WrongTac, ..known }, {
             suspend(case::Kind::SaleTacWrong, false, false)

@@ -46,6 +46,11 @@ pub enum State {
         /// When.
         at: Micros,
     },
+    /// A payment of it went to a case: nobody asks the provider any more, a person looks. A right payment still credits.
+    InCase {
+        /// When.
+        at: Micros,
+    },
     /// Paid, and the money is in the book.
     Credited(Credited),
 }
@@ -227,6 +232,8 @@ pub enum Event {
     NotFound,
     /// The provider says: closed unpaid.
     ClosedThere,
+    /// The provider says: paid, and given back there since. Nothing of it is ours to credit.
+    RefundedThere,
     /// The provider could not be asked.
     NoAnswer,
     /// The card took this order's money.
@@ -242,6 +249,8 @@ pub enum Effect {
     Credit,
     /// The payment goes to suspense, with a case.
     Suspend(Suspicion),
+    /// A case without money: the provider gave a payment back that was never credited.
+    Report,
 }
 
 /// Why a proved payment is not credited.
@@ -296,7 +305,7 @@ impl Order {
     pub const fn open(&self) -> bool {
         match self.state {
             State::Created | State::Unknown { .. } | State::Paying { .. } | State::ExpiredLocal { .. } => true,
-            State::Closed { .. } | State::Credited(_) => false,
+            State::Closed { .. } | State::InCase { .. } | State::Credited(_) => false,
         }
     }
 
@@ -323,6 +332,11 @@ pub fn decide(order: &Order, event: &Event, standing: Standing, now: Micros) -> 
             load(&mut next, now);
             Effect::None
         }
+        Event::RefundedThere if next.open() => {
+            next.state = State::InCase { at: now };
+            Effect::Report
+        }
+        Event::RefundedThere => Effect::None,
         Event::Prepaid(_)
         | Event::CreateUnknown
         | Event::CreateRefused
@@ -351,10 +365,10 @@ fn after_news(order: &Order, event: &Event, now: Micros) -> State {
     let stay = || order.state.clone();
     match (&order.state, event) {
         // Moved by `pay` and `load`.
-        (_, E::Paid(_) | E::Loaded) => stay(),
+        (_, E::Paid(_) | E::Loaded | E::RefundedThere) => stay(),
         // Ended orders stay as they are; a later payment is `Paid`'s affair.
         (
-            S::Closed { .. } | S::Credited(_),
+            S::Closed { .. } | S::InCase { .. } | S::Credited(_),
             E::Prepaid(_)
             | E::CreateUnknown
             | E::CreateRefused
@@ -397,11 +411,16 @@ fn pay(order: &mut Order, paid: &Paid, standing: Standing, now: Micros) -> Effec
         let same = credited.transaction == paid.transaction;
         return if same { Effect::None } else { Effect::Suspend(Suspicion::Twice) };
     }
-    if paid.amount != order.amount || !paid.in_cny {
-        return Effect::Suspend(Suspicion::Mismatch);
-    }
-    if standing == Standing::Closed {
-        return Effect::Suspend(Suspicion::AccountClosed);
+    let suspicion = if paid.amount != order.amount || !paid.in_cny {
+        Some(Suspicion::Mismatch)
+    } else if standing == Standing::Closed {
+        Some(Suspicion::AccountClosed)
+    } else {
+        None
+    };
+    if let Some(suspicion) = suspicion {
+        order.state = State::InCase { at: now };
+        return Effect::Suspend(suspicion);
     }
     let late = matches!(order.state, State::ExpiredLocal { .. } | State::Closed { .. });
     order.state = State::Credited(Credited {

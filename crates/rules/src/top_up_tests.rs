@@ -16,13 +16,14 @@ fn paid(transaction: &str, amount: i64) -> Event {
     Event::Paid(Paid { transaction: transaction.into(), amount: Fen::new(amount), in_cny: true, paid_at: T0 })
 }
 
-fn states() -> [State; 6] {
+fn states() -> [State; 7] {
     [
         State::Created,
         State::Unknown { since: T0 },
         State::Paying { prepay_id: "wx1".into() },
         State::ExpiredLocal { since: T0 },
         State::Closed { at: T0 },
+        State::InCase { at: T0 },
         State::Credited(Credited { transaction: "t1".into(), paid_at: T0, at: T0, late: false, on_card_at: None }),
     ]
 }
@@ -34,30 +35,44 @@ fn name(state: &State) -> &'static str {
         State::Paying { .. } => "paying",
         State::ExpiredLocal { .. } => "expired",
         State::Closed { .. } => "closed",
+        State::InCase { .. } => "in case",
         State::Credited(_) => "credited",
     }
 }
 
 #[test]
 fn every_state_and_every_news_has_its_written_outcome() {
-    // Columns: created, unknown, paying, expired, closed, credited.
+    // Columns: created, unknown, paying, expired, closed, in case, credited.
     let in_time = T0.after_seconds(60);
     let after_expiry = T0.after_seconds(901);
     let long_after = T0.after_seconds(900 + 600);
-    let table: [(Event, Micros, [&str; 6]); 13] = [
-        (Event::Prepaid("wx2".into()), in_time, ["paying", "paying", "paying", "expired", "closed", "credited"]),
-        (Event::CreateUnknown, in_time, ["unknown", "unknown", "paying", "expired", "closed", "credited"]),
-        (Event::CreateRefused, in_time, ["closed", "unknown", "paying", "expired", "closed", "credited"]),
-        (Event::NotPaid, in_time, ["created", "unknown", "paying", "expired", "closed", "credited"]),
-        (Event::NotPaid, after_expiry, ["expired", "expired", "expired", "expired", "closed", "credited"]),
-        (Event::NotFound, in_time, ["created", "unknown", "paying", "expired", "closed", "credited"]),
-        (Event::NotFound, after_expiry, ["created", "unknown", "paying", "expired", "closed", "credited"]),
-        (Event::NotFound, long_after, ["closed", "closed", "closed", "closed", "closed", "credited"]),
-        (Event::ClosedThere, in_time, ["closed", "closed", "closed", "closed", "closed", "credited"]),
-        (Event::NoAnswer, long_after, ["created", "unknown", "paying", "expired", "closed", "credited"]),
-        (Event::Loaded, in_time, ["created", "unknown", "paying", "expired", "closed", "credited"]),
-        (paid("t1", 5000), in_time, ["credited", "credited", "credited", "credited", "credited", "credited"]),
-        (paid("t1", 4999), in_time, ["created", "unknown", "paying", "expired", "closed", "credited"]),
+    let table: [(Event, Micros, [&str; 7]); 14] = [
+        (Event::Prepaid("wx2".into()), in_time, ["paying", "paying", "paying", "expired", "closed", "in case", "credited"]),
+        (Event::CreateUnknown, in_time, ["unknown", "unknown", "paying", "expired", "closed", "in case", "credited"]),
+        (Event::CreateRefused, in_time, ["closed", "unknown", "paying", "expired", "closed", "in case", "credited"]),
+        (Event::NotPaid, in_time, ["created", "unknown", "paying", "expired", "closed", "in case", "credited"]),
+        (Event::NotPaid, after_expiry, ["expired", "expired", "expired", "expired", "closed", "in case", "credited"]),
+        (Event::NotFound, in_time, ["created", "unknown", "paying", "expired", "closed", "in case", "credited"]),
+        (Event::NotFound, after_expiry, ["created", "unknown", "paying", "expired", "closed", "in case", "credited"]),
+        (Event::NotFound, long_after, ["closed", "closed", "closed", "closed", "closed", "in case", "credited"]),
+        (Event::ClosedThere, in_time, ["closed", "closed", "closed", "closed", "closed", "in case", "credited"]),
+        (Event::NoAnswer, long_after, ["created", "unknown", "paying", "expired", "closed", "in case", "credited"]),
+        (Event::Loaded, in_time, ["created", "unknown", "paying", "expired", "closed", "in case", "credited"]),
+        (
+            paid("t1", 5000),
+            in_time,
+            ["credited", "credited", "credited", "credited", "credited", "credited", "credited"],
+        ),
+        (
+            paid("t1", 4999),
+            in_time,
+            ["in case", "in case", "in case", "in case", "in case", "in case", "credited"],
+        ),
+        (
+            Event::RefundedThere,
+            in_time,
+            ["in case", "in case", "in case", "in case", "closed", "in case", "credited"],
+        ),
     ];
     for (event, now, expected) in table {
         for (state, expected) in states().into_iter().zip(expected) {
@@ -71,7 +86,7 @@ fn every_state_and_every_news_has_its_written_outcome() {
 
 #[test]
 fn r18_a_payment_is_credited_once_and_a_repeat_does_nothing() {
-    for state in states().into_iter().take(5) {
+    for state in states().into_iter().take(6) {
         let first = decide(&order(state.clone()), &paid("t9", 5000), Standing::Open, T0);
         assert_eq!(first.effect, Effect::Credit, "{}", name(&state));
         let again = decide(&first.order, &paid("t9", 5000), Standing::Open, T0.after_seconds(9));
@@ -88,7 +103,10 @@ fn r20_another_amount_or_currency_never_credits() {
         let event = Event::Paid(Paid { transaction: "t".into(), amount: Fen::new(amount), in_cny, paid_at: T0 });
         let decision = decide(&paying, &event, Standing::Open, T0);
         assert_eq!(decision.effect, Effect::Suspend(Suspicion::Mismatch));
-        assert_eq!(decision.order, Order { due_at: decision.order.due_at, ..paying.clone() });
+        assert_eq!(decision.order.state, State::InCase { at: T0 });
+        assert_eq!(decision.order.due_at, None, "a person looks after it, not the clock");
+        let right = decide(&decision.order, &paid("t2", 5000), Standing::Open, T0);
+        assert_eq!(right.effect, Effect::Credit, "the right payment still arrives");
     }
 }
 

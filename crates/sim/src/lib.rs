@@ -1,1 +1,47 @@
-//! Deterministic simulator: world, faults, actors, independent checker, planted bugs.
+//! The simulator of the money path: a school with people, phones, cards, tills, a payment provider and a server, all in one
+//! thread and one line of events, under every fault that a seed draws, watched by a checker that shares nothing with the
+//! product.
+//!
+//! The production code runs, not a copy: the teller's engine is stepped by hand, the flows' futures are polled by hand, the
+//! POS agent gets its inputs one by one, and the card is the software card behind a hand that pulls it away.
+//!
+//! | file | who |
+//! |---|---|
+//! | `world.rs` | time, events, the two phases: faults, then calm in which everything must converge |
+//! | `server.rs`, `gateway.rs`, `kept.rs`, `watched_job.rs`, `ports.rs`, `wechat.rs` | the server process and what it is made of |
+//! | `provider.rs`, `notice.rs` | WeChat Pay |
+//! | `till.rs`, `disk.rs`, `visit.rs`, `rogue.rs` | terminals, the people at them, a terminal that lies |
+//! | `holder.rs` | people with phones |
+//! | `net.rs` | what becomes of messages |
+//! | `checker/` | the independent checker |
+//! | `plant.rs`, `plant/` | bugs planted on purpose |
+//! | `run.rs` | one seed, many seeds, all plants |
+//!
+//! Architecture invariant: no real time, no thread, no socket, no file. The same seed gives the same run.
+
+mod checker;
+mod count;
+mod digest;
+mod disk;
+mod gateway;
+mod holder;
+mod kept;
+mod net;
+mod notes;
+mod notice;
+mod options;
+pub mod plant;
+mod ports;
+mod provider;
+mod rng;
+mod rogue;
+pub mod run;
+mod server;
+mod setup;
+mod till;
+mod visit;
+mod watched_job;
+mod wechat;
+mod world;
+
+pub use count::Counters;

@@ -42,6 +42,7 @@ pub(crate) enum Said {
     Looked { holder: usize, click: usize },
     Notice { notice: Option<usize>, outcome: NoticeOutcome },
     Due,
+    Rogue { answers: Vec<ToTerminal> },
     Nothing,
 }
 
@@ -239,6 +240,7 @@ impl World {
             Said::Looked { holder, click } => self.reply(holder, click, crate::holder::Reply::Looked),
             Said::Notice { notice, outcome } => self.notice_answered(notice, &outcome),
             Said::Due => self.plan_due(),
+            Said::Rogue { answers } => self.rogue_answered(&answers),
             Said::Nothing => {}
         }
     }
@@ -273,6 +275,34 @@ impl World {
             self.crash("server: crash before reply");
         }
         self.run_server();
+    }
+
+    /// One batch without faults, at once.
+    pub(crate) fn step_by_hand(&mut self) {
+        let now = self.wall();
+        if let Some(live) = self.server.live.as_mut() {
+            let jobs = live.school.door.take_waiting(usize::MAX);
+            if let Ok(put_off) = live.engine.step(jobs, now) {
+                live.jobs.extend(put_off);
+            }
+        }
+        self.look_at_batch(None);
+    }
+
+    pub(crate) fn plan_crash(&mut self) {
+        if self.faults.crash_hours > 0 {
+            let mean = i64::from(self.faults.crash_hours) * 3600 * SECOND;
+            let next = self.net.about(mean);
+            self.at(next, Event::Crash);
+        }
+    }
+
+    /// The process dies at any moment.
+    pub(crate) fn crash_now(&mut self) {
+        if !self.calm {
+            self.crash("server: crash at any moment");
+            self.plan_crash();
+        }
     }
 
     fn draw_trouble(&mut self) -> Option<Trouble> {

@@ -50,6 +50,8 @@ struct Desk {
     waiting: BTreeMap<u64, oneshot::Sender<Reply>>,
     /// Orders by number, for planted bugs that lie about them.
     wishes: BTreeMap<String, PrepayWish>,
+    /// Number under which the provider heard of an order last.
+    told: BTreeMap<String, String>,
     /// Orders that a page called paid, for the planted bug that believes it.
     believed: BTreeMap<String, u64>,
 }
@@ -110,13 +112,21 @@ impl WorldWeChat {
     /// Number under which the provider gets a creation. The planted bug tells a repeat under another one.
     fn wish(&self, wish: &PrepayWish) -> PrepayWish {
         let mut desk = lock(&self.desk);
-        let repeated = desk.wishes.insert(wish.order.to_string(), wish.clone()).is_some();
+        let number = wish.order.to_string();
+        let repeated = desk.wishes.insert(number.clone(), wish.clone()).is_some();
         let mut wish = wish.clone();
         if repeated && self.plant == Some(Plant::P13) {
             let other = wish.order.id().get().wrapping_add(1);
             wish.order = OrderNo::from_id(ledger::Id::new(other));
         }
+        desk.told.insert(number, wish.order.to_string());
         wish
+    }
+
+    /// Number under which the provider knows an order: its own, but for the planted bug.
+    pub(crate) fn number_at_provider(&self, order: OrderNo) -> String {
+        let number = order.to_string();
+        lock(&self.desk).told.get(&number).cloned().unwrap_or(number)
     }
 
     /// A trade as the planted bugs see it.

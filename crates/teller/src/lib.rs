@@ -21,6 +21,7 @@
 mod command;
 mod desk;
 mod engine;
+mod pace;
 mod queue;
 mod schema;
 mod store;
@@ -28,6 +29,7 @@ mod store;
 pub use command::{Command, Fault, Halt, Job, Rejected, Settled, Step, job};
 pub use desk::{Desk, Look, NotLoaded, Seen};
 pub use engine::{Balances, Engine, IdSource, Limits, StartFault};
+pub use pace::{Paced, pace};
 pub use queue::{Door, QueueFull, Stopped, run};
 pub use schema::{Listing, Schema};
 pub use store::{Commit, CommitError, RawKey, Recovered, RowWrite, Store, StoreError};

@@ -41,7 +41,7 @@ async fn connect(
             upgrade.max_message_size(FRAME_LIMIT).on_upgrade(move |socket| serve(socket, school, enrolment))
         }
         Ok(None) => {
-            (StatusCode::FORBIDDEN, "this terminal is not enrolled, was replaced, or is quarantined\n").into_response()
+            (StatusCode::FORBIDDEN, "this terminal is not enrolled\n").into_response()
         }
         Err(fault) => {
             tracing::error!(%fault, "a terminal could not be looked up");

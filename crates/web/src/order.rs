@@ -167,6 +167,7 @@ const fn state_word(state: &OrderState) -> &'static str {
         OrderState::Paying { .. } => "paying",
         OrderState::ExpiredLocal { .. } => "expired",
         OrderState::Closed { .. } => "closed",
+        OrderState::InCase { .. } => "in_case",
         OrderState::Credited(credited) if credited.on_card_at.is_some() => "on_card",
         OrderState::Credited(_) => "credited",
     }
@@ -177,6 +178,7 @@ const fn place_word(place: Place) -> &'static str {
         Place::NotPaid => "not_paid",
         Place::BeingChecked => "being_checked",
         Place::Ended => "ended",
+        Place::InCase => "in_case",
         Place::WaitingForCard => "waiting_for_card",
         Place::OnItsWay => "on_its_way",
         Place::OnCard => "on_card",
@@ -190,6 +192,7 @@ const fn face(place: Place, payable: bool) -> (&'static str, Mood, &'static str)
         Place::NotPaid if payable => ("not-paid", Mood::Act, icons::WALLET),
         Place::NotPaid | Place::BeingChecked => ("checking", Mood::Waiting, icons::CLOCK),
         Place::Ended => ("ended", Mood::Over, icons::INFO),
+        Place::InCase => ("in-case", Mood::Waiting, icons::INFO),
         Place::WaitingForCard => ("waiting", Mood::Act, icons::TAP),
         Place::OnItsWay => ("on-its-way", Mood::Act, icons::SYNC),
         Place::OnCard => ("on-card", Mood::Done, icons::CHECK),
@@ -222,7 +225,7 @@ fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
         payable,
         ended: *place == Place::Ended,
         checkable: order.open(),
-        live: !matches!(place, Place::Ended | Place::OnCard | Place::InAccount),
+        live: !matches!(place, Place::Ended | Place::InCase | Place::OnCard | Place::InAccount),
     }
 }
 

@@ -231,6 +231,7 @@ const fn note(record: &Record) -> Option<&'static str> {
                 (rules::top_up::Arrival::Tap, Some(_)) | (rules::top_up::Arrival::Instant, _) => None,
             },
             OrderState::Closed { .. } => Some("record-note-closed"),
+            OrderState::InCase { .. } => Some("record-note-suspended"),
             OrderState::Created
             | OrderState::Unknown { .. }
             | OrderState::Paying { .. }

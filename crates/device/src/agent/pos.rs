@@ -307,7 +307,7 @@ impl<P: Psam> PosAgent<P> {
                 self.upload.acknowledge(through);
                 self.acknowledged(now);
             }
-            ToTerminal::Pong => {}
+            ToTerminal::Pong { now: theirs } => self.offset_micros = theirs.saturating_sub(now.get()),
         }
     }
 

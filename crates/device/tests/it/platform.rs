@@ -141,7 +141,7 @@ impl Platform {
             ToPlatform::TapBegin { ask, card, init, proofs } => vec![self.begin(ask, card, &init, &proofs)],
             ToPlatform::TapConfirm { ask, card, k, tac } => vec![self.confirm(ask, card, k, tac)],
             ToPlatform::Journal { seq, record } => self.journal(seq, record, now),
-            ToPlatform::Ping => vec![ToTerminal::Pong],
+            ToPlatform::Ping => vec![ToTerminal::Pong { now: now.get() }],
         }
     }
 

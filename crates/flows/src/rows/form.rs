@@ -29,7 +29,7 @@ stored_struct! {
     Password { secret, tries, locked_until }
     Strangers { day, tries }
     Session { person, entry, made_at, seen_at, ends_at, must_change }
-    Card { no, person, state, since, n, attempt, released, unconfirmed }
+    Card { no, person, state, since, n, attempt, released, unconfirmed, awaiting }
     Item { source, amount, since }
     Order { no, person, channel, amount, arrival, payer, created_at, expires_at, state, queried, due_at }
     Credited { transaction, paid_at, at, late, on_card_at }
@@ -65,6 +65,7 @@ stored_enum!(OrderState {
     4 => ExpiredLocal { since },
     5 => Closed { at },
     6 => Credited(credited),
+    7 => InCase { at },
 });
 stored_enum!(LoadState { 1 => Released, 2 => Applied { at }, 3 => NotApplied { at } });
 stored_enum!(SaleState {

@@ -217,8 +217,11 @@ impl Campus {
     /// Debits the chip; the record of it, with its TAC.
     pub fn debit(&mut self, fen: u32, authorised_by: Option<u64>) -> PurseSale {
         let terminal = TERMINAL.with([0; 3]);
+        self.chip(&terminal::select_purse());
         let opened = PurchaseAnswer::parse(&self.chip(&terminal::init_purchase(fen, terminal))).expect("enough money");
-        let stamp = Stamp { date: [0x20, 0x26, 0x11, 0x23], time: [0x12, 0, 0] };
+        // Another second for every sale, in BCD.
+        let second = u8::try_from(self.chance % 60).expect("below 60");
+        let stamp = Stamp { date: [0x20, 0x26, 0x11, 0x23], time: [0x12, 0, (second / 10) << 4 | second % 10] };
         let request = PurchaseRequest {
             card: card::files::CardNumber(CARD.0),
             random: opened.random,

@@ -62,7 +62,7 @@ fn r20_a_payment_that_differs_or_is_nobodys_goes_to_a_case_and_never_to_a_holder
         assert!(matches!(campus.notice(&body), NoticeOutcome::Taken(_)), "a repeat changes nothing");
     }
     assert_eq!(campus.balance(chart::awaiting_tap(campus.person)), 0);
-    assert!(matches!(order_state(&campus, no), State::Created));
+    assert!(matches!(order_state(&campus, no), State::InCase { .. }), "a person looks, the clock no longer does");
     // The order can still be paid rightly, and a second payment of it is kept aside.
     assert_eq!(campus.notice(&format!("{no} t5 10000 CNY")), NoticeOutcome::Taken(no));
     assert!(matches!(campus.notice(&format!("{no} t6 10000 CNY")), NoticeOutcome::Suspended(_)));
@@ -322,14 +322,18 @@ fn m19_another_record_under_a_used_number_stops_the_terminal_and_a_new_enrolment
     let seq = campus.last_seq();
     let other = campus.authorise(hold, 1300);
     assert_eq!(campus.send_as(seq, other), Answer::Quarantined);
-    assert_eq!(campus.send_as(seq, ask), Answer::Quarantined, "until someone looked");
-    assert!(campus.rig.run(terminal::by_certificate(&campus.rig.school, [1; 32])).unwrap().is_none());
+    let late = campus.authorise(hold, 100);
+    assert_eq!(campus.send_as(seq + 1, late), Answer::Quarantined, "no new sale until someone looked");
+    assert_eq!(campus.init(Stage::Load).unwrap_err().code, "TERMINAL_STOPPED");
+    // What happened there is still taken: the sale that timed out is given back.
+    assert_eq!(campus.send_as(seq + 2, Record::Reverse { of: seq }), Answer::Taken);
+    assert_eq!(campus.balance(chart::available(campus.person)), 5000);
     // The replaced device starts at number 1 and gets no answer that was meant for the old one.
     campus.at = enrol(&campus.rig, [2; 32]);
     let (_, hold) = campus.hold(Stage::Load);
     let ask = campus.authorise(hold, 1200);
     let answer = campus.send_as(1, ask);
-    assert!(matches!(answer, Answer::Paid { account: 2600, .. }), "{answer:?} is not {paid:?}");
+    assert!(matches!(answer, Answer::Paid { account: 3800, .. }), "{answer:?} is not {paid:?}");
 }
 
 #[test]
@@ -341,10 +345,73 @@ fn m6_a_debit_is_posted_once_however_often_and_under_whatever_number_it_comes() 
     let first = campus.send(Record::Sale(sale));
     assert_eq!(campus.send_as(campus.last_seq(), Record::Sale(sale)), first);
     assert_eq!(campus.balance(chart::merchant(campus.merchant)), 1200);
-    // The same debit under another number is a conflict: a case, the card stops, and nothing leaves the purse's shadow.
+    // The same debit under another number, or with another counter beside it, is a case and pays nobody.
     campus.send(Record::Sale(sale));
+    campus.send(Record::Sale(PurseSale { m: sale.m + 1, ..sale }));
     assert_eq!(campus.balance(chart::on_card(CARD)), 3800);
+    assert_eq!(campus.balance(chart::merchant(campus.merchant)), 1200);
+    campus.hold(Stage::Load);
+    // A second debit at the same counter is a clone: the merchant is paid out of a case, and the card stops.
+    let image = campus.chip.to_bytes();
+    let one = campus.debit(100, None);
+    campus.send(Record::Sale(one));
+    campus.chip = card::chip::Chip::from_bytes(&image).unwrap();
+    let other = campus.debit(300, None);
+    campus.send(Record::Sale(other));
+    assert_eq!(campus.balance(chart::on_card(CARD)), 3700);
+    assert_eq!(campus.balance(chart::merchant(campus.merchant)), 1600);
     assert_eq!(campus.init(Stage::Load).unwrap_err().code, "CARD_LOST");
+}
+
+#[test]
+fn m6_a_purchase_module_that_counts_from_one_again_sells_as_before() {
+    let mut campus = Campus::new();
+    campus.top_up("50");
+    campus.hold(Stage::Load);
+    let fresh = campus.psam.clone();
+    let sale = campus.debit(1200, None);
+    campus.send(Record::Sale(sale));
+    campus.psam = fresh;
+    let again = campus.debit(300, None);
+    assert_eq!(again.tsn, sale.tsn);
+    campus.send(Record::Sale(again));
+    assert_eq!(campus.balance(chart::on_card(CARD)), 3500);
+    campus.hold(Stage::Load);
+}
+
+#[test]
+fn m16_a_copy_of_a_confirmation_gives_no_hold() {
+    let (mut campus, _) = on_line();
+    let change = flows::settings::change_setting(&campus.rig.school, "wechat.arrival", 0, None, "finance");
+    campus.rig.run(change).unwrap();
+    campus.top_up("10");
+    let session = campus.init(Stage::Load).unwrap();
+    let Ok(Onward::Release { stamp, mac2, k, .. }) = campus.begin(session) else { panic!("a release") };
+    let tac = campus.credit(stamp, mac2);
+    let confirm = |tac| campus.rig.run(tap_load::confirm(&campus.rig.school, campus.at, CARD, k, tac));
+    assert!(matches!(confirm(tac), Ok(Onward::Done { .. })));
+    // Neither the same TAC nor a made-up one shows that the card lies there now.
+    for tac in [tac, [0; 4]] {
+        assert!(matches!(confirm(tac), Ok(Onward::Again { amount: 1, .. })));
+    }
+}
+
+#[test]
+fn a_payment_that_was_given_back_meanwhile_is_not_credited() {
+    let mut campus = Campus::new();
+    let no = campus.order("50");
+    let payment = Payment {
+        order: no.to_string(),
+        transaction: "t1".into(),
+        amount: Fen::new(5000),
+        currency: "CNY".into(),
+        paid_at: campus.rig.school.now(),
+    };
+    campus.provider.say(Ok(Trade::Refunded(payment)));
+    campus.rig.advance(30);
+    campus.rig.run(look_after(&campus.rig.school, no)).unwrap();
+    assert!(matches!(order_state(&campus, no), State::InCase { .. }));
+    assert_eq!(campus.balance(chart::awaiting_tap(campus.person)), 0);
 }
 
 #[test]

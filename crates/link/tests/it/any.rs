@@ -50,7 +50,7 @@ pub fn to_terminal() -> impl Strategy<Value = ToTerminal> {
         (any::<u32>(), words()).prop_map(|(ask, words)| ToTerminal::TapRefused { ask, words }),
         (any::<u64>(), answer()).prop_map(|(seq, answer)| ToTerminal::Answered(Marked { seq, answer })),
         any::<u64>().prop_map(|through| ToTerminal::Acknowledged { through }),
-        Just(ToTerminal::Pong),
+        any::<i64>().prop_map(|now| ToTerminal::Pong { now }),
     ]
 }
 

@@ -93,7 +93,7 @@ fn what_only_pretends_to_be_long_or_deep_is_refused() {
 #[test]
 fn a_message_of_the_other_direction_is_refused() {
     let ping = encode(&ToPlatform::Ping).expect("fits");
-    let pong = encode(&ToTerminal::Pong).expect("fits");
+    let pong = encode(&ToTerminal::Pong { now: 7 }).expect("fits");
     assert_eq!(decode::<ToTerminal>(&ping), Err(FrameFault::Malformed));
     assert_eq!(decode::<ToPlatform>(&pong), Err(FrameFault::Malformed));
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use device::channel::store_card;
-use flows::ports::{Clock, ListAsk};
+use flows::ports::ListAsk;
 use flows::rows::lists;
 use flows::terminal::NewTerminal;
 use flows::{School, card_issue, merchant, people};
@@ -19,7 +19,7 @@ use rules::roster;
 use sandbox::{Choice, Config, MerchantSide, Sandbox, generate};
 
 use crate::Failure;
-use crate::clock::WallClock;
+use crate::clock::{SteadyClock, wall};
 use crate::prompt::{Refused, Said};
 use crate::serve::private_folder;
 use crate::tls::Authority;
@@ -98,7 +98,7 @@ impl Folder {
                 allowed_redirect_hosts: vec!["127.0.0.1".to_owned()],
                 merchant_name: "示范大学校园卡".to_owned(),
             };
-            generate(&choice, WallClock.now())?.write(&folder)?;
+            generate(&choice, wall())?.write(&folder)?;
         }
         let mut setup = Config::read(&config)?.load(&folder)?;
         setup.address = address.to_owned();
@@ -127,7 +127,7 @@ impl Folder {
             connect_ms: 3_000,
             deadline_ms: 10_000,
         };
-        Ok(Arc::new(WeChatPay::new(config.load()?, Arc::new(WallClock), Arc::new(SystemEntropy))?))
+        Ok(Arc::new(WeChatPay::new(config.load()?, Arc::new(SteadyClock::new()), Arc::new(SystemEntropy))?))
     }
 }
 
@@ -148,7 +148,7 @@ pub async fn fill(
     if first_people(school, 1).await?.is_empty() {
         let rows = demo::people::roster(count);
         let entries: Vec<_> =
-            roster::check(&rows, campus_day(WallClock.now())).into_iter().filter_map(Result::ok).collect();
+            roster::check(&rows, campus_day(wall())).into_iter().filter_map(Result::ok).collect();
         let imported = people::import(school, entries, false).await?;
         let failed = imported.refused() + imported.not_done();
         if failed > 0 {

@@ -37,8 +37,8 @@ pub(crate) fn open(merchant: &Merchant, raw: &RawNotice<'_>, now: Micros) -> Res
         .map_err(|_| NoticeFault::Sealed)?;
     let transaction: wire::Transaction = wire::read(&clear).ok_or(NoticeFault::Malformed)?;
     match trade::meaning(&transaction, &merchant.mchid, &merchant.appid) {
-        Ok(paid @ Trade::Paid(_)) if transaction.trade_state == "SUCCESS" => Ok(paid),
-        Ok(Trade::Paid(_) | Trade::NotPaid | Trade::Paying | Trade::Closed | Trade::NotFound) => {
+        Ok(paid @ Trade::Paid(_)) => Ok(paid),
+        Ok(Trade::Refunded(_) | Trade::NotPaid | Trade::Paying | Trade::Closed | Trade::NotFound) => {
             Err(NoticeFault::Malformed)
         }
         Err(TradeFault::Foreign) => Err(NoticeFault::Foreign),

@@ -29,8 +29,9 @@ pub(crate) fn meaning(transaction: &Transaction, mchid: &str, appid: &str) -> Re
         return Err(TradeFault::Foreign);
     }
     match transaction.trade_state.as_str() {
-        // A refund, even of the whole, changes nothing about the payment having succeeded; refunds are rows of their own.
-        "SUCCESS" | "REFUND" => payment(transaction).map(Trade::Paid).ok_or(TradeFault::Incomplete),
+        "SUCCESS" => payment(transaction).map(Trade::Paid).ok_or(TradeFault::Incomplete),
+        // The payment did succeed, and some or all of it was given back since: whoever has not credited it must not now.
+        "REFUND" => payment(transaction).map(Trade::Refunded).ok_or(TradeFault::Incomplete),
         // Also after `time_expire`, until somebody closes the order.
         "NOTPAY" => Ok(Trade::NotPaid),
         // The payer's last attempt failed (bank, limit, wrong password). Nothing says that no other can follow before the
@@ -85,7 +86,7 @@ mod tests {
         };
         let table = [
             ("SUCCESS", Ok(Trade::Paid(paid.clone()))),
-            ("REFUND", Ok(Trade::Paid(paid))),
+            ("REFUND", Ok(Trade::Refunded(paid))),
             ("NOTPAY", Ok(Trade::NotPaid)),
             ("PAYERROR", Ok(Trade::NotPaid)),
             ("USERPAYING", Ok(Trade::Paying)),

@@ -116,7 +116,7 @@ async fn every_state_of_a_trade_is_understood() {
     let wechat = channel(&settings(&provider.base));
     let table = [
         ("SUCCESS", Trade::Paid(payment())),
-        ("REFUND", Trade::Paid(payment())),
+        ("REFUND", Trade::Refunded(payment())),
         ("NOTPAY", Trade::NotPaid),
         ("PAYERROR", Trade::NotPaid),
         ("USERPAYING", Trade::Paying),

@@ -67,6 +67,8 @@ pub(crate) struct Sales {
     /// What a terminal asked, by its record: for which lunch, card and amount.
     asked: BTreeMap<RecordName, (usize, u64, Sum)>,
     closed_paid: BTreeSet<RecordName>,
+    /// Debits that stand recorded at their terminal, by the request that led to them: proved or not.
+    recorded: BTreeMap<RecordName, bool>,
     debits: BTreeMap<(u64, u16), (Debit, bool)>,
     sales: BTreeMap<u128, Known>,
     charges: BTreeMap<RecordName, Charge>,
@@ -104,10 +106,28 @@ impl Sales {
         }
     }
 
-    /// Whether the newest request of this lunch stands as paid at its terminal.
-    pub(crate) fn stands_paid(&self, lunch: usize) -> bool {
-        let newest = self.lunches.get(lunch).and_then(|lunch| lunch.asked.last());
-        newest.is_some_and(|name| self.closed_paid.contains(name))
+    /// The record of a debit is durable at the terminal.
+    pub(crate) fn recorded(&mut self, name: RecordName, proved: bool) {
+        let before = self.recorded.get(&name).copied().unwrap_or(false);
+        self.recorded.insert(name, before || proved);
+    }
+
+    /// The power cut ended a lunch: as its terminal's journal has it. `told`: the display says that the last sale before was
+    /// paid.
+    pub(crate) fn cut_off(&mut self, lunch: usize, told: bool, findings: &mut Findings) {
+        let Some(at) = self.lunches.get(lunch) else { return };
+        let newest = at.asked.last();
+        let recorded = newest.and_then(|name| self.recorded.get(name)).copied();
+        let end = match (newest.is_some_and(|name| self.closed_paid.contains(name)), recorded) {
+            (true, _) | (_, Some(true)) => End::Paid,
+            (false, Some(false)) => End::Unproved,
+            (false, None) => End::NotPaid,
+        };
+        let who = Who::both(Some(at.holder), at.till);
+        findings.demand(told || end != End::Paid, "ACK", who, || {
+            format!("the till was switched on again and does not say that the last lunch is paid: {at:?}")
+        });
+        self.ended(lunch, end);
     }
 
     /// A chip was debited at a till where this lunch is being paid.

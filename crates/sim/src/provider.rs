@@ -1,0 +1,350 @@
+//! WeChat Pay as the world has it: orders, payments, and what it answers. It believes nobody and forgets nothing.
+
+use std::collections::BTreeMap;
+
+use flows::ports::{ChannelError, Payment, PrepayWish, Trade};
+use ledger::{Fen, Micros};
+
+use crate::checker::{Capture, Charge};
+use crate::notes::Who;
+use crate::ports::START;
+use crate::rng::Rng;
+use crate::wechat::{Ask, Call, MERCHANT, Reply};
+use crate::world::{Event, World};
+
+const SECOND: i64 = 1_000_000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+/// How long the server waits for an answer.
+const PATIENCE: i64 = 10 * SECOND;
+
+/// An order as the provider knows it.
+#[derive(Clone, Debug)]
+struct Known {
+    wish: PrepayWish,
+    made_at: i64,
+    stage: Stage,
+    /// Its newest payment.
+    paid: Option<(Payment, i64)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// The bank is asked; what comes of it is not known.
+    AtTheBank,
+    Paid,
+    Closed,
+}
+
+/// The provider.
+pub(crate) struct Provider {
+    orders: BTreeMap<String, Known>,
+    /// Payments that are notified, in the order of their making.
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) dark_until: i64,
+    transactions: u64,
+    prepays: u64,
+    pub(crate) rng: Rng,
+}
+
+/// A payment of which the merchant is told.
+#[derive(Clone, Debug)]
+pub(crate) struct Notice {
+    pub(crate) payment: Payment,
+    pub(crate) merchant: &'static str,
+    pub(crate) tries: usize,
+    pub(crate) done: bool,
+    /// It gets lost on the provider's side: no try ever leaves.
+    pub(crate) silent: bool,
+    /// Only a notice can tell of it: no order of ours asks.
+    pub(crate) only_way: bool,
+}
+
+fn unknown(why: &str) -> ChannelError {
+    ChannelError::Unknown(why.to_owned())
+}
+
+fn refused(code: &str) -> ChannelError {
+    ChannelError::Refused { code: code.to_owned(), message: String::new() }
+}
+
+impl Provider {
+    pub(crate) fn new(seed: u64) -> Provider {
+        Provider {
+            orders: BTreeMap::new(),
+            notices: Vec::new(),
+            dark_until: 0,
+            transactions: 0,
+            prepays: 0,
+            rng: Rng::fork(seed, "provider", 0),
+        }
+    }
+
+    /// An order that can be paid, or was; for people who forge notices.
+    pub(crate) fn some_order(&mut self) -> Option<(String, Fen)> {
+        let place = self.rng.place(self.orders.len());
+        self.orders.iter().nth(place).map(|(number, known)| (number.clone(), known.wish.amount))
+    }
+
+    fn prepay(&mut self, wish: PrepayWish, now: i64) -> Result<String, ChannelError> {
+        let number = wish.order.to_string();
+        let fresh = Known { wish: wish.clone(), made_at: now, stage: Stage::Open, paid: None };
+        let known = self.orders.entry(number).or_insert(fresh);
+        if known.wish != wish {
+            return Err(refused("INVALID_REQUEST"));
+        }
+        match known.stage {
+            Stage::Open | Stage::AtTheBank => {
+                self.prepays += 1;
+                Ok(format!("wx{:010}", self.prepays))
+            }
+            Stage::Paid => Err(refused("OUT_TRADE_NO_USED")),
+            Stage::Closed => Err(refused("ORDER_CLOSED")),
+        }
+    }
+
+    /// What it says of an order, as of `at`.
+    fn query(&self, number: &str, at: i64) -> Trade {
+        let Some(known) = self.orders.get(number).filter(|known| known.made_at <= at) else { return Trade::NotFound };
+        match (&known.paid, known.stage) {
+            (Some((payment, paid_at)), _) if *paid_at <= at => Trade::Paid(payment.clone()),
+            (Some(_), _) | (None, Stage::Open) => Trade::NotPaid,
+            (None, Stage::AtTheBank) => Trade::Paying,
+            (None, Stage::Closed) => Trade::Closed,
+            (None, Stage::Paid) => Trade::NotPaid,
+        }
+    }
+
+    fn close(&mut self, number: &str) -> Result<(), ChannelError> {
+        let Some(known) = self.orders.get_mut(number) else { return Err(refused("ORDER_NOT_EXIST")) };
+        match known.stage {
+            Stage::Open | Stage::Closed => {
+                known.stage = Stage::Closed;
+                Ok(())
+            }
+            Stage::AtTheBank => Err(unknown("USER_PAYING")),
+            Stage::Paid => Err(refused("ORDERPAID")),
+        }
+    }
+}
+
+impl World {
+    /// A call leaves the server.
+    pub(crate) fn call_provider(&mut self, call: Call) {
+        let Call { id, ask } = call;
+        self.at(PATIENCE, Event::CallTimeout { call: id });
+        for delay in self.net.http(&self.faults, &mut self.counters) {
+            self.at(delay, Event::Asked { call: id, ask: ask.clone() });
+        }
+    }
+
+    /// It arrives at the provider.
+    pub(crate) fn asked(&mut self, call: u64, ask: Ask) {
+        if self.now < self.provider.dark_until {
+            self.counters.add("provider: silent in the dark");
+            return;
+        }
+        let reply = match ask {
+            Ask::Prepay(wish) => Reply::Prepay(self.create(wish)),
+            Ask::Query(number) => Reply::Query(self.look_up(&number)),
+            Ask::Close(number) => Reply::Close(self.close_there(&number)),
+        };
+        for delay in self.net.http(&self.faults, &mut self.counters) {
+            self.at(delay, Event::Told { call, reply: reply.clone() });
+        }
+    }
+
+    fn create(&mut self, wish: PrepayWish) -> Result<String, ChannelError> {
+        if self.provider.rng.chance(self.faults.create_error) {
+            if self.provider.rng.chance(150) {
+                self.counters.add("provider: creation refused for good");
+                return Err(refused("PARAM_ERROR"));
+            }
+            if self.provider.rng.chance(500) {
+                self.counters.add("provider: create not made");
+                return Err(unknown("SYSTEM_ERROR"));
+            }
+            self.counters.add("provider: create made, answer lost");
+            let _ = self.provider.prepay(wish, self.now);
+            return Err(unknown("SYSTEM_ERROR"));
+        }
+        self.provider.prepay(wish, self.now)
+    }
+
+    fn look_up(&mut self, number: &str) -> Result<Trade, ChannelError> {
+        if self.provider.rng.chance(self.faults.ask_error) {
+            self.counters.add("provider: query without an answer");
+            return Err(unknown("FREQUENCY_LIMITED"));
+        }
+        let mut at = self.now;
+        if self.provider.rng.chance(self.faults.stale_query) {
+            self.counters.add("provider: stale query");
+            at -= self.provider.rng.between(SECOND, 20 * SECOND);
+        }
+        Ok(self.provider.query(number, at))
+    }
+
+    fn close_there(&mut self, number: &str) -> Result<(), ChannelError> {
+        if self.provider.rng.chance(self.faults.ask_error) {
+            if self.provider.rng.chance(500) {
+                let _ = self.provider.close(number);
+            }
+            self.counters.add("provider: close without an answer");
+            return Err(unknown("SYSTEM_ERROR"));
+        }
+        let outcome = self.provider.close(number);
+        if outcome.is_err() {
+            self.counters.add("provider: close refused");
+        }
+        outcome
+    }
+
+    /// Its answer arrives at the server.
+    pub(crate) fn told(&mut self, call: u64, reply: Reply) {
+        if !self.server.wechat.waits(call) {
+            self.counters.add("network: answer after nobody waited");
+            return;
+        }
+        self.server.wechat.answer(call, reply);
+        self.run_server();
+    }
+
+    /// The server has waited long enough.
+    pub(crate) fn call_timeout(&mut self, call: u64) {
+        if self.server.wechat.waits(call) {
+            // Each kind of call reads every answer of another kind as "no sure answer".
+            self.server.wechat.answer(call, Reply::Close(Err(unknown("timeout"))));
+            self.run_server();
+        }
+    }
+
+    /// A holder pays an order in the payment app. `false` when the app does not let him.
+    pub(crate) fn pay(&mut self, holder: usize, number: &str) -> bool {
+        let now = self.wall_now();
+        let provider = &mut self.provider;
+        let Some(known) = provider.orders.get_mut(number) else { return false };
+        if known.stage != Stage::Open || now > known.wish.expires_at || self.now < provider.dark_until {
+            return false;
+        }
+        known.stage = Stage::AtTheBank;
+        let wait = if provider.rng.chance(self.faults.slow_bank) {
+            self.counters.add("provider: bank took hours");
+            provider.rng.between(MINUTE, 3 * HOUR)
+        } else {
+            provider.rng.between(SECOND / 5, 3 * SECOND)
+        };
+        self.at(wait, Event::Charged { holder, number: number.to_owned(), first: true });
+        true
+    }
+
+    /// The bank has paid.
+    pub(crate) fn charged(&mut self, holder: usize, number: &str, first: bool) {
+        let Some(known) = self.provider.orders.get_mut(number) else { return };
+        let right = known.wish.amount;
+        known.stage = Stage::Paid;
+        let (mut amount, mut charge, mut currency) = (right, Charge::Right, "CNY");
+        let rng = &mut self.provider.rng;
+        if first && rng.chance(self.faults.wrong_charge) {
+            if rng.chance(300) {
+                (charge, currency) = (Charge::Currency, "USD");
+                self.counters.add("provider: charged another currency");
+            } else {
+                let other = if rng.chance(500) { right.get() + rng.between(1, 5000) } else { rng.between(1, right.get()) };
+                amount = Fen::new(other);
+                charge = if amount == right { Charge::Right } else { Charge::Wrong };
+                self.counters.add("provider: charged another amount");
+            }
+        }
+        let twice = first && self.provider.rng.chance(self.faults.double_charge);
+        let capture = Capture { order: number.to_owned(), amount: amount.get().into(), charge, holder: Some(holder) };
+        // Only the first payment is what a query tells; a second one is told by its notice alone.
+        let payment = self.capture(capture, number, amount, currency);
+        if first && let Some(known) = self.provider.orders.get_mut(number) {
+            known.paid = Some((payment.clone(), self.now));
+        }
+        self.notify_of(payment, !first);
+        if twice {
+            self.counters.add("provider: charged twice");
+            let wait = self.provider.rng.between(SECOND, 30 * MINUTE);
+            self.at(wait, Event::Charged { holder, number: number.to_owned(), first: false });
+        }
+    }
+
+    fn capture(&mut self, capture: Capture, number: &str, amount: Fen, currency: &str) -> Payment {
+        self.provider.transactions += 1;
+        let payment = Payment {
+            order: number.to_owned(),
+            transaction: format!("42000{:020}", self.provider.transactions),
+            amount,
+            currency: currency.to_owned(),
+            paid_at: self.wall_now(),
+        };
+        let who = capture.holder.map_or(Who::NOBODY, Who::holder);
+        self.checker.payments.captured(&payment.transaction, capture);
+        self.note(who, || format!("provider captured {payment:?}"));
+        payment
+    }
+
+    /// Somebody pays an order of another system of the same merchant.
+    pub(crate) fn stranger_pays(&mut self) {
+        if self.calm || self.faults.stranger_hours == 0 {
+            return;
+        }
+        self.counters.add("provider: stranger's payment");
+        let rng = &mut self.provider.rng;
+        let number = if rng.chance(500) {
+            format!("26112312000000019{:07}", rng.below(10_000_000))
+        } else {
+            format!("LIBRARY-{}", rng.below(1_000_000))
+        };
+        let amount = Fen::new(rng.between(1, 50_000));
+        let capture = Capture { order: number.clone(), amount: amount.get().into(), charge: Charge::Stranger, holder: None };
+        let payment = self.capture(capture, &number, amount, "CNY");
+        self.notify_of(payment, true);
+        self.plan_stranger();
+    }
+
+    pub(crate) fn plan_stranger(&mut self) {
+        if self.faults.stranger_hours > 0 {
+            let mean = i64::from(self.faults.stranger_hours) * HOUR;
+            let next = self.net.about(mean);
+            self.at(next, Event::Stranger);
+        }
+    }
+
+    /// The provider goes dark for hours.
+    pub(crate) fn goes_dark(&mut self) {
+        if self.calm || self.faults.dark_hours == 0 {
+            return;
+        }
+        self.counters.add("provider: dark");
+        let hours = self.provider.rng.between(HOUR / 2, 4 * HOUR);
+        self.provider.dark_until = self.now + hours;
+        self.plan_dark();
+    }
+
+    pub(crate) fn plan_dark(&mut self) {
+        if self.faults.dark_hours > 0 {
+            let mean = i64::from(self.faults.dark_hours) * HOUR;
+            let next = self.net.about(mean);
+            self.at(next, Event::Dark);
+        }
+    }
+
+    fn notify_of(&mut self, payment: Payment, only_way: bool) {
+        let silent = !only_way && self.provider.rng.chance(self.faults.notice_silence);
+        if silent {
+            self.counters.add("notice: never sent");
+        }
+        let notice = Notice { payment, merchant: MERCHANT, tries: 0, done: false, silent, only_way };
+        self.provider.notices.push(notice);
+        let wait = self.provider.rng.between(SECOND / 10, 2 * SECOND);
+        self.at(wait, Event::Notify { notice: self.provider.notices.len() - 1 });
+    }
+
+    /// The moment as clocks on walls show it.
+    pub(crate) fn wall_now(&self) -> Micros {
+        Micros::new(START + self.now)
+    }
+}

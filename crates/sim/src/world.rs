@@ -1,0 +1,312 @@
+//! The world: one line of events in the order of (time, number), and everybody in it. Nothing sleeps; time jumps.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BinaryHeap};
+
+use card::tear::{Cut, TearableCard};
+use rules::ids::EnrolmentId;
+
+use crate::checker::{Checker, Failure};
+use crate::count::Counters;
+use crate::digest::Digest;
+use crate::gateway::Pipe;
+use crate::holder::{Holder, Reply, Request};
+use crate::net::Net;
+use crate::notes::{Notes, Who};
+use crate::notice::Wire;
+use crate::options::{Faults, Options};
+use crate::plant::Plant;
+use crate::provider::Provider;
+use crate::rng::Rng;
+use crate::rogue::Rogue;
+use crate::server::Server;
+use crate::till::Till;
+use crate::visit::{Act, Errand};
+use crate::wechat;
+
+const SECOND: i64 = 1_000_000;
+const HOUR: i64 = 3600 * SECOND;
+const DAY: i64 = 24 * HOUR;
+
+/// Something that happens at its time.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Step { boot: u64 },
+    CatchUp,
+    Crash,
+    Start,
+    Due { boot: u64 },
+    GiveUp { boot: u64, card: u64, k: u32, enrolment: EnrolmentId },
+    Arrival,
+
+    LinkTry { till: usize, life: u64 },
+    LinkUp { till: usize, conn: u64 },
+    LinkCut { conn: u64, counted: bool },
+    Forget { conn: u64 },
+    Frame { conn: u64, bytes: Vec<u8>, stray: bool },
+    FrameBack { till: usize, conn: u64, bytes: Vec<u8> },
+    Garbled { conn: u64, bytes: Vec<u8>, up: bool },
+
+    Asked { call: u64, ask: wechat::Ask },
+    Told { call: u64, reply: wechat::Reply },
+    CallTimeout { call: u64 },
+    Charged { holder: usize, number: String, first: bool },
+    Stranger,
+    Dark,
+    Notify { notice: usize },
+    NoticeIn { notice: Option<usize>, wire: Wire },
+    NoticeDone { notice: usize },
+    Forge,
+    Rogue,
+
+    Act { holder: usize },
+    Request { holder: usize, click: usize, request: Request },
+    Reply { holder: usize, click: usize, reply: Reply },
+    Impatient { holder: usize, click: usize, request: Request, answers: u32 },
+    Again { holder: usize, click: usize, request: Request },
+    Pay { holder: usize, click: usize },
+
+    Tick { till: usize, life: u64, wake: i64 },
+    Flush { till: usize, life: u64 },
+    PowerCut { till: usize, life: u64 },
+    PowerOn { till: usize },
+    CardDoes { till: usize, insertion: u64, bytes: Vec<u8> },
+    CardSays { till: usize, insertion: u64, answer: Vec<u8>, gone: bool },
+    Pull { till: usize, insertion: u64 },
+    People { till: usize, visit: u64, step: u64, act: Act },
+
+    Calm,
+    CalmTap { holder: usize },
+    Tidy,
+}
+
+struct Slot {
+    at: i64,
+    number: u64,
+    event: Event,
+}
+
+impl PartialEq for Slot {
+    fn eq(&self, other: &Slot) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Slot {}
+
+impl PartialOrd for Slot {
+    fn partial_cmp(&self, other: &Slot) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Slot {
+    fn cmp(&self, other: &Slot) -> Ordering {
+        (self.at, self.number).cmp(&(other.at, other.number))
+    }
+}
+
+/// The world of one run.
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    /// Microseconds since the first morning.
+    pub(crate) now: i64,
+    pub(crate) events: u64,
+    planned: u64,
+    heap: BinaryHeap<Reverse<Slot>>,
+    pub(crate) options: Options,
+    /// What is on now: nothing in the calm phase.
+    pub(crate) faults: Faults,
+    pub(crate) calm: bool,
+    pub(crate) plant: Option<Plant>,
+    pub(crate) checker: Checker,
+    pub(crate) counters: Counters,
+    pub(crate) notes: Notes,
+    pub(crate) digest: Digest,
+    pub(crate) net: Net,
+    pub(crate) server: Server,
+    pub(crate) provider: Provider,
+    pub(crate) holders: Vec<Holder>,
+    pub(crate) cards: Vec<TearableCard>,
+    /// Where each card is planned to be torn in its present hold.
+    pub(crate) cuts: Vec<Option<Cut>>,
+    pub(crate) card_rng: Rng,
+    pub(crate) tills: Vec<Till>,
+    pub(crate) pipes: BTreeMap<u64, Pipe>,
+    pub(crate) last_conn: u64,
+    pub(crate) rogue: Option<Rogue>,
+}
+
+impl World {
+    /// A world before its first event.
+    pub(crate) fn new(seed: u64, options: Options, plant: Option<Plant>, notes: Notes) -> World {
+        World {
+            seed,
+            now: 0,
+            events: 0,
+            planned: 0,
+            heap: BinaryHeap::new(),
+            faults: options.faults,
+            options,
+            calm: false,
+            plant,
+            checker: Checker::default(),
+            counters: Counters::default(),
+            notes,
+            digest: Digest::new(),
+            net: Net::new(seed),
+            server: Server::new(seed, plant),
+            provider: Provider::new(seed),
+            holders: Vec::new(),
+            cards: Vec::new(),
+            cuts: Vec::new(),
+            card_rng: Rng::fork(seed, "cards", 0),
+            tills: Vec::new(),
+            pipes: BTreeMap::new(),
+            last_conn: 0,
+            rogue: None,
+        }
+    }
+
+    /// Plans an event so many microseconds from now.
+    pub(crate) fn at(&mut self, delay: i64, event: Event) {
+        self.plan_at(self.now.saturating_add(delay.max(0)), event);
+    }
+
+    /// Plans an event at a time.
+    pub(crate) fn plan_at(&mut self, at: i64, event: Event) {
+        self.planned += 1;
+        self.heap.push(Reverse(Slot { at: at.max(self.now), number: self.planned, event }));
+    }
+
+    /// Writes a note, if anybody wants notes.
+    pub(crate) fn note(&mut self, who: Who, text: impl FnOnce() -> String) {
+        self.notes.add(self.events, self.now, who, text);
+    }
+
+    /// Runs to the end, to the first failure, or to event number `until`.
+    pub(crate) fn run(&mut self, until: Option<u64>) -> Option<Failure> {
+        self.server.set_clock(0);
+        self.set_up();
+        let calm_at = i64::from(self.options.days) * DAY;
+        self.plan_at(calm_at, Event::Calm);
+        let end = calm_at + 9 * HOUR;
+        while self.checker.failure().is_none() {
+            let Some(Reverse(slot)) = self.heap.pop() else { break };
+            if slot.at > end || until.is_some_and(|until| self.events >= until) {
+                break;
+            }
+            self.now = slot.at;
+            self.events += 1;
+            self.server.set_clock(self.now);
+            self.digest.number(slot.number);
+            self.digest.number(slot.at.unsigned_abs());
+            self.happen(slot.event);
+        }
+        if self.checker.failure().is_none() && until.is_none() {
+            self.finish();
+        }
+        self.checker.failure().cloned()
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Step { boot } => self.step(boot),
+            Event::CatchUp => self.catch_up(),
+            Event::Crash => self.crash_now(),
+            Event::Start => self.start_server(),
+            Event::Due { boot } => self.run_due(boot),
+            Event::GiveUp { boot, card, k, enrolment } => self.give_up_load(boot, card, k, enrolment),
+            Event::Arrival => self.change_arrival(),
+            Event::Asked { call, ask } => self.asked(call, ask),
+            Event::Told { call, reply } => self.told(call, reply),
+            Event::CallTimeout { call } => self.call_timeout(call),
+            Event::Charged { holder, number, first } => self.charged(holder, &number, first),
+            Event::Stranger => self.stranger_pays(),
+            Event::Dark => self.goes_dark(),
+            Event::Notify { notice } => self.notify(notice),
+            Event::NoticeIn { notice, wire } => self.notice_in(notice, wire),
+            Event::NoticeDone { notice } => self.notice_done(notice),
+            Event::Forge => self.forge(),
+            Event::Rogue => self.rogue_speaks(),
+            Event::Act { holder } => self.act(holder),
+            Event::Request { holder, click, request } => self.request(holder, click, request),
+            Event::Reply { holder, click, reply } => self.page(holder, click, reply),
+            Event::Impatient { holder, click, request, answers } => self.impatient(holder, click, request, answers),
+            Event::Again { holder, click, request } => self.again(holder, click, request),
+            Event::Pay { holder, click } => self.pays(holder, click),
+            Event::Calm => self.calm_down(),
+            Event::CalmTap { holder } => self.calm_tap(holder),
+            Event::Tidy => self.tidy(),
+            terminal => self.happen_at_terminal(terminal),
+        }
+    }
+
+    fn happen_at_terminal(&mut self, event: Event) {
+        match event {
+            Event::LinkTry { till, life } => self.link_try(till, life),
+            Event::LinkUp { till, conn } => self.link_up(till, conn),
+            Event::LinkCut { conn, counted } => self.cut(conn, counted),
+            Event::Forget { conn } => self.forget_connection(conn),
+            Event::Frame { conn, bytes, stray } => self.frame(conn, &bytes, stray),
+            Event::FrameBack { till, conn, bytes } => self.frame_back(till, conn, &bytes),
+            Event::Garbled { conn, bytes, up } => self.garbled(conn, &bytes, up),
+            Event::Tick { till, life, wake } => self.tick(till, life, wake),
+            Event::Flush { till, life } => self.flush(till, life),
+            Event::PowerCut { till, life } => self.power_cut(till, life),
+            Event::PowerOn { till } => self.power_on(till),
+            Event::CardDoes { till, insertion, bytes } => self.card_does(till, insertion, &bytes),
+            Event::CardSays { till, insertion, answer, gone } => self.card_says(till, insertion, answer, gone),
+            Event::Pull { till, insertion } => self.pull_card(till, insertion),
+            Event::People { till, visit, step, act } => self.people(till, visit, step, act),
+            _ => {}
+        }
+    }
+
+    /// The faults end. Everything is switched on; all that was lost for good is told again.
+    fn calm_down(&mut self) {
+        self.note(Who::NOBODY, || "calm".to_owned());
+        (self.calm, self.faults) = (true, Faults::NONE);
+        self.provider.dark_until = 0;
+        self.start_server();
+        for till in 0..self.tills.len() {
+            self.power_on(till);
+        }
+        self.tell_again();
+        for holder in 0..self.holders.len() {
+            let stagger = i64::try_from(holder).unwrap_or(0) * 60 * SECOND;
+            self.at(5 * HOUR + stagger, Event::CalmTap { holder });
+            self.at(7 * HOUR + stagger, Event::CalmTap { holder });
+        }
+        self.at(HOUR, Event::Tidy);
+    }
+
+    fn calm_tap(&mut self, holder: usize) {
+        let till = holder % self.tills.len().max(1);
+        self.go(holder, till, Errand::Tap);
+    }
+
+    /// Clerks call off what nobody finished.
+    fn tidy(&mut self) {
+        for till in 0..self.tills.len() {
+            if self.tills.get(till).is_some_and(|at| at.visit.is_none() && at.lunch.is_some()) {
+                self.feed(till, device::agent::pos::Input::SaleCancelled);
+            }
+        }
+        self.at(600 * SECOND, Event::Tidy);
+    }
+
+    /// The end: everything must have converged, and the book must verify.
+    fn finish(&mut self) {
+        self.compare_engine();
+        self.checker.converged();
+        let mut archive = self.server.disk.archive();
+        let report = store::verify::verify(crate::server::school_id(), &mut archive, &[], &mut |_| {});
+        let findings = report.findings();
+        self.checker.findings.demand(findings.is_empty(), "I7", Who::NOBODY, || findings.join("; "));
+        for (card, holder) in self.cards.iter().zip(0_usize..) {
+            self.digest.number(u64::from(card.chip().balance()));
+            self.checker.balance(holder, i128::from(card.chip().balance()));
+        }
+    }
+}
