@@ -32,7 +32,6 @@ pub(crate) static ICON: LazyLock<Asset> =
 pub(crate) async fn file(Path(file): Path<String>) -> Result<Response, Failure> {
     let path = format!("/assets/{file}");
     let asset = [&CSS, &JS, &ICON].into_iter().find(|asset| asset.path == path).ok_or(Failure::NotFound)?;
-    let headers =
-        [(header::CONTENT_TYPE, asset.kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
+    let headers = [(header::CONTENT_TYPE, asset.kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
     Ok((headers, asset.content).into_response())
 }

@@ -98,9 +98,13 @@ impl Failure {
                 let money = if words.code == "STOPPING" { Safe } else { Still };
                 told(status_of(words.code), words.code, "words", money, HOME)
             }
-            Failure::SignInFirst { .. } => {
-                told(StatusCode::UNAUTHORIZED, "SIGN_IN_REQUIRED", "sign-in", Still, ("/sign-in", "failure-way-sign-in"))
-            }
+            Failure::SignInFirst { .. } => told(
+                StatusCode::UNAUTHORIZED,
+                "SIGN_IN_REQUIRED",
+                "sign-in",
+                Still,
+                ("/sign-in", "failure-way-sign-in"),
+            ),
             Failure::ChangeFirst { .. } => told(
                 StatusCode::FORBIDDEN,
                 "PASSWORD_CHANGE_REQUIRED",
@@ -366,12 +370,8 @@ mod tests {
             (OpenRefusal::BalanceCap { room: amount }, 422),
             (OpenRefusal::NumberTaken, 503),
         ];
-        let faults = [
-            (Fault::Busy, 503),
-            (Fault::Full, 503),
-            (Fault::Stopping, 503),
-            (Fault::Poison("a bug".to_owned()), 500),
-        ];
+        let faults =
+            [(Fault::Busy, 503), (Fault::Full, 503), (Fault::Stopping, 503), (Fault::Poison("a bug".to_owned()), 500)];
         let rules = refusals.iter().map(|(refusal, status)| (refusal.words(), *status));
         let server = faults.iter().map(|(fault, status)| (fault_words(fault), *status));
         for (words, status) in rules.chain(server) {

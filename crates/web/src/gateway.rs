@@ -40,9 +40,7 @@ async fn connect(
         Ok(Some(enrolment)) => {
             upgrade.max_message_size(FRAME_LIMIT).on_upgrade(move |socket| serve(socket, school, enrolment))
         }
-        Ok(None) => {
-            (StatusCode::FORBIDDEN, "this terminal is not enrolled\n").into_response()
-        }
+        Ok(None) => (StatusCode::FORBIDDEN, "this terminal is not enrolled\n").into_response(),
         Err(fault) => {
             tracing::error!(%fault, "a terminal could not be looked up");
             StatusCode::SERVICE_UNAVAILABLE.into_response()

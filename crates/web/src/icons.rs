@@ -3,10 +3,13 @@
 pub(crate) const BACK: &str = "M15 5l-7 7 7 7";
 pub(crate) const NEXT: &str = "M9 5l7 7-7 7";
 pub(crate) const CARD: &str = "M5 5h14a2 2 0 0 1 2 2v10a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2V7a2 2 0 0 1 2-2zM3 10h18M7 15h3";
-pub(crate) const TAP: &str = "M6.5 9.5a4 4 0 0 1 0 5M10 7a8 8 0 0 1 0 10M13.5 4.5a12 12 0 0 1 0 15M17 2.5a16 16 0 0 1 0 19";
-pub(crate) const WALLET: &str = "M18 8V5H6a2.5 2.5 0 0 0 0 5h13a1 1 0 0 1 1 1v7a1 1 0 0 1-1 1H6a2.5 2.5 0 0 1-2.5-2.5v-9M16 14.5h.01";
+pub(crate) const TAP: &str =
+    "M6.5 9.5a4 4 0 0 1 0 5M10 7a8 8 0 0 1 0 10M13.5 4.5a12 12 0 0 1 0 15M17 2.5a16 16 0 0 1 0 19";
+pub(crate) const WALLET: &str =
+    "M18 8V5H6a2.5 2.5 0 0 0 0 5h13a1 1 0 0 1 1 1v7a1 1 0 0 1-1 1H6a2.5 2.5 0 0 1-2.5-2.5v-9M16 14.5h.01";
 pub(crate) const CLOCK: &str = "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 7.5V12l3 2";
-pub(crate) const SYNC: &str = "M4 12a8 8 0 0 1 13.7-5.6L20 8.5M20 4v4.5h-4.5M20 12a8 8 0 0 1-13.7 5.6L4 15.5M4 20v-4.5h4.5";
+pub(crate) const SYNC: &str =
+    "M4 12a8 8 0 0 1 13.7-5.6L20 8.5M20 4v4.5h-4.5M20 12a8 8 0 0 1-13.7 5.6L4 15.5M4 20v-4.5h4.5";
 pub(crate) const CHECK: &str = "M5 12.5l4.5 4.5L19 7.5";
 pub(crate) const ALERT: &str = "M12 4l9 16H3zM12 10v4.5M12 17.5h.01";
 pub(crate) const INFO: &str = "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 11v5.5M12 7.8h.01";

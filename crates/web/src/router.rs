@@ -1,9 +1,9 @@
 //! The contents page: every address, and who answers it.
 
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use axum::Router;
 use tower_http::compression::CompressionLayer;
 
 use crate::config::Web;

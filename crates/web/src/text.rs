@@ -10,7 +10,10 @@ use rules::calendar::{CampusTime, campus_time};
 use rules::words::Words;
 
 mod loaded {
-    #![expect(clippy::disallowed_types, reason = "the loader of the language files is built on hash maps; no order shows")]
+    #![expect(
+        clippy::disallowed_types,
+        reason = "the loader of the language files is built on hash maps; no order shows"
+    )]
 
     use super::{Cow, FluentValue, LanguageIdentifier, Loader};
 

@@ -2,8 +2,8 @@
 
 use askama::Template;
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flows::room::{Room, room};
@@ -91,9 +91,7 @@ pub(crate) async fn submit(
     let amount = if typed.amount.trim().is_empty() { &typed.preset } else { &typed.amount };
     match open(&web.school, holder.person, amount, payer, key).await {
         Ok(no) => Ok(page::see_other(&format!("/pay/{no}"))),
-        Err(Refusal::Refused(words)) => {
-            form(&web, &holder, StatusCode::UNPROCESSABLE_ENTITY, typed, Some(words)).await
-        }
+        Err(Refusal::Refused(words)) => form(&web, &holder, StatusCode::UNPROCESSABLE_ENTITY, typed, Some(words)).await,
         Err(Refusal::Fault(words)) => Err(words.into()),
     }
 }

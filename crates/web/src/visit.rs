@@ -250,7 +250,8 @@ mod tests {
         for path in ["/", "/me", "/me/topup", "/me/orders/261122123005000112345678"] {
             assert_eq!(own_path(path), Some(path));
         }
-        let foreign = ["", "me", "//evil.example", "/\\evil.example", "https://evil.example", "/a?b=c", "/a\r\nX: y", "/%2f"];
+        let foreign =
+            ["", "me", "//evil.example", "/\\evil.example", "https://evil.example", "/a?b=c", "/a\r\nX: y", "/%2f"];
         for path in foreign {
             assert_eq!(own_path(path), None, "{path:?}");
         }

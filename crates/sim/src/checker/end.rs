@@ -2,6 +2,7 @@
 
 use ledger::{Account, AccountKey};
 
+use super::book::code;
 use super::{Checker, Sum};
 use crate::notes::Who;
 
@@ -11,6 +12,16 @@ impl Checker {
         self.payments.converged(&mut self.findings);
         self.loads.converged(&self.book, &self.people, &mut self.findings);
         self.sales.converged(&self.people, &mut self.findings);
+    }
+
+    /// At the end a purse holds what the book says (I3).
+    pub(crate) fn balance(&mut self, holder: usize, purse: Sum) {
+        let card = u128::from(self.people.card(holder));
+        let on_card = self.book.held(code::ON_CARD, card).posted;
+        let early = self.book.held(code::SUSPENSE_CARD, card).posted;
+        self.findings.demand(purse == on_card + early, "I3", Who::holder(holder), || {
+            format!("the purse holds {purse}, the book has {on_card} on it and {early} in its suspense")
+        });
     }
 
     /// The accounts that an engine has are those of the checker's own book (I7).

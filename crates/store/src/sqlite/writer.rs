@@ -59,7 +59,7 @@ impl SqliteStore {
         migrations::run(&mut connection, &path, school, tables)?;
         // What an earlier process left in the log may lie in the page cache alone, if its sync failed: it must be in the
         // file, and the file on the disk, before anything is added behind it.
-        connection.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(())).map_err(at(&path))?;
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(at(&path))?;
         let tables = tables.iter().map(|table| (*table, RowSql::of(table))).collect();
         Ok(SqliteStore { connection, school, tables, _lock: lock })
     }

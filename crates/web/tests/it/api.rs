@@ -47,7 +47,8 @@ async fn r17_an_order_can_be_made_and_followed_by_a_program() {
     assert_eq!(me["name_masked"], "林*雨");
     let records = browser.get("/api/v1/me/records").await.json();
     assert_eq!(records["before"], serde_json::Value::Null);
-    let kinds: Vec<&str> = records["records"].as_array().expect("a list").iter().filter_map(|r| r["kind"].as_str()).collect();
+    let kinds: Vec<&str> =
+        records["records"].as_array().expect("a list").iter().filter_map(|r| r["kind"].as_str()).collect();
     assert_eq!(kinds, ["purchase", "top_up"]);
 }
 

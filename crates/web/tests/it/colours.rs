@@ -85,9 +85,12 @@ fn contrast(one: u32, other: u32) -> u64 {
 
 #[test]
 fn the_measure_agrees_with_known_contrasts() {
-    for (one, other, thousandths) in
-        [("#fff", "#000", 21_000), ("#fff", "#07c160", 2_380), ("#fff", "#047a3d", 5_450), ("#04150b", "#07c160", 7_880)]
-    {
+    for (one, other, thousandths) in [
+        ("#fff", "#000", 21_000),
+        ("#fff", "#07c160", 2_380),
+        ("#fff", "#047a3d", 5_450),
+        ("#04150b", "#07c160", 7_880),
+    ] {
         let found = contrast(colour(one), colour(other));
         assert!(found.abs_diff(thousandths) <= 10, "{one} on {other}: {found}");
     }
@@ -109,7 +112,8 @@ fn every_pair_of_every_look_can_be_read() {
 #[test]
 fn no_colour_escapes_the_measure() {
     let tokens: BTreeSet<&str> = blocks()[0].keys().copied().collect();
-    let measured: BTreeSet<&str> = PAIRS.iter().flat_map(|(front, back, _)| [*front, *back]).chain(DECORATION).collect();
+    let measured: BTreeSet<&str> =
+        PAIRS.iter().flat_map(|(front, back, _)| [*front, *back]).chain(DECORATION).collect();
     assert_eq!(tokens, measured);
     let rules = CSS.rsplit_once("* { box-sizing").expect("the rules follow the tokens").1;
     for line in rules.lines().filter(|line| line.contains('#')) {

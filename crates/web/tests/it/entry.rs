@@ -18,7 +18,10 @@ async fn whoever_is_not_signed_in_is_led_to_the_door_and_back() {
     let pages = ["/me/topup", "/me/records", "/pay/261123123005000100000001", "/me/orders/261123123005000100000001"];
     for path in pages {
         let answer = browser.get(path).await;
-        assert_eq!((answer.status, answer.location()), (StatusCode::SEE_OTHER, format!("/sign-in?next={path}").as_str()));
+        assert_eq!(
+            (answer.status, answer.location()),
+            (StatusCode::SEE_OTHER, format!("/sign-in?next={path}").as_str())
+        );
     }
 
     let fields = [("number", NUMBER), ("password", FIRST), ("next", "/me/records")];

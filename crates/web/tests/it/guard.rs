@@ -133,8 +133,21 @@ async fn every_answer_carries_the_headers() {
     let css = format!("/assets/{}", css.expect("a style sheet").split('"').next().expect("a name"));
     let pay = format!("/pay/{order}");
     let mut paths: Vec<String> = [
-        "/", "/sign-in", "/continue", "/password", "/me", "/me/topup", "/me/records", "/wechat/return", "/api/v1/me",
-        "/api/v1/me/records", "/notify/wechat", "/healthz", "/nothing", "/assets/nothing.css", "/MP_verify_abc.txt",
+        "/",
+        "/sign-in",
+        "/continue",
+        "/password",
+        "/me",
+        "/me/topup",
+        "/me/records",
+        "/wechat/return",
+        "/api/v1/me",
+        "/api/v1/me/records",
+        "/notify/wechat",
+        "/healthz",
+        "/nothing",
+        "/assets/nothing.css",
+        "/MP_verify_abc.txt",
     ]
     .map(str::to_owned)
     .to_vec();

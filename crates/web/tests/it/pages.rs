@@ -11,7 +11,8 @@ async fn signed_in(rig: &Rig) -> Browser {
 
 /// The amount that the page shows at a place.
 fn shown(page: &str, place: &str) -> String {
-    let (_, rest) = page.split_once(&format!("data-testid=\"{place}\">")).unwrap_or_else(|| panic!("no {place}: {page}"));
+    let (_, rest) =
+        page.split_once(&format!("data-testid=\"{place}\">")).unwrap_or_else(|| panic!("no {place}: {page}"));
     rest.split('<').next().expect("text").to_owned()
 }
 
@@ -106,7 +107,9 @@ async fn r66_after_two_hours_the_page_says_how_to_report() {
         rig.advance(seconds);
         let mut browser = Browser::new(&rig);
         let first = if seconds > 1 { "260042" } else { crate::rig::PASSWORD };
-        let mut browser = if seconds > 1 { signed_in(&rig).await } else {
+        let mut browser = if seconds > 1 {
+            signed_in(&rig).await
+        } else {
             browser.fill("/sign-in", &[("number", "2026010101"), ("password", first)]).await;
             browser
         };
@@ -189,7 +192,9 @@ async fn every_record_is_on_exactly_one_page() {
         let page = browser.get(&path).await;
         assert_eq!(page.status, StatusCode::OK);
         let text = page.text();
-        seen.extend(text.split("href=\"/me/records/").skip(1).filter_map(|rest| Some(rest.split('"').next()?.to_owned())));
+        seen.extend(
+            text.split("href=\"/me/records/").skip(1).filter_map(|rest| Some(rest.split('"').next()?.to_owned())),
+        );
         pages += 1;
         match text.split_once("href=\"/me/records?before=") {
             Some((_, rest)) => path = format!("/me/records?before={}", rest.split('"').next().expect("a number")),

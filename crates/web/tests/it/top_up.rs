@@ -25,7 +25,9 @@ async fn r27_wechat_is_asked_who_pays_once_a_session() {
     let mut browser = signed_in(&rig).await;
     let leave = browser.get("/me/topup").await;
     let address = leave.location();
-    assert!(address.starts_with(&format!("{CASHIER}/authorize?redirect_uri=http://127.0.0.1:8080/wechat/return&state=")));
+    assert!(
+        address.starts_with(&format!("{CASHIER}/authorize?redirect_uri=http://127.0.0.1:8080/wechat/return&state="))
+    );
     let state = address.rsplit_once('=').expect("a state").1.to_owned();
     assert!(state.len() <= 128 && state.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{state}");
 
@@ -209,7 +211,9 @@ async fn the_pay_page_hands_over_what_the_bridge_needs() {
     }
     let inside = browser.in_wechat().get(&pay).await;
     inside.says("data-app-id=\"wxapp\" data-time-stamp=\"1795408205\" data-nonce-str=\"");
-    inside.says(&format!("data-package=\"prepay_id=wx{no}\" data-pay-sign=\"c2lnbmF0dXJl+/==\" data-done=\"/me/orders/{no}\""));
+    inside.says(&format!(
+        "data-package=\"prepay_id=wx{no}\" data-pay-sign=\"c2lnbmF0dXJl+/==\" data-done=\"/me/orders/{no}\""
+    ));
 }
 
 #[tokio::test]

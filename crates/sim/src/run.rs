@@ -1,0 +1,123 @@
+//! Runs: one seed, and what came of it.
+
+use crate::checker::Failure;
+use crate::count::Counters;
+use crate::notes::{Notes, Who};
+use crate::options::Options;
+use crate::plant::Plant;
+use crate::world::World;
+
+/// How many notes a failure shows.
+const NOTES: usize = 50;
+
+/// How to run a seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Days with faults.
+    pub days: u32,
+    /// A bug to plant.
+    pub plant: Option<Plant>,
+    /// Stop after this event.
+    pub until: Option<u64>,
+    /// Print everything that happens.
+    pub trace: bool,
+}
+
+impl Default for Wish {
+    fn default() -> Wish {
+        Wish { days: 3, plant: None, until: None, trace: false }
+    }
+}
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Of which seed.
+    pub seed: u64,
+    /// Events that happened.
+    pub events: u64,
+    /// The same for the same run, and for no other.
+    pub digest: u128,
+    /// What was met.
+    pub counters: Counters,
+    /// What cannot be true; none when all held.
+    pub found: Option<Found>,
+}
+
+/// A failure, with all that a person needs to look for its cause.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Name of the invariant.
+    pub invariant: &'static str,
+    /// Both sides, with their numbers.
+    pub text: String,
+    /// During which event.
+    pub event: u64,
+    /// What the seed drew.
+    pub options: String,
+    /// The last things that happened to the person, card, order or till concerned.
+    pub notes: Vec<String>,
+}
+
+impl Found {
+    /// One line to copy: runs up to the failure and tells everything.
+    pub fn again(&self, seed: u64, wish: &Wish) -> String {
+        let plant = wish.plant.map_or(String::new(), |plant| format!(" --plant {}", plant.name()));
+        format!("onecard-sim --seed {seed} --days {}{plant} --until-event {} --trace", wish.days, self.event)
+    }
+}
+
+/// Runs a seed. A failing one is run again to collect what happened before.
+pub fn run(seed: u64, wish: &Wish) -> Outcome {
+    let (mut world, failure) = go(seed, wish, Notes::new(wish.trace, wish.trace));
+    let (events, digest) = (world.events, world.digest.value());
+    let counters = std::mem::take(&mut world.counters);
+    let found = failure.map(|failure| {
+        let (event, options) = (world.events, world.options.to_string());
+        if !wish.trace {
+            (world, _) = go(seed, wish, Notes::new(true, false));
+        }
+        let Failure { invariant, who, text } = failure;
+        Found { invariant, text: format!("{}{text}", named(who)), event, options, notes: world.notes.last(NOTES, who) }
+    });
+    Outcome { seed, events, digest, counters, found }
+}
+
+fn named(who: Who) -> String {
+    let holder = who.holder.map_or(String::new(), |holder| format!("holder {holder}: "));
+    let till = who.till.map_or(String::new(), |till| format!("till {till}: "));
+    format!("{holder}{till}")
+}
+
+fn go(seed: u64, wish: &Wish, notes: Notes) -> (World, Option<Failure>) {
+    let mut world = World::new(seed, Options::draw(seed, wish.days), wish.plant, notes);
+    let failure = world.run(wish.until);
+    (world, failure)
+}
+
+/// Looks for a planted bug.
+#[derive(Clone, Debug)]
+pub struct Hunt {
+    /// The seed that found it by an invariant that counts, and that invariant.
+    pub found: Option<(u64, &'static str)>,
+    /// Seeds that failed by another invariant, with the first such one.
+    pub otherwise: Vec<(u64, &'static str)>,
+}
+
+/// Runs `seeds` until the plant is found by one of the invariants named for it.
+pub fn hunt(plant: Plant, days: u32, seeds: impl Iterator<Item = u64>) -> Hunt {
+    let wish = Wish { days, plant: Some(plant), ..Wish::default() };
+    let mut hunt = Hunt { found: None, otherwise: Vec::new() };
+    for seed in seeds {
+        let (_, failure) = go(seed, &wish, Notes::new(false, false));
+        match failure {
+            Some(failure) if plant.found_by().contains(&failure.invariant) => {
+                hunt.found = Some((seed, failure.invariant));
+                return hunt;
+            }
+            Some(failure) => hunt.otherwise.push((seed, failure.invariant)),
+            None => {}
+        }
+    }
+    hunt
+}
