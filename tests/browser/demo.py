@@ -19,21 +19,32 @@ class Demo:
         self.binary = binary
         self.folder = folder
         self.log = []
-        command = [binary, "demo", "--data", folder, "--port", "0", "--people", str(people)]
+        self.people_count = people
+        self.start("0")
+
+    def start(self, port):
+        """Starts it on the folder; waits until every page answers."""
+        command = [self.binary, "demo", "--data", self.folder, "--port", port, "--people", str(self.people_count)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.lines = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        threading.Thread(target=self._read, args=(self.process, self.lines), daemon=True).start()
         self.base = self._address()
         about = self.fetch("/demo/people.json")
         self.people = about["people"]
         self.sandbox = about["sandbox"]
         self.pos = about["pos"][0]
 
-    def _read(self):
-        for line in self.process.stdout:
+    def restart(self, how):
+        """Ends it by this signal, and starts it again at the same address."""
+        self.process.send_signal(how)
+        self.process.wait(STOP_SECONDS)
+        self.start(self.base.rsplit(":", 1)[1])
+
+    def _read(self, process, lines):
+        for line in process.stdout:
             self.log.append(line.rstrip())
-            self.lines.put(line)
-        self.lines.put(None)
+            lines.put(line)
+        lines.put(None)
 
     def _address(self):
         while True:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import expect, sync_playwright
 
+from breakage import damaged_book, killed, torn_purchase
 from checks import BROWSER_ARGUMENTS, Looker, Tally, Watch
 from demo import Demo
 
@@ -175,15 +176,19 @@ class Story:
                         self.looker.keep(page, f"{name.replace(' ', '-')}-{number}")
                     context.close()
 
-    def balance(self, holder, name, expected):
+    def places(self, holder):
+        """Where every fen of the holder is."""
         me = holder.api("/me")
-        found = {
+        return {
             "available": me["available_fen"],
             "waiting": me["waiting"]["amount_fen"],
             "in_transit": me["in_transit"]["amount_fen"],
             "on_card": me["on_card_fen"],
             "total": me["total_fen"],
         }
+
+    def balance(self, holder, name, expected):
+        found = self.places(holder)
         self.tally.check(name, all(found[place] == fen for place, fen in expected.items()), found)
 
 
@@ -420,6 +425,7 @@ def inside_wechat(story):
     holder.page.click("main button.primary")
     arrive(holder.page, "/pay/*")
     expect(holder.page.locator("#bridge-says")).to_have_text(re.compile("没有打开"), timeout=PATIENCE_MILLISECONDS)
+    story.looker.shot(holder.page, "pay inside wechat")
     holder.finish("bridge never ready")
 
 
@@ -454,6 +460,27 @@ def by_keyboard(story):
     holder.finish("by keyboard")
 
 
+def breakage(story):
+    """A purchase torn in the middle, and a process that is killed between payment and tap."""
+    holder, till = Holder(story, 2, "zh-CN"), Till(story, "zh-CN")
+    if story.demo.fetch("/demo/people.json")["people"][2]["initial_password"]:
+        holder.first_sign_in()
+    else:
+        holder.go("/sign-in")
+        holder.sign_in(PASSWORD)
+        arrive(holder.page, "/me")
+    holder.order()
+    holder.pay()
+    holder.sees("waiting")
+    till.hold(2)
+    holder.sees("on_card")
+    till.pull()
+    torn_purchase(story, holder, till, 2)
+    killed(story, holder, till, 2)
+    till.context.close()
+    holder.finish("breakage")
+
+
 CHAPTERS = [
     ("first visit", first_visit),
     ("amounts", amounts),
@@ -463,6 +490,7 @@ CHAPTERS = [
     ("without script", without_script),
     ("inside wechat", inside_wechat),
     ("by keyboard", by_keyboard),
+    ("breakage", breakage),
 ]
 
 
@@ -489,6 +517,7 @@ def main():
         tally.check("the demo stops when asked", stopped == 0, stopped)
         code, said = demo.verify()
         tally.check("the book it leaves behind adds up", code == 0, said)
+        damaged_book(tally, options.binary, folder)
         if tally.failed:
             print("\n".join(["-- the demo said:", *demo.log]))
     print(f"{tally.passed} passed, {tally.failed} failed")

@@ -118,18 +118,16 @@ impl World {
         let Ok(bytes) = link::encode(message) else { return };
         let Some(pipe) = self.pipes.get_mut(&conn).filter(|pipe| !pipe.cut && !pipe.hung) else { return };
         let fate = self.net.frame(bytes.len(), &self.faults, &mut self.counters);
-        if let Some(after) = fate.again {
-            let event = Event::Frame { conn, bytes: bytes.clone(), stray: true };
-            self.plan_at(self.now + after, event);
-        }
-        if fate.lost {
-            pipe.hung = true;
-            let noticed = self.net.noticed_after();
-            self.at(noticed, Event::LinkCut { conn, counted: false });
-            return;
-        }
         let arrival = (self.now + fate.delay).max(pipe.up_last + 1);
         pipe.up_last = arrival;
+        pipe.hung = fate.lost;
+        if let Some(after) = fate.again {
+            self.at(after, Event::Frame { conn, bytes: bytes.clone(), stray: true });
+        }
+        if fate.lost {
+            self.hangs(conn);
+            return;
+        }
         let bytes = corrupted(bytes, fate.corrupt);
         let event = match fate.corrupt {
             // The line's own protection sees it and breaks the connection.
@@ -145,15 +143,6 @@ impl World {
         let Some(pipe) = self.pipes.get_mut(&conn).filter(|pipe| !pipe.cut && !pipe.hung) else { return };
         let till = pipe.till;
         let fate = self.net.frame(bytes.len(), &self.faults, &mut self.counters);
-        if let Some(after) = fate.again {
-            self.plan_at(self.now + after, Event::FrameBack { till, conn, bytes: bytes.clone() });
-        }
-        if fate.lost {
-            pipe.hung = true;
-            let noticed = self.net.noticed_after();
-            self.at(noticed, Event::LinkCut { conn, counted: false });
-            return;
-        }
         let mut arrival = self.now + fate.delay;
         if stray {
             self.counters.add("network: overtaken");
@@ -161,12 +150,39 @@ impl World {
             arrival = arrival.max(pipe.down_last + 1);
             pipe.down_last = arrival;
         }
+        pipe.hung = fate.lost;
+        if let Some(after) = fate.again {
+            self.at(after, Event::FrameBack { till, conn, bytes: bytes.clone() });
+        }
+        if fate.lost {
+            self.hangs(conn);
+            return;
+        }
         let bytes = corrupted(bytes, fate.corrupt);
         let event = match fate.corrupt {
             Some(_) => Event::Garbled { conn, bytes, up: false },
             None => Event::FrameBack { till, conn, bytes },
         };
         self.plan_at(arrival, event);
+    }
+
+    /// Nothing gets through any more; some time later somebody notices.
+    fn hangs(&mut self, conn: u64) {
+        let noticed = self.net.noticed_after();
+        self.at(noticed, Event::LinkCut { conn, counted: false });
+    }
+
+    /// Whether a terminal may use this connection.
+    pub(crate) fn pipe_open(&self, conn: u64) -> bool {
+        self.pipes.get(&conn).is_some_and(|pipe| !pipe.cut)
+    }
+
+    /// A terminal drops a connection without a word.
+    pub(crate) fn abandon(&mut self, conn: u64) {
+        if let Some(pipe) = self.pipes.get_mut(&conn) {
+            pipe.cut = true;
+            self.at(3600 * SECOND, Event::Forget { conn });
+        }
     }
 
     /// Bytes that are not what was sent: they are read all the same, to see that nothing breaks, and the line is cut.

@@ -263,6 +263,12 @@ impl World {
         if first && let Some(known) = self.provider.orders.get_mut(number) {
             known.paid = Some((payment.clone(), self.now));
         }
+        if !first {
+            // Whichever of the two is credited first ends all questions: the other one is told by its notice alone.
+            for notice in self.provider.notices.iter_mut().filter(|notice| notice.payment.order == number) {
+                (notice.silent, notice.only_way) = (false, true);
+            }
+        }
         self.notify_of(payment, !first);
         if twice {
             self.counters.add("provider: charged twice");

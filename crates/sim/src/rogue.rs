@@ -112,7 +112,7 @@ impl World {
             _ => "rogue: other message",
         });
         self.note(Who { holder: self.checker.people.holder_of_card(card), till: None }, || format!("rogue: {message:?}"));
-        if let Some(live) = self.server.live.as_mut() {
+        if let (Some(live), Some(rogue)) = (self.server.live.as_mut(), self.rogue.as_ref()) {
             let (school, enrolment) = (live.school.clone(), rogue.enrolment.clone());
             live.spawn(async move {
                 let answers = terminal_link::answer(&school, &enrolment, message).await;
@@ -127,11 +127,10 @@ impl World {
     pub(crate) fn rogue_answered(&mut self, answers: &[ToTerminal]) {
         for answer in answers {
             let granted = match answer {
-                ToTerminal::TapRelease { .. } | ToTerminal::TapDone { .. } | ToTerminal::TapAgain { .. } => true,
+                ToTerminal::TapRelease { .. } | ToTerminal::TapDone { .. } => true,
                 ToTerminal::Answered(Marked { answer, .. }) => {
                     if *answer == Answer::Quarantined {
                         self.counters.add("rogue: number used twice");
-                        self.rogue = None;
                     }
                     matches!(answer, Answer::Paid { .. } | Answer::PayFromPurse { .. })
                 }

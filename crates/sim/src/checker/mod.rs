@@ -30,7 +30,7 @@ use loads::Loads;
 use payments::Payments;
 pub(crate) use payments::{Capture, Charge};
 use sales::Sales;
-pub(crate) use sales::Debit;
+pub(crate) use sales::{Debit, End};
 
 /// The checker's money: fen, wide enough never to wrap.
 pub(crate) type Sum = i128;
@@ -179,13 +179,13 @@ impl Checker {
             CaseKind::LoadTacWrong => ("case: load TAC wrong", self.rogue.is_some()),
             CaseKind::SaleTacWrong => ("case: sale TAC wrong", self.rogue.is_some()),
             CaseKind::TerminalQuarantined => ("case: terminal quarantined", self.rogue.is_some()),
+            CaseKind::SaleUnknownCard => ("case: sale of unknown card", self.rogue.is_some()),
             CaseKind::PaymentAccountClosed
             | CaseKind::CardRolledBack
             | CaseKind::CardAhead
             | CaseKind::PurseAhead
             | CaseKind::SaleOverspent
             | CaseKind::SaleConflict
-            | CaseKind::SaleUnknownCard
             | CaseKind::SaleAfterReversal => ("case: without a cause", false),
         };
         counters.add(counter);

@@ -57,6 +57,7 @@ enum Stage {
     Paying,
     Expired,
     Closed,
+    InCase,
     Credited,
 }
 
@@ -68,6 +69,7 @@ impl Stage {
             State::Paying { .. } => Stage::Paying,
             State::ExpiredLocal { .. } => Stage::Expired,
             State::Closed { .. } => Stage::Closed,
+            State::InCase { .. } => Stage::InCase,
             State::Credited(_) => Stage::Credited,
         }
     }
@@ -183,6 +185,8 @@ impl Payments {
                 Stage::Expired => "order: expired here",
                 Stage::Closed if before == Stage::Created || before == Stage::Unknown => "order: never told to the provider",
                 Stage::Closed => "order: closed by the provider for us",
+                Stage::InCase => "order: in a case",
+                Stage::Credited if before == Stage::InCase => "order: right payment after a wrong one",
                 Stage::Credited if before == Stage::Closed => "notice: after its order was closed",
                 Stage::Credited if before == Stage::Expired => "order: late payment",
                 Stage::Credited => "order: credited",

@@ -151,7 +151,7 @@ async fn r92_records_are_newest_first_with_sign_and_word() {
     let page = browser.get("/me/records").await.text();
     let lines: Vec<&str> = page.split("<li>").skip(1).collect();
     let expected = [
-        ["\u{2212}¥4.00", "支出", "待确认", "第一食堂"],
+        ["\u{2212}¥4.00", "支出", "待核实", "第一食堂"],
         [">¥3.00", "未扣款", "未扣款", "第一食堂"],
         ["\u{2212}¥12.00", "支出", "12:31", "第一食堂"],
         ["+¥50.00", "收入", "12:30", "微信充值"],
