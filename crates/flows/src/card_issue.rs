@@ -44,8 +44,7 @@ impl Command<Campus> for Issue {
                 return Err(Halt::Refuse(Stop::Card(Refusal::AlreadyActive)));
             }
         }
-        let state =
-            card::decide(State::Issued, Event::HandOut).map_err(|refusal| Halt::Refuse(Stop::Card(refusal)))?;
+        let state = card::decide(State::Issued, Event::HandOut).map_err(|refusal| Halt::Refuse(Stop::Card(refusal)))?;
         let card = Card {
             no: self.no,
             person: self.person,

@@ -76,14 +76,14 @@ pub async fn home(school: &School, person: PersonId) -> Result<Option<Home>, Rea
     let rows = school.rows(&[Key::Person(person), Key::Waiting(person), Key::Ordered(person)]).await?;
     let [holder, waiting, ordered] = &rows[..] else { return Ok(None) };
     let Some(holder) = holder.as_ref().and_then(|row| row.person()) else { return Ok(None) };
-    let since = waiting.as_ref().and_then(|row| row.waiting()).and_then(|items| items.iter().map(|item| item.since).min());
+    let since =
+        waiting.as_ref().and_then(|row| row.waiting()).and_then(|items| items.iter().map(|item| item.since).min());
     let numbers: Vec<Key> = ordered
         .as_ref()
         .and_then(|row| row.ordered())
         .map(|ordered| ordered.open.iter().rev().map(|(no, _)| Key::Order(*no)).collect())
         .unwrap_or_default();
-    let open_orders =
-        school.rows(&numbers).await?.iter().flatten().filter_map(|row| row.order().cloned()).collect();
+    let open_orders = school.rows(&numbers).await?.iter().flatten().filter_map(|row| row.order().cloned()).collect();
     let awaiting = school.balances.account(&chart::awaiting_tap(person));
     let mut home = Home {
         card: None,
@@ -160,12 +160,7 @@ async fn place(school: &School, order: &Order) -> Result<Place, ReadFault> {
 }
 
 /// The newest orders of a holder, newest first, made not after `before`.
-pub async fn orders(
-    school: &School,
-    person: PersonId,
-    before: Micros,
-    most: u32,
-) -> Result<Vec<Order>, ReadFault> {
+pub async fn orders(school: &School, person: PersonId, before: Micros, most: u32) -> Result<Vec<Order>, ReadFault> {
     let ask = ListAsk {
         list: lists::ORDERS,
         owner: person.0.bytes().to_vec(),
@@ -178,7 +173,9 @@ pub async fn orders(
         .list(ask)
         .await?
         .iter()
-        .filter_map(|listed| Some(Key::Order(OrderNo::from_id(ledger::Id::from_bytes(listed.key[..].try_into().ok()?)))))
+        .filter_map(|listed| {
+            Some(Key::Order(OrderNo::from_id(ledger::Id::from_bytes(listed.key[..].try_into().ok()?))))
+        })
         .collect();
     Ok(school.rows(&keys).await?.iter().flatten().filter_map(|row| row.order().cloned()).collect())
 }

@@ -17,9 +17,9 @@ use rules::purchase::{
 use rules::words::Words;
 use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
 
-use crate::{ReadFault, School};
 use crate::rows::{Campus, Enrolment, Key, RecordNote, Row};
 use crate::tap_load::{freeze, port_debit, post, stop};
+use crate::{ReadFault, School};
 
 /// A record with everything about it that could be checked outside the teller.
 struct Take {
@@ -288,12 +288,7 @@ impl Take {
 
     /// The terminal brings the card's proof for a sale that it had sent unconfirmed. Without a TAC it is a hint alone: the
     /// balance that the card authenticates at its next hold decides.
-    fn late_proof(
-        &self,
-        desk: &mut Desk<'_, Campus>,
-        of: u64,
-        with_tac: bool,
-    ) -> Result<(Answer, Option<Id>), Stop> {
+    fn late_proof(&self, desk: &mut Desk<'_, Campus>, of: u64, with_tac: bool) -> Result<(Answer, Option<Id>), Stop> {
         let Some(sale) = self.sale_behind(desk, of)? else { return Ok((Answer::Taken, None)) };
         let id = sale.id;
         let proved = with_tac && self.evidence == Evidence::Proved && sale.state == State::Unconfirmed;
@@ -528,11 +523,13 @@ fn record_hash(record: &Record) -> Option<[u8; 32]> {
 ///
 /// Error: it could not be read; the proof must not be acknowledged away for that.
 async fn evidence(school: &School, enrolment: EnrolmentId, record: &Record) -> Result<Evidence, ReadFault> {
-    let check = |card: CardNo, amount: u32, debit: &Debit, tac: [u8; 4]| {
-        match school.card_keys.proves_purchase(card, &port_debit(amount, debit), tac) {
-            true => Evidence::Proved,
-            false => Evidence::WrongTac,
-        }
+    let check = |card: CardNo, amount: u32, debit: &Debit, tac: [u8; 4]| match school.card_keys.proves_purchase(
+        card,
+        &port_debit(amount, debit),
+        tac,
+    ) {
+        true => Evidence::Proved,
+        false => Evidence::WrongTac,
     };
     Ok(match record {
         Record::Sale(told) => match told.evidence {
@@ -547,9 +544,8 @@ async fn evidence(school: &School, enrolment: EnrolmentId, record: &Record) -> R
             let Some(debit) = sale.debit else { return Ok(Evidence::None) };
             check(sale.card, u32::try_from(sale.amount.get()).unwrap_or(0), &debit, *tac)
         }
-        Record::Settle { tac: None, .. }
-        | Record::Authorise { .. }
-        | Record::Reverse { .. }
-        | Record::Gap { .. } => Evidence::None,
+        Record::Settle { tac: None, .. } | Record::Authorise { .. } | Record::Reverse { .. } | Record::Gap { .. } => {
+            Evidence::None
+        }
     })
 }

@@ -49,12 +49,7 @@ impl Record {
 }
 
 /// Records of `person` not after `before`, newest first, at most `most`; unpaid orders are not among them.
-pub async fn records(
-    school: &School,
-    person: PersonId,
-    before: Micros,
-    most: u32,
-) -> Result<Vec<Record>, ReadFault> {
+pub async fn records(school: &School, person: PersonId, before: Micros, most: u32) -> Result<Vec<Record>, ReadFault> {
     let mut records: Vec<Record> = orders(school, person, before, most)
         .await?
         .into_iter()

@@ -240,9 +240,30 @@ impl Schema for Campus {
     type Row = Row;
 
     const TABLES: &'static [&'static str] = &[
-        "person", "number", "document", "strangers", "session", "card", "waiting", "top_up_order", "ordered", "payment",
-        "attempt", "applied", "enrolment", "terminal", "record", "sale", "debited", "counted", "certificate", "merchant",
-        "merchant_code", "open_case", "settings", "form",
+        "person",
+        "number",
+        "document",
+        "strangers",
+        "session",
+        "card",
+        "waiting",
+        "top_up_order",
+        "ordered",
+        "payment",
+        "attempt",
+        "applied",
+        "enrolment",
+        "terminal",
+        "record",
+        "sale",
+        "debited",
+        "counted",
+        "certificate",
+        "merchant",
+        "merchant_code",
+        "open_case",
+        "settings",
+        "form",
     ];
 
     const LISTS: &'static [&'static str] = &[

@@ -106,7 +106,9 @@ impl School {
         keys.iter()
             .zip(bodies)
             .map(|(key, body)| {
-                body.map(|body| Campus::decode(key, &body)).transpose().map_err(|_| ReadFault::Broken(Campus::table(key)))
+                body.map(|body| Campus::decode(key, &body))
+                    .transpose()
+                    .map_err(|_| ReadFault::Broken(Campus::table(key)))
             })
             .collect()
     }

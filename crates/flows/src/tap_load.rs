@@ -155,12 +155,7 @@ impl Command<Campus> for Open {
 /// A card lies on a terminal: gives nonce and amount for INITIALIZE FOR LOAD.
 ///
 /// Errors: words of [`Refusal`], or of a fault. Repeats: a fresh nonce each time; the older one is dead. Source: M11.
-pub async fn open(
-    school: &School,
-    enrolment: EnrolmentId,
-    card: CardNo,
-    stage: Stage,
-) -> Result<Opened, Words> {
+pub async fn open(school: &School, enrolment: EnrolmentId, card: CardNo, stage: Stage) -> Result<Opened, Words> {
     let (amount, attempt, prove) = school.submit(Open { enrolment, card, stage }).await.map_err(rejected)?;
     let bytes = issue(school, enrolment, card, attempt, stage);
     Ok(Opened { nonce: bytes, amount, prove })
@@ -245,9 +240,7 @@ impl Command<Campus> for Begin {
                 alarm(desk, &view.card, kind, &self.session)?;
                 Ok(Begun::Alarm)
             }
-            (Decision::Proceed { resolution, sales, next }, _) => {
-                self.proceed(desk, view, resolution, &sales, next)
-            }
+            (Decision::Proceed { resolution, sales, next }, _) => self.proceed(desk, view, resolution, &sales, next),
         }
     }
 }
@@ -345,8 +338,7 @@ pub(crate) fn post<R>(
     reference: Id,
 ) -> Result<u64, Halt<Campus, R>> {
     let (id, effective_at) = (desk.new_id(), desk.now());
-    let transfer =
-        Transfer { id, debit, credit, amount, stage, effective_at, code: reason.number(), reference };
+    let transfer = Transfer { id, debit, credit, amount, stage, effective_at, code: reason.number(), reference };
     match desk.post(&transfer) {
         Ok(row) => Ok(row.seq),
         Err(refusal) => Err(Halt::Broken(format!("{reason:?}: {refusal}"))),
@@ -407,12 +399,7 @@ fn not_applied(
     Ok(())
 }
 
-fn alarm(
-    desk: &mut Desk<'_, Campus>,
-    card: &Card,
-    kind: case::Kind,
-    session: &Session,
-) -> Result<(), NotLoaded<Key>> {
+fn alarm(desk: &mut Desk<'_, Campus>, card: &Card, kind: case::Kind, session: &Session) -> Result<(), NotLoaded<Key>> {
     let id = CaseId(desk.new_id());
     let detail = format!(
         "card {} shows N {} and purse {}; the book has N {} and on_card {}",
@@ -489,14 +476,7 @@ pub async fn begin(
     })
 }
 
-fn done(
-    school: &School,
-    enrolment: EnrolmentId,
-    card: CardNo,
-    person: PersonId,
-    loaded: u32,
-    purse: u32,
-) -> Onward {
+fn done(school: &School, enrolment: EnrolmentId, card: CardNo, person: PersonId, loaded: u32, purse: u32) -> Onward {
     let hold = school.random();
     school.nonces.hold(card, enrolment, hold, school.now());
     let account = school.balances.account(&chart::available(person)).spendable();

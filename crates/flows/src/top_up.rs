@@ -156,9 +156,7 @@ pub async fn open(
             Ok(no) => Ok(no),
             Err(Rejected::Refused(OpenStop::Rule(OpenRefusal::NumberTaken))) => continue,
             Err(Rejected::Refused(OpenStop::Rule(refusal))) => Err(Refusal::Refused(refusal.words())),
-            Err(Rejected::Refused(OpenStop::NobodyThere)) => {
-                Err(Refusal::Refused(OpenRefusal::AccountClosed.words()))
-            }
+            Err(Rejected::Refused(OpenStop::NobodyThere)) => Err(Refusal::Refused(OpenRefusal::AccountClosed.words())),
             Err(Rejected::Refused(OpenStop::OtherInput)) => Err(Refusal::Refused(Words::new(
                 "FORM_REUSED",
                 "此页面已用于另一笔充值，请返回充值页重新填写。",
@@ -362,8 +360,7 @@ fn credit(desk: &mut Desk<'_, Campus>, order: &Order, paid: &Paid) -> Result<(),
         Arrival::Instant => chart::available(order.person),
     };
     if order.arrival == Arrival::Tap {
-        let mut items =
-            desk.get(&Key::Waiting(order.person))?.and_then(Row::waiting).cloned().unwrap_or_default();
+        let mut items = desk.get(&Key::Waiting(order.person))?.and_then(Row::waiting).cloned().unwrap_or_default();
         items.push(Item { source: Source::Order(order.no), amount: order.amount, since: desk.now() });
         desk.put(Key::Waiting(order.person), Row::Waiting(items))?;
     }

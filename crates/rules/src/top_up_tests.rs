@@ -47,7 +47,11 @@ fn every_state_and_every_news_has_its_written_outcome() {
     let after_expiry = T0.after_seconds(901);
     let long_after = T0.after_seconds(900 + 600);
     let table: [(Event, Micros, [&str; 7]); 14] = [
-        (Event::Prepaid("wx2".into()), in_time, ["paying", "paying", "paying", "expired", "closed", "in case", "credited"]),
+        (
+            Event::Prepaid("wx2".into()),
+            in_time,
+            ["paying", "paying", "paying", "expired", "closed", "in case", "credited"],
+        ),
         (Event::CreateUnknown, in_time, ["unknown", "unknown", "paying", "expired", "closed", "in case", "credited"]),
         (Event::CreateRefused, in_time, ["closed", "unknown", "paying", "expired", "closed", "in case", "credited"]),
         (Event::NotPaid, in_time, ["created", "unknown", "paying", "expired", "closed", "in case", "credited"]),
@@ -63,16 +67,8 @@ fn every_state_and_every_news_has_its_written_outcome() {
             in_time,
             ["credited", "credited", "credited", "credited", "credited", "credited", "credited"],
         ),
-        (
-            paid("t1", 4999),
-            in_time,
-            ["in case", "in case", "in case", "in case", "in case", "in case", "credited"],
-        ),
-        (
-            Event::RefundedThere,
-            in_time,
-            ["in case", "in case", "in case", "in case", "closed", "in case", "credited"],
-        ),
+        (paid("t1", 4999), in_time, ["in case", "in case", "in case", "in case", "in case", "in case", "credited"]),
+        (Event::RefundedThere, in_time, ["in case", "in case", "in case", "in case", "closed", "in case", "credited"]),
     ];
     for (event, now, expected) in table {
         for (state, expected) in states().into_iter().zip(expected) {

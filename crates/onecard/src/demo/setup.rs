@@ -147,8 +147,7 @@ pub async fn fill(
     }
     if first_people(school, 1).await?.is_empty() {
         let rows = demo::people::roster(count);
-        let entries: Vec<_> =
-            roster::check(&rows, campus_day(wall())).into_iter().filter_map(Result::ok).collect();
+        let entries: Vec<_> = roster::check(&rows, campus_day(wall())).into_iter().filter_map(Result::ok).collect();
         let imported = people::import(school, entries, false).await?;
         let failed = imported.refused() + imported.not_done();
         if failed > 0 {
