@@ -221,7 +221,7 @@ impl Campus {
         let opened = PurchaseAnswer::parse(&self.chip(&terminal::init_purchase(fen, terminal))).expect("enough money");
         // Another second for every sale, in BCD.
         let second = u8::try_from(self.chance % 60).expect("below 60");
-        let stamp = Stamp { date: [0x20, 0x26, 0x11, 0x23], time: [0x12, 0, (second / 10) << 4 | second % 10] };
+        let stamp = Stamp { date: [0x20, 0x26, 0x11, 0x23], time: [0x12, 0, ((second / 10) << 4) | (second % 10)] };
         let request = PurchaseRequest {
             card: card::files::CardNumber(CARD.0),
             random: opened.random,
