@@ -7,8 +7,7 @@ use rules::ids::{CardNo, OrderNo, PersonId};
 use rules::load::{Attempt, Source};
 use rules::top_up::{Arrival, Order, State};
 
-use crate::ports::ListAsk;
-use crate::rows::{Key, lists};
+use crate::rows::Key;
 use crate::{ReadFault, School};
 
 /// An amount and since when it is where it is.
@@ -157,25 +156,4 @@ async fn place(school: &School, order: &Order) -> Result<Place, ReadFault> {
         .await?
         .is_some_and(|attempt| attempt.items.iter().any(|item| item.source == Source::Order(order.no)));
     Ok(if on_its_way { Place::OnItsWay } else { Place::WaitingForCard })
-}
-
-/// The newest orders of a holder, newest first, made not after `before`.
-pub async fn orders(school: &School, person: PersonId, before: Micros, most: u32) -> Result<Vec<Order>, ReadFault> {
-    let ask = ListAsk {
-        list: lists::ORDERS,
-        owner: person.0.bytes().to_vec(),
-        from: 0,
-        to: before.get(),
-        backwards: true,
-        most,
-    };
-    let keys: Vec<Key> = school
-        .list(ask)
-        .await?
-        .iter()
-        .filter_map(|listed| {
-            Some(Key::Order(OrderNo::from_id(ledger::Id::from_bytes(listed.key[..].try_into().ok()?))))
-        })
-        .collect();
-    Ok(school.rows(&keys).await?.iter().flatten().filter_map(|row| row.order().cloned()).collect())
 }

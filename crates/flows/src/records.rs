@@ -5,7 +5,6 @@ use rules::ids::{OrderNo, PersonId};
 use rules::purchase::Sale;
 use rules::top_up::{Order, State};
 
-use crate::home::orders;
 use crate::ports::ListAsk;
 use crate::rows::{Key, Merchant, lists};
 use crate::{ReadFault, School};
@@ -50,38 +49,40 @@ impl Record {
 
 /// Records of `person` not after `before`, newest first, at most `most`; unpaid orders are not among them.
 pub async fn records(school: &School, person: PersonId, before: Micros, most: u32) -> Result<Vec<Record>, ReadFault> {
-    let mut records: Vec<Record> = orders(school, person, before, most)
-        .await?
-        .into_iter()
-        .filter(|order| matches!(order.state, State::Credited(_)))
-        .map(|order| Record::TopUp(Box::new(order)))
-        .collect();
+    let credited = credited(school, person, before, most).await?;
+    let mut records: Vec<Record> = credited.into_iter().map(|order| Record::TopUp(Box::new(order))).collect();
     for sale in sales(school, person, before, most).await? {
         let merchant = merchant_of(school, &sale).await?;
         records.push(Record::Purchase(Box::new(sale), merchant));
     }
-    records.retain(|record| record.at() <= before);
     records.sort_by_key(|record| std::cmp::Reverse(record.at()));
     records.truncate(usize::try_from(most).unwrap_or(usize::MAX));
     Ok(records)
 }
 
 async fn sales(school: &School, person: PersonId, before: Micros, most: u32) -> Result<Vec<Sale>, ReadFault> {
-    let ask = ListAsk {
-        list: lists::SALES,
-        owner: person.0.bytes().to_vec(),
-        from: 0,
-        to: before.get(),
-        backwards: true,
-        most,
-    };
-    let keys: Vec<Key> = school
-        .list(ask)
-        .await?
-        .iter()
-        .filter_map(|listed| Some(Key::Sale(Id::from_bytes(listed.key[..].try_into().ok()?))))
-        .collect();
+    let keys = listed(school, lists::SALES, person, before, most).await?;
+    let keys: Vec<Key> = keys.into_iter().map(Key::Sale).collect();
     Ok(school.rows(&keys).await?.iter().flatten().filter_map(|row| row.sale().cloned()).collect())
+}
+
+async fn credited(school: &School, person: PersonId, before: Micros, most: u32) -> Result<Vec<Order>, ReadFault> {
+    let keys = listed(school, lists::CREDITED, person, before, most).await?;
+    let keys: Vec<Key> = keys.into_iter().map(|id| Key::Order(OrderNo::from_id(id))).collect();
+    Ok(school.rows(&keys).await?.iter().flatten().filter_map(|row| row.order().cloned()).collect())
+}
+
+/// The newest keys of a list of `person`, newest first, with their place in it not after `before`.
+async fn listed(
+    school: &School,
+    list: &'static str,
+    person: PersonId,
+    before: Micros,
+    most: u32,
+) -> Result<Vec<Id>, ReadFault> {
+    let ask = ListAsk { list, owner: person.0.bytes().to_vec(), from: 0, to: before.get(), backwards: true, most };
+    let listed = school.list(ask).await?;
+    Ok(listed.iter().filter_map(|each| each.key[..].try_into().ok()).map(Id::from_bytes).collect())
 }
 
 async fn merchant_of(school: &School, sale: &Sale) -> Result<Option<Merchant>, ReadFault> {

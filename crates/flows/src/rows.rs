@@ -11,7 +11,7 @@ use rules::limits::Change;
 use rules::load::{Attempt, Item};
 use rules::person::Person;
 use rules::purchase::Sale;
-use rules::top_up::Order;
+use rules::top_up::{Order, State};
 use teller::{Listing, Schema};
 
 use crate::session::Session;
@@ -213,8 +213,8 @@ pub struct FormNote {
 
 /// Names of lists.
 pub mod lists {
-    /// A holder's top-up orders by time of making.
-    pub const ORDERS: &str = "orders_of_person";
+    /// A holder's credited top-ups by time of credit.
+    pub const CREDITED: &str = "credited_of_person";
     /// Orders that must be looked at, by due time.
     pub const DUE_ORDERS: &str = "orders_due";
     /// A holder's sales by time.
@@ -267,7 +267,7 @@ impl Schema for Campus {
     ];
 
     const LISTS: &'static [&'static str] = &[
-        lists::ORDERS,
+        lists::CREDITED,
         lists::DUE_ORDERS,
         lists::SALES,
         lists::CARDS,
@@ -362,8 +362,11 @@ impl Schema for Campus {
         };
         match row {
             Row::Order(order) => {
-                let mut places = vec![place(lists::ORDERS, &order.person.0.bytes(), order.created_at)];
-                places.extend(order.due_at.map(|at| place(lists::DUE_ORDERS, &[], at)));
+                let due = order.due_at.map(|at| place(lists::DUE_ORDERS, &[], at));
+                let mut places: Vec<Listing> = due.into_iter().collect();
+                if let State::Credited(credited) = &order.state {
+                    places.push(place(lists::CREDITED, &order.person.0.bytes(), credited.at));
+                }
                 places
             }
             Row::Sale(sale) => {

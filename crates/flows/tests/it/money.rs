@@ -496,3 +496,24 @@ fn records_are_acknowledged_up_to_the_first_gap() {
     let stranger = purchase::take(&campus.rig.school, unknown, 1, Record::Gap { tsn: 1 });
     assert_eq!(campus.rig.run(stranger), Some(Answer::Quarantined));
 }
+
+#[test]
+fn r92_many_unpaid_orders_hide_no_record() {
+    let mut campus = Campus::new();
+    let first = campus.top_up("10");
+    campus.rig.advance(1);
+    for _ in 0..5 {
+        campus.order("1");
+        campus.rig.advance(1);
+    }
+    let second = campus.top_up("20");
+    let now = campus.rig.school.now();
+    let page = |before, most| {
+        let records = flows::records::records(&campus.rig.school, campus.person, before, most);
+        campus.rig.run(records).unwrap().iter().map(|record| (record.number(), record.at())).collect::<Vec<_>>()
+    };
+    let newest = page(now, 1);
+    assert_eq!(newest[0].0, second.to_string());
+    let older = page(ledger::Micros::new(newest[0].1.get() - 1), 1);
+    assert_eq!(older[0].0, first.to_string());
+}
