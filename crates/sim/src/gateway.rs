@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use flows::nonces::Nonce;
 use flows::rows::{Enrolment, Key, Row};
 use flows::{School, tap_load, terminal, terminal_link};
-use link::{Answer, DebitEvidence, Marked, PurseSale, Record, ToPlatform, ToTerminal, VERSION};
+use link::{Answer, DebitEvidence, LoadInit, Marked, PurseSale, Record, ToPlatform, ToTerminal, VERSION};
 use rules::ids::{CardNo, EnrolmentId};
 use rules::load::Stage;
 
@@ -232,19 +232,19 @@ impl World {
         let Some(live) = self.server.live.as_mut() else { return };
         let Some(enrolment) = live.gateway.conns.get(&conn).map(|open| open.enrolment.clone()) else { return };
         let believed = match (&message, plant) {
-            (ToPlatform::TapBegin { init, .. }, Some(Plant::P26)) => Some(nonce_of(init.terminal)),
+            (ToPlatform::TapBegin { .. }, Some(Plant::P26)) => true,
             (ToPlatform::TapBegin { card, init, .. }, Some(Plant::P27)) => {
                 let nonce = nonce_of(init.terminal);
-                live.gateway.nonces.get(card).is_some_and(|last| last.contains(&nonce)).then_some(nonce)
+                live.gateway.nonces.get(card).is_some_and(|last| last.contains(&nonce))
             }
-            _ => None,
+            _ => false,
         };
         let school = live.school.clone();
         let asked = message.clone();
         let told = planted_message(plant, message);
         live.spawn(async move {
-            if let (Some(bytes), ToPlatform::TapBegin { card, .. }) = (believed, &told) {
-                believe(&school, enrolment.id, *card, bytes).await;
+            if let (true, ToPlatform::TapBegin { card, init, .. }) = (believed, &told) {
+                believe(&school, enrolment.id, *card, init).await;
             }
             let answers = terminal_link::answer(&school, &enrolment, told).await;
             Said::Terminal { conn, stray, asked, answers }
@@ -297,7 +297,7 @@ impl World {
                     self.counters.add("record: answered again");
                 }
             }
-            (ToTerminal::Acknowledged { through }, _) => {
+            (ToTerminal::Acknowledged { through } | ToTerminal::Welcome { acknowledged: through, .. }, _) => {
                 checker.sales.acknowledged(enrolment.0.get(), *through, who, findings);
             }
             (ToTerminal::TapRelease { k, amount, .. }, ToPlatform::TapBegin { card, .. }) => {
@@ -324,7 +324,9 @@ impl World {
         match (self.plant, asked, answer) {
             (
                 Some(Plant::P27),
-                ToPlatform::TapOpen { card, .. } | ToPlatform::TapBegin { card, .. } | ToPlatform::TapConfirm { card, .. },
+                ToPlatform::TapOpen { card, .. }
+                | ToPlatform::TapBegin { card, .. }
+                | ToPlatform::TapConfirm { card, .. },
                 ToTerminal::TapNonce { nonce, .. } | ToTerminal::TapAgain { nonce, .. },
             ) => {
                 let last = gateway.nonces.entry(*card).or_default();
@@ -332,6 +334,7 @@ impl World {
                 let old = last.len().saturating_sub(2);
                 last.drain(..old);
             }
+            (Some(Plant::P35), _, ToTerminal::Welcome { last_seq, acknowledged, .. }) => *acknowledged = *last_seq,
             (Some(Plant::P35), ToPlatform::Journal { seq, .. }, ToTerminal::Acknowledged { through }) => {
                 let highest = gateway.highest.entry(enrolment).or_default();
                 *highest = (*highest).max(*seq).max(*through);
@@ -380,12 +383,15 @@ const fn nonce_of(terminal: [u8; 6]) -> [u8; 3] {
 }
 
 /// The planted bug takes a dead nonce for a live one.
-async fn believe(school: &School, enrolment: EnrolmentId, card: u64, bytes: [u8; 3]) {
+async fn believe(school: &School, enrolment: EnrolmentId, card: u64, init: &LoadInit) {
     let card = CardNo(card);
     let row = school.row(&Key::Card(card)).await.ok().flatten();
-    let attempt = row.as_ref().and_then(Row::card).map_or(0, |card| card.attempt);
-    let at = school.now();
-    school.nonces.issue(card, Nonce { bytes, enrolment, attempt, stage: Stage::Load, at });
+    let Some(row) = row.as_ref().and_then(Row::card) else { return };
+    // Only where it does harm at once: another counter would raise the alarm, which is no loss.
+    if row.released.is_some() && row.n == init.n {
+        let (bytes, attempt, at) = (nonce_of(init.terminal), row.attempt, school.now());
+        school.nonces.issue(card, Nonce { bytes, enrolment, attempt, stage: Stage::Load, at });
+    }
 }
 
 /// Planted bugs in what the platform hears.

@@ -199,7 +199,10 @@ impl Faults {
 impl fmt::Display for Options {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Options { days, holders, tills, arrival, hardware_modules, faults } = self;
-        write!(out, "days={days} holders={holders} tills={tills} arrival={arrival:?} hardware_modules={hardware_modules}")?;
+        write!(
+            out,
+            "days={days} holders={holders} tills={tills} arrival={arrival:?} hardware_modules={hardware_modules}"
+        )?;
         // The names of the faults that are on, as they stand in the source.
         let all = format!("{faults:?}");
         let fields = all.trim_start_matches("Faults { ").trim_end_matches(" }").split(", ");

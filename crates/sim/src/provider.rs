@@ -250,7 +250,8 @@ impl World {
                 (charge, currency) = (Charge::Currency, "USD");
                 self.counters.add("provider: charged another currency");
             } else {
-                let other = if rng.chance(500) { right.get() + rng.between(1, 5000) } else { rng.between(1, right.get()) };
+                let other =
+                    if rng.chance(500) { right.get() + rng.between(1, 5000) } else { rng.between(1, right.get()) };
                 amount = Fen::new(other);
                 charge = if amount == right { Charge::Right } else { Charge::Wrong };
                 self.counters.add("provider: charged another amount");
@@ -305,7 +306,8 @@ impl World {
             format!("LIBRARY-{}", rng.below(1_000_000))
         };
         let amount = Fen::new(rng.between(1, 50_000));
-        let capture = Capture { order: number.clone(), amount: amount.get().into(), charge: Charge::Stranger, holder: None };
+        let capture =
+            Capture { order: number.clone(), amount: amount.get().into(), charge: Charge::Stranger, holder: None };
         let payment = self.capture(capture, &number, amount, "CNY");
         self.notify_of(payment, true);
         self.plan_stranger();

@@ -111,7 +111,9 @@ impl World {
             ToPlatform::TapBegin { .. } | ToPlatform::TapConfirm { .. } => "rogue: forged tap",
             _ => "rogue: other message",
         });
-        self.note(Who { holder: self.checker.people.holder_of_card(card), till: None }, || format!("rogue: {message:?}"));
+        self.note(Who { holder: self.checker.people.holder_of_card(card), till: None }, || {
+            format!("rogue: {message:?}")
+        });
         if let (Some(live), Some(rogue)) = (self.server.live.as_mut(), self.rogue.as_ref()) {
             let (school, enrolment) = (live.school.clone(), rogue.enrolment.clone());
             live.spawn(async move {
@@ -136,9 +138,9 @@ impl World {
                 }
                 _ => false,
             };
-            self.checker.findings.demand(!granted, "I8", Who::NOBODY, || {
-                format!("a terminal without a card was granted {answer:?}")
-            });
+            self.checker
+                .findings
+                .demand(!granted, "I8", Who::NOBODY, || format!("a terminal without a card was granted {answer:?}"));
         }
     }
 }

@@ -213,7 +213,7 @@ impl World {
         let Some(live) = self.server.live.as_mut() else { return };
         let fresh = live.school.door.take_waiting(usize::MAX);
         let (plant, watch) = (self.plant, &self.server.watch);
-        live.jobs.extend(fresh.into_iter().map(|job| WatchedJob::new(job, plant, watch)));
+        live.jobs.extend(fresh.into_iter().map(|job| WatchedJob::around(job, plant, watch)));
         let step = !live.jobs.is_empty() && !live.stepping;
         live.stepping |= step;
         if step {
@@ -233,7 +233,9 @@ impl World {
         match said {
             Said::Connected { conn, enrolment } => self.connected(conn, enrolment),
             Said::Terminal { conn, stray, asked, answers } => self.terminal_answered(conn, stray, asked, answers),
-            Said::Ordered { holder, click, outcome } => self.reply(holder, click, crate::holder::Reply::Ordered(outcome)),
+            Said::Ordered { holder, click, outcome } => {
+                self.reply(holder, click, crate::holder::Reply::Ordered(outcome))
+            }
             Said::Prepared { holder, click, payable } => {
                 self.reply(holder, click, crate::holder::Reply::Prepared(payable));
             }

@@ -6,7 +6,7 @@ use card::psam::SoftPsam;
 use card::tear::{Cut, CutPlace};
 use device::agent::display::{Screen, Source};
 use device::agent::pos::{Config, Input, Output, PosAgent};
-use device::journal::{Entry, State};
+use device::journal::Entry;
 use ledger::{Fen, Micros};
 use link::{DebitEvidence, Record, ToPlatform, ToTerminal};
 use rules::ids::{EnrolmentId, TerminalNo};
@@ -154,7 +154,8 @@ impl World {
         let cut = at.disk.power_cut(&mut at.rng);
         let holder = at.reader.take().map(|on| on.holder);
         let conn = at.conn.take();
-        let off = if at.rng.chance(900) { at.rng.between(SECOND, 60 * SECOND) } else { at.rng.between(60, 3600) * SECOND };
+        let off =
+            if at.rng.chance(900) { at.rng.between(SECOND, 60 * SECOND) } else { at.rng.between(60, 3600) * SECOND };
         self.counters.add("terminal: power cut");
         if cut.lost_lines {
             self.counters.add("terminal: power cut with unwritten lines");
@@ -386,7 +387,9 @@ impl World {
 
     /// The card gets a command.
     pub(crate) fn card_does(&mut self, till: usize, insertion: u64, bytes: &[u8]) {
-        let Some(on) = self.tills.get(till).and_then(|at| at.reader).filter(|on| on.insertion == insertion) else { return };
+        let Some(on) = self.tills.get(till).and_then(|at| at.reader).filter(|on| on.insertion == insertion) else {
+            return;
+        };
         let (Some(card), rng) = (self.cards.get_mut(on.holder), &mut self.card_rng) else { return };
         let chip = card.chip();
         let (number, balance, n, m) = (chip.card().0, chip.balance(), chip.loads(), chip.purchases());
@@ -456,10 +459,5 @@ impl World {
     /// The clerk types an amount.
     pub(crate) fn enter(&mut self, till: usize, fen: i64) {
         self.feed(till, Input::SaleEntered(Fen::new(fen)));
-    }
-
-    /// What the journal of a till adds up to, at the end.
-    pub(crate) fn till_state(&mut self, till: usize) -> Option<State> {
-        self.tills.get_mut(till)?.disk.replay().ok()
     }
 }

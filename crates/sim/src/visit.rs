@@ -4,8 +4,8 @@ use card::tear::{Cut, CutPlace};
 use device::agent::display::Screen;
 use device::agent::pos::Input;
 
-use crate::checker::Sum;
 use crate::checker::End;
+use crate::checker::Sum;
 use crate::notes::Who;
 use crate::rng::Rng;
 use crate::world::{Event, World};
@@ -67,8 +67,7 @@ impl World {
         let Some(at) = self.tills.get_mut(till).filter(|at| at.visit.is_none()) else { return };
         let Some((holder, errand)) = at.queue.pop_front() else { return };
         at.visits += 1;
-        at.visit =
-            Some(Visit { number: at.visits, holder, errand, tries: 0, waits: 0, step: 0, over: false });
+        at.visit = Some(Visit { number: at.visits, holder, errand, tries: 0, waits: 0, step: 0, over: false });
         self.plan(till, Act::Enter, SECOND / 2, 2 * SECOND);
     }
 
@@ -137,9 +136,10 @@ impl World {
         if let Some(planned) = self.cuts.get_mut(holder) {
             *planned = cut;
         }
-        let pull = self.tills.get_mut(till).and_then(|at| {
-            at.rng.chance(faults.pull).then(|| at.rng.between(5 * MILLI, 2 * SECOND))
-        });
+        let pull = self
+            .tills
+            .get_mut(till)
+            .and_then(|at| at.rng.chance(faults.pull).then(|| at.rng.between(5 * MILLI, 2 * SECOND)));
         match self.put_card(till, holder, cut) {
             Some(insertion) => {
                 if let Some(wait) = pull {
@@ -173,7 +173,10 @@ impl World {
             Screen::Refused { .. } | Screen::Unproved { .. } | Screen::OutOfOrder(_) | Screen::AmountInvalid => {
                 self.ends(till, Act::Leave, 200 * MILLI, 2 * SECOND);
             }
-            Screen::RemovedEarly { .. } | Screen::NotCharged { .. } | Screen::Unresolved { .. } | Screen::Unreadable => {
+            Screen::RemovedEarly { .. }
+            | Screen::NotCharged { .. }
+            | Screen::Unresolved { .. }
+            | Screen::Unreadable => {
                 self.plan(till, Act::Retry, 200 * MILLI, 3 * SECOND);
             }
             Screen::CannotSync | Screen::OfflineSale { .. } | Screen::OtherCard { .. } if present => {

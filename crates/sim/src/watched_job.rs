@@ -19,7 +19,7 @@ pub(crate) struct WatchedJob {
 }
 
 impl WatchedJob {
-    pub(crate) fn new(inner: Box<dyn Job<Campus>>, plant: Option<Plant>, watch: &Watch) -> Box<dyn Job<Campus>> {
+    pub(crate) fn around(inner: Box<dyn Job<Campus>>, plant: Option<Plant>, watch: &Watch) -> Box<dyn Job<Campus>> {
         Box::new(WatchedJob { inner, plant, watch: watch.clone(), named: Mutex::default() })
     }
 }

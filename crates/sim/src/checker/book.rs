@@ -69,11 +69,6 @@ impl Book {
         self.accounts.get(&(code, owner)).copied().unwrap_or_default()
     }
 
-    /// Sequence of the newest row.
-    pub(crate) fn head(&self) -> u64 {
-        self.head
-    }
-
     pub(crate) fn accounts(&self) -> impl Iterator<Item = (&Name, &Held)> {
         self.accounts.iter()
     }
@@ -90,7 +85,9 @@ impl Book {
         findings.demand(row.seq == self.head + 1, "I1", who, || {
             format!("journal row {} follows row {}", row.seq, self.head)
         });
-        findings.demand(amount > 0 && from != to, "I1", who, || format!("row {}: {amount} from {from:?} to {to:?}", row.seq));
+        findings.demand(amount > 0 && from != to, "I1", who, || {
+            format!("row {}: {amount} from {from:?} to {to:?}", row.seq)
+        });
         findings.demand(permitted(row, from, to, people), "I10", who, || {
             format!("row {}: reason {} moved {amount} from {from:?} to {to:?}, {:?}", row.seq, row.code, row.kind)
         });
@@ -113,7 +110,9 @@ impl Book {
                         self.post(from, to, amount);
                     }
                 }
-                None => findings.add("I1", who, || format!("row {} closes {}, which is not open", row.seq, row.ref_seq)),
+                None => {
+                    findings.add("I1", who, || format!("row {} closes {}, which is not open", row.seq, row.ref_seq))
+                }
             },
         }
         let told = (Sum::from(row.debit_balance.get()), Sum::from(row.credit_balance.get()));
@@ -158,7 +157,8 @@ fn permitted(row: &JournalRow, from: Name, to: Name, people: &People) -> bool {
     let direct = row.kind == Kind::Direct;
     match row.code {
         reason::TOP_UP => {
-            let to_holder = codes == (code::RECEIVABLE, code::AWAITING_TAP) || codes == (code::RECEIVABLE, code::AVAILABLE);
+            let to_holder =
+                codes == (code::RECEIVABLE, code::AWAITING_TAP) || codes == (code::RECEIVABLE, code::AVAILABLE);
             direct && to_holder && of_person(to.1).is_some()
         }
         reason::TOP_UP_UNEXPLAINED => direct && codes == (code::RECEIVABLE, code::SUSPENSE_CASE),

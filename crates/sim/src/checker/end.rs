@@ -39,6 +39,7 @@ impl Checker {
             seen += 1;
         }
         let own = self.book.accounts().count();
-        self.findings.demand(seen == own, "I7", Who::NOBODY, || format!("the engine has {seen} accounts, the journal {own}"));
+        self.findings
+            .demand(seen == own, "I7", Who::NOBODY, || format!("the engine has {seen} accounts, the journal {own}"));
     }
 }

@@ -47,7 +47,15 @@ pub(crate) struct Loads {
 
 impl Loads {
     /// A chip took a load at this counter.
-    pub(crate) fn taken(&mut self, card: u64, n: u16, amount: Sum, book: &Book, people: &People, findings: &mut Findings) {
+    pub(crate) fn taken(
+        &mut self,
+        card: u64,
+        n: u16,
+        amount: Sum,
+        book: &Book,
+        people: &People,
+        findings: &mut Findings,
+    ) {
         let chip = self.chips.entry(card).or_default();
         let twice = chip.loads.insert(n, amount).is_some();
         chip.taken += amount;
@@ -110,7 +118,8 @@ impl Loads {
         if row.code == reason::LOAD_APPLIED {
             *self.booked.entry(card).or_default() += Sum::from(row.amount.get());
         }
-        findings.demand(people.holder_of_card(card).is_some(), "I3", Who::NOBODY, || format!("card {card:x} is nobody's"));
+        findings
+            .demand(people.holder_of_card(card).is_some(), "I3", Who::NOBODY, || format!("card {card:x} is nobody's"));
         self.touched.insert(card);
     }
 
@@ -130,7 +139,9 @@ impl Loads {
         for card in std::mem::take(&mut self.touched) {
             self.equation(card, book, people, findings);
             let open = book.on_their_way().filter(|(to, _)| *to == u128::from(card)).count();
-            findings.demand(open <= 1, "I3", people.who(card), || format!("{open} loads are on their way to card {card:x}"));
+            findings.demand(open <= 1, "I3", people.who(card), || {
+                format!("{open} loads are on their way to card {card:x}")
+            });
         }
     }
 
@@ -155,7 +166,10 @@ impl Loads {
         for holder in 0..people.count() {
             let waiting = book.held(code::AWAITING_TAP, people.person(holder));
             findings.demand((waiting.posted, waiting.leaving) == (0, 0), "L3", Who::holder(holder), || {
-                format!("after two calm taps {} still wait for the card, {} of them on their way", waiting.posted, waiting.leaving)
+                format!(
+                    "after two calm taps {} still wait for the card, {} of them on their way",
+                    waiting.posted, waiting.leaving
+                )
             });
         }
     }

@@ -120,13 +120,22 @@ impl Payments {
     }
 
     /// A form was answered with an order.
-    pub(crate) fn accepted(&self, holder: usize, form: [u8; 16], amount: Option<Sum>, order: u128, findings: &mut Findings) {
+    pub(crate) fn accepted(
+        &self,
+        holder: usize,
+        form: [u8; 16],
+        amount: Option<Sum>,
+        order: u128,
+        findings: &mut Findings,
+    ) {
         let who = Who::holder(holder);
         let allowed = amount.is_some_and(|amount| (LEAST..=MOST).contains(&amount));
-        findings.demand(allowed, "I9", who, || format!("an order of {amount:?} was taken; {LEAST} to {MOST} are allowed"));
+        findings
+            .demand(allowed, "I9", who, || format!("an order of {amount:?} was taken; {LEAST} to {MOST} are allowed"));
         let known = self.orders.get(&order);
         findings.demand(known.is_some(), "ACK", who, || format!("order {} was told and is not kept", number(order)));
-        let same = self.made.get(&(holder, form)) == Some(&order) && known.map(|known| Some(known.amount)) == Some(amount);
+        let same =
+            self.made.get(&(holder, form)) == Some(&order) && known.map(|known| Some(known.amount)) == Some(amount);
         findings.demand(same, "I5", who, || {
             let made = self.made.get(&(holder, form)).copied().map(number);
             format!("a form for {amount:?} made order {made:?} and was answered {}: {known:?}", number(order))
@@ -134,7 +143,14 @@ impl Payments {
     }
 
     /// A form was refused with this code.
-    pub(crate) fn refused(&self, holder: usize, form: [u8; 16], amount: Option<Sum>, code: &str, findings: &mut Findings) {
+    pub(crate) fn refused(
+        &self,
+        holder: usize,
+        form: [u8; 16],
+        amount: Option<Sum>,
+        code: &str,
+        findings: &mut Findings,
+    ) {
         let who = Who::holder(holder);
         let right = match (code, amount) {
             ("AMOUNT_INVALID", amount) => amount.is_none_or(|amount| amount < LEAST),
@@ -183,7 +199,9 @@ impl Payments {
                 Stage::Unknown => "order: creation without a sure answer",
                 Stage::Paying => "order: payable",
                 Stage::Expired => "order: expired here",
-                Stage::Closed if before == Stage::Created || before == Stage::Unknown => "order: never told to the provider",
+                Stage::Closed if before == Stage::Created || before == Stage::Unknown => {
+                    "order: never told to the provider"
+                }
                 Stage::Closed => "order: closed by the provider for us",
                 Stage::InCase => "order: in a case",
                 Stage::Credited if before == Stage::InCase => "order: right payment after a wrong one",
@@ -252,7 +270,9 @@ impl Payments {
         }
         for (order, person, amount) in std::mem::take(&mut self.credits) {
             let who = people.holder(person).map_or(Who::NOBODY, Who::holder);
-            findings.add("I2", who, || format!("{amount} were credited for order {} and no payment says why", number(order)));
+            findings.add("I2", who, || {
+                format!("{amount} were credited for order {} and no payment says why", number(order))
+            });
         }
         for (case, amount) in std::mem::take(&mut self.suspended) {
             findings.add("I2", Who::NOBODY, || format!("{amount} went to case {case:x} and no payment says why"));
@@ -272,7 +292,8 @@ impl Payments {
             let Some(holder) = known.holder else { continue };
             let who = Who::holder(holder);
             let made = self.made.iter().filter(|(_, made)| **made == order).map(|(form, _)| form);
-            let wanted = made.filter_map(|form| self.forms.get(form)).flatten().any(|amount| *amount == Some(known.amount));
+            let wanted =
+                made.filter_map(|form| self.forms.get(form)).flatten().any(|amount| *amount == Some(known.amount));
             let once = forms.iter().filter(|made| **made == order).count() == 1;
             findings.demand(wanted && once, "I5", who, || {
                 format!("order {} of {} was made, and no form asked for it", number(order), known.amount)
@@ -297,7 +318,8 @@ impl Payments {
         };
         let who = capture.holder.map_or(Who::NOBODY, Who::holder);
         if let Some(before) = self.settled.insert(transaction.to_owned(), settled) {
-            findings.add("I2", who, || format!("payment {transaction} was settled twice: {before:?}, then {settled:?}"));
+            findings
+                .add("I2", who, || format!("payment {transaction} was settled twice: {before:?}, then {settled:?}"));
             return;
         }
         match settled {
@@ -312,7 +334,9 @@ impl Payments {
                 known.credited_by = Some(transaction.to_owned());
                 findings.demand(right, "I2", who, || {
                     let person = people.holder(person);
-                    format!("credited {amount} to {person:?} for {transaction}: captured {capture:?}, ordered {known:?}")
+                    format!(
+                        "credited {amount} to {person:?} for {transaction}: captured {capture:?}, ordered {known:?}"
+                    )
                 });
             }
             (_, Some(case)) => {

@@ -48,14 +48,12 @@ struct Lunch {
 struct Known {
     asked_by: RecordName,
     card: u64,
-    amount: Sum,
     debit: Option<(u16, [u8; 6])>,
     unconfirmed: bool,
 }
 
 #[derive(Clone, Debug)]
 struct Charge {
-    sale: u128,
     amount: Sum,
     reversed: bool,
 }
@@ -73,6 +71,8 @@ pub(crate) struct Sales {
     sales: BTreeMap<u128, Known>,
     charges: BTreeMap<RecordName, Charge>,
     records: BTreeSet<RecordName>,
+    /// Of each enrolment: every record up to here is kept.
+    through: BTreeMap<u128, u64>,
     answers: BTreeMap<RecordName, (Vec<u8>, Vec<u8>)>,
     open: BTreeMap<u64, Vec<u128>>,
     settled: Vec<&'static str>,
@@ -86,9 +86,17 @@ impl Sales {
     }
 
     /// A terminal asks whether a lunch may be paid.
-    pub(crate) fn asks(&mut self, name: RecordName, lunch: Option<usize>, card: u64, amount: Sum, findings: &mut Findings) {
+    pub(crate) fn asks(
+        &mut self,
+        name: RecordName,
+        lunch: Option<usize>,
+        card: u64,
+        amount: Sum,
+        findings: &mut Findings,
+    ) {
         let Some((number, at)) = lunch.and_then(|number| Some((number, self.lunches.get_mut(number)?))) else {
-            findings.add("I5", Who::NOBODY, || format!("record {name:?} asks for {amount} and no clerk entered a sale"));
+            findings
+                .add("I5", Who::NOBODY, || format!("record {name:?} asks for {amount} and no clerk entered a sale"));
             return;
         };
         let who = Who::both(Some(at.holder), at.till);
@@ -170,8 +178,17 @@ impl Sales {
     }
 
     /// The platform answers a record of an honest terminal.
-    pub(crate) fn answered(&mut self, name: RecordName, record: Vec<u8>, answer: Vec<u8>, who: Who, findings: &mut Findings) -> bool {
-        findings.demand(self.records.contains(&name), "ACK", who, || format!("record {name:?} was answered and is not kept"));
+    pub(crate) fn answered(
+        &mut self,
+        name: RecordName,
+        record: Vec<u8>,
+        answer: Vec<u8>,
+        who: Who,
+        findings: &mut Findings,
+    ) -> bool {
+        findings.demand(self.records.contains(&name), "ACK", who, || {
+            format!("record {name:?} was answered and is not kept")
+        });
         let Some((before, said)) = self.answers.get(&name) else {
             self.answers.insert(name, (record, answer));
             return false;
@@ -184,10 +201,13 @@ impl Sales {
     }
 
     /// The platform says that it has every record up to here.
-    pub(crate) fn acknowledged(&self, enrolment: u128, through: u64, who: Who, findings: &mut Findings) {
-        let missing = (1..=through).find(|seq| !self.records.contains(&(enrolment, *seq)));
-        findings.demand(missing.is_none(), "L4", who, || {
-            format!("records up to {through} are acknowledged and {missing:?} is not kept")
+    pub(crate) fn acknowledged(&mut self, enrolment: u128, through: u64, who: Who, findings: &mut Findings) {
+        let kept = self.through.entry(enrolment).or_default();
+        while self.records.contains(&(enrolment, *kept + 1)) {
+            *kept += 1;
+        }
+        findings.demand(through <= *kept, "L4", who, || {
+            format!("records up to {through} are acknowledged, kept are those up to {kept}")
         });
     }
 
@@ -205,7 +225,6 @@ impl Sales {
         let known = Known {
             asked_by: (sale.asked_by.0.0.get(), sale.asked_by.1),
             card: sale.card.0,
-            amount: Sum::from(sale.amount.get()),
             debit: sale.debit.map(|debit| (debit.m, debit.terminal)),
             unconfirmed: sale.state == State::Unconfirmed,
         };
@@ -253,7 +272,10 @@ impl Sales {
                 let charge = self.charges.get_mut(&known.asked_by);
                 let fits = charge.as_ref().is_some_and(|charge| !charge.reversed && charge.amount == amount) && !paid;
                 findings.demand(fits, "I5", who, || {
-                    format!("row {} gives {amount} back for {known:?}; charged {charge:?}, paid at the till: {paid}", row.seq)
+                    format!(
+                        "row {} gives {amount} back for {known:?}; charged {charge:?}, paid at the till: {paid}",
+                        row.seq
+                    )
                 });
                 if let Some(charge) = charge {
                     charge.reversed = true;
@@ -264,14 +286,14 @@ impl Sales {
     }
 
     fn charge(&mut self, row: &JournalRow, known: &Known, who: Who, people: &People, findings: &mut Findings) {
-        let (sale, amount) = (row.reference.get(), Sum::from(row.amount.get()));
+        let amount = Sum::from(row.amount.get());
         let asked = self.asked.get(&known.asked_by);
         let wanted = asked.is_some_and(|(_, card, wanted)| (*card, *wanted) == (known.card, amount));
         let own = people.holder(row.debit.owner) == people.holder_of_card(known.card);
         findings.demand(wanted && own, "I5", who, || {
             format!("row {} charges {amount} for {known:?}; its terminal asked {asked:?}", row.seq)
         });
-        let charge = Charge { sale, amount, reversed: false };
+        let charge = Charge { amount, reversed: false };
         if let Some(before) = self.charges.insert(known.asked_by, charge) {
             findings.add("I5", who, || format!("row {} charges {:?} again: {before:?}", row.seq, known.asked_by));
         }
@@ -290,10 +312,15 @@ impl Sales {
                 *posted = true;
                 let same = (debit.amount, debit.terminal) == (amount, terminal);
                 findings.demand(first && same, "I3", who, || {
-                    format!("row {} takes {amount} for {known:?}; the chip made {debit:?}, posted before: {}", row.seq, !first)
+                    format!(
+                        "row {} takes {amount} for {known:?}; the chip made {debit:?}, posted before: {}",
+                        row.seq, !first
+                    )
                 });
             }
-            None => findings.add("I3", who, || format!("row {} takes {amount} for {known:?}; no chip made it", row.seq)),
+            None => {
+                findings.add("I3", who, || format!("row {} takes {amount} for {known:?}; no chip made it", row.seq))
+            }
         }
         let card = u128::from(known.card);
         let (on_card, suspense) = (book.held(code::ON_CARD, card), book.held(code::SUSPENSE_CARD, card));
@@ -306,7 +333,8 @@ impl Sales {
     /// Everything is calm: every debit is in the book and every lunch was paid as often as the people there believe.
     pub(super) fn converged(&self, people: &People, findings: &mut Findings) {
         for (debit, posted) in self.debits.values() {
-            findings.demand(*posted, "L4", people.who(debit.card), || format!("{debit:?} was made and is not in the book"));
+            findings
+                .demand(*posted, "L4", people.who(debit.card), || format!("{debit:?} was made and is not in the book"));
         }
         for (card, open) in &self.open {
             findings.demand(open.is_empty(), "L4", people.who(*card), || {

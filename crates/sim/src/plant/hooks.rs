@@ -40,9 +40,9 @@ pub(crate) fn before(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
         Plant::P32 => forget_debit(keys, desk),
         Plant::P58 => forget_answer(keys, desk, |_| true),
         Plant::P64 => forget_fill(keys, desk),
-        Plant::P65 => forget_answer(keys, desk, |answer| {
-            matches!(link::decode(answer), Ok(link::Answer::Refused { .. }))
-        }),
+        Plant::P65 => {
+            forget_answer(keys, desk, |answer| matches!(link::decode(answer), Ok(link::Answer::Refused { .. })))
+        }
         _ => None,
     };
 }
@@ -83,11 +83,7 @@ fn second_payment_looks_like_the_first(keys: &[Key], desk: &mut CampusDesk<'_>) 
     Some(())
 }
 
-fn payment_looks_settled(
-    keys: &[Key],
-    desk: &mut CampusDesk<'_>,
-    when: impl Fn(&OrderState) -> bool,
-) -> Option<()> {
+fn payment_looks_settled(keys: &[Key], desk: &mut CampusDesk<'_>, when: impl Fn(&OrderState) -> bool) -> Option<()> {
     let payment = new_payment(keys, desk)?;
     let (_, order) = find(keys, desk, Row::order)?;
     if when(&order.state) {
