@@ -56,6 +56,8 @@ pub(crate) struct Faults {
     pub(crate) ask_error: u32,
     /// A query is answered as of some seconds ago.
     pub(crate) stale_query: u32,
+    /// An order is not to be found there for an hour; its notice comes late.
+    pub(crate) lost_sight: u32,
     /// A payment takes the bank minutes or hours.
     pub(crate) slow_bank: u32,
     /// An order is charged twice.
@@ -80,6 +82,8 @@ pub(crate) struct Faults {
 
     /// Terminal: mean hours between power cuts; 0 for never.
     pub(crate) power_cut_hours: u32,
+    /// The power goes while a line is being written.
+    pub(crate) power_cut_at_write: u32,
     /// The journal's disk takes seconds.
     pub(crate) slow_disk: u32,
     /// The clock of a terminal is off by so many hours at most.
@@ -131,6 +135,7 @@ impl Faults {
         create_error: 0,
         ask_error: 0,
         stale_query: 0,
+        lost_sight: 0,
         slow_bank: 0,
         double_charge: 0,
         wrong_charge: 0,
@@ -142,6 +147,7 @@ impl Faults {
         disk_full: 0,
         constraint: 0,
         power_cut_hours: 0,
+        power_cut_at_write: 0,
         slow_disk: 0,
         clock_hours: 0,
         tear: 0,
@@ -163,13 +169,14 @@ impl Faults {
             slow: one(&[5, 30, 100]),
             very_slow: one(&[5, 30]),
             corrupt: one(&[1, 5]),
-            cut_seconds: one(&[60, 600, 3600]),
+            cut_seconds: one(&[120, 600, 3600]),
             notice_silence: one(&[100, 500, 1000]),
             notice_twice: one(&[50, 300]),
             forged_seconds: one(&[300, 1800]),
             create_error: one(&[50, 300]),
             ask_error: one(&[50, 300]),
             stale_query: one(&[100, 500]),
+            lost_sight: one(&[20, 100]),
             slow_bank: one(&[50, 300]),
             double_charge: one(&[20, 100]),
             wrong_charge: one(&[20, 100]),
@@ -181,6 +188,7 @@ impl Faults {
             disk_full: one(&[2, 10]),
             constraint: one(&[2, 10]),
             power_cut_hours: one(&[1, 6, 24]),
+            power_cut_at_write: one(&[2, 10]),
             slow_disk: one(&[20, 100]),
             clock_hours: one(&[1, 80]),
             tear: one(&[50, 200, 400]),

@@ -74,6 +74,7 @@ plants! {
     P63: "the purse is to be debited for a sale that the account has paid (M16)" => ["I5"];
     P64: "a fill of the purse that was not applied does not go back to the account (M10)" => ["L3"];
     P65: "a refusal is not kept: the same request may be approved later (M3)" => ["I5"];
+    P66: "an open sale is judged by the balance while another debit may be under way" => ["I3"];
 }
 
 impl Plant {

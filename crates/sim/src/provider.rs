@@ -26,6 +26,8 @@ struct Known {
     stage: Stage,
     /// Its newest payment.
     paid: Option<(Payment, i64)>,
+    /// Queries do not find it before.
+    unseen_until: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +91,7 @@ impl Provider {
 
     fn prepay(&mut self, wish: PrepayWish, now: i64) -> Result<String, ChannelError> {
         let number = wish.order.to_string();
-        let fresh = Known { wish: wish.clone(), made_at: now, stage: Stage::Open, paid: None };
+        let fresh = Known { wish: wish.clone(), made_at: now, stage: Stage::Open, paid: None, unseen_until: 0 };
         let known = self.orders.entry(number).or_insert(fresh);
         if known.wish != wish {
             return Err(refused("INVALID_REQUEST"));
@@ -106,7 +108,9 @@ impl Provider {
 
     /// What it says of an order, as of `at`.
     fn query(&self, number: &str, at: i64) -> Trade {
-        let Some(known) = self.orders.get(number).filter(|known| known.made_at <= at) else { return Trade::NotFound };
+        let Some(known) = self.orders.get(number).filter(|known| known.made_at.max(known.unseen_until) <= at) else {
+            return Trade::NotFound;
+        };
         match (&known.paid, known.stage) {
             (Some((payment, paid_at)), _) if *paid_at <= at => Trade::Paid(payment.clone()),
             (Some(_), _) | (None, Stage::Open) => Trade::NotPaid,
@@ -257,6 +261,11 @@ impl World {
                 self.counters.add("provider: charged another amount");
             }
         }
+        let lost_sight = first && self.provider.rng.chance(self.faults.lost_sight);
+        if lost_sight && let Some(known) = self.provider.orders.get_mut(number) {
+            known.unseen_until = self.now + HOUR;
+            self.counters.add("provider: loses sight of an order");
+        }
         let twice = first && self.provider.rng.chance(self.faults.double_charge);
         let capture = Capture { order: number.to_owned(), amount: amount.get().into(), charge, holder: Some(holder) };
         // Only the first payment is what a query tells; a second one is told by its notice alone.
@@ -270,7 +279,8 @@ impl World {
                 (notice.silent, notice.only_way) = (false, true);
             }
         }
-        self.notify_of(payment, !first);
+        let late = if lost_sight { 40 * MINUTE } else { 0 };
+        self.notify_of(payment, !first || lost_sight, late);
         if twice {
             self.counters.add("provider: charged twice");
             let wait = self.provider.rng.between(SECOND, 30 * MINUTE);
@@ -309,7 +319,7 @@ impl World {
         let capture =
             Capture { order: number.clone(), amount: amount.get().into(), charge: Charge::Stranger, holder: None };
         let payment = self.capture(capture, &number, amount, "CNY");
-        self.notify_of(payment, true);
+        self.notify_of(payment, true, 0);
         self.plan_stranger();
     }
 
@@ -340,7 +350,7 @@ impl World {
         }
     }
 
-    fn notify_of(&mut self, payment: Payment, only_way: bool) {
+    fn notify_of(&mut self, payment: Payment, only_way: bool, late: i64) {
         let silent = !only_way && self.provider.rng.chance(self.faults.notice_silence);
         if silent {
             self.counters.add("notice: never sent");
@@ -348,7 +358,7 @@ impl World {
         let notice = Notice { payment, merchant: MERCHANT, tries: 0, done: false, silent, only_way };
         self.provider.notices.push(notice);
         let wait = self.provider.rng.between(SECOND / 10, 2 * SECOND);
-        self.at(wait, Event::Notify { notice: self.provider.notices.len() - 1 });
+        self.at(late + wait, Event::Notify { notice: self.provider.notices.len() - 1 });
     }
 
     /// The moment as clocks on walls show it.

@@ -238,6 +238,10 @@ impl World {
             self.checker.sales.asks(name, at.lunch, *card, Sum::from(*amount), &mut self.checker.findings);
         }
         at.disk.append(token, entry);
+        if at.rng.chance(self.faults.power_cut_at_write) {
+            let (wait, life) = (at.rng.between(0, 15 * MILLI), at.life);
+            self.at(wait, Event::PowerCut { till, life });
+        }
         self.plan_flush(till);
     }
 
@@ -285,8 +289,8 @@ impl World {
     fn till_sends(&mut self, till: usize, message: &ToPlatform) {
         let Some(at) = self.tills.get_mut(till) else { return };
         let Some(conn) = at.conn else { return };
-        if let (Some(Plant::P34), ToPlatform::Journal { seq, .. }) = (self.plant, message) {
-            at.disk.drop_record(*seq);
+        if let (Some(Plant::P34), ToPlatform::Journal { seq, record: Record::Sale(_) }) = (self.plant, message) {
+            at.disk.drop_records(*seq);
         }
         let holder = at.reader.map(|on| on.holder);
         self.note(Who::both(holder, till), || format!("sends {message:?}"));

@@ -111,6 +111,12 @@ impl World {
                 self.part(till);
                 return;
             }
+            let hurry = errand == Errand::Tap && at_chance(self, till, 300);
+            if hurry {
+                // Somebody holds a card to a till that still asks for another one.
+                self.plan(till, Act::Present, 300 * MILLI, SECOND);
+                return;
+            }
             self.feed(till, Input::SaleCancelled);
             self.plan(till, Act::Enter, 2200 * MILLI, 5 * SECOND);
             return;
@@ -179,7 +185,11 @@ impl World {
             | Screen::Unreadable => {
                 self.plan(till, Act::Retry, 200 * MILLI, 3 * SECOND);
             }
-            Screen::CannotSync | Screen::OfflineSale { .. } | Screen::OtherCard { .. } if present => {
+            Screen::OtherCard { .. } if present => {
+                self.counters.add("card: another one came to a torn sale");
+                self.plan(till, Act::Retry, SECOND, 4 * SECOND);
+            }
+            Screen::CannotSync | Screen::OfflineSale { .. } if present => {
                 self.plan(till, Act::Retry, SECOND, 8 * SECOND);
             }
             _ => {}
@@ -244,6 +254,10 @@ impl World {
         }
         self.next_visit(till);
     }
+}
+
+fn at_chance(world: &mut World, till: usize, per_mille: u32) -> bool {
+    world.tills.get_mut(till).is_some_and(|at| at.rng.chance(per_mille))
 }
 
 fn draw_cut(rng: &mut Rng) -> Cut {

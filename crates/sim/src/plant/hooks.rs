@@ -2,7 +2,7 @@
 //!
 //! A hook that does not find what it looks for does nothing, so errors of the desk are dropped here and nowhere else.
 
-use flows::rows::{Campus, Key, PaymentNote, Row};
+use flows::rows::{Campus, Key, PaymentNote, RecordNote, Row};
 use ledger::{Fen, Id, Stage as Leg, Transfer};
 use rules::card::Card;
 use rules::chart::{self, Reason};
@@ -38,11 +38,13 @@ pub(crate) fn before(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
         Plant::P29 => widen_load(keys, desk),
         Plant::P31 => lose_item(keys, desk),
         Plant::P32 => forget_debit(keys, desk),
-        Plant::P58 => forget_answer(keys, desk, |_| true),
+        Plant::P58 => forget_answer(keys, desk, |note| note.hash != TOMBSTONE),
+        Plant::P62 => forget_answer(keys, desk, |note| note.hash == TOMBSTONE),
         Plant::P64 => forget_fill(keys, desk),
-        Plant::P65 => {
-            forget_answer(keys, desk, |answer| matches!(link::decode(answer), Ok(link::Answer::Refused { .. })))
-        }
+        Plant::P65 => forget_answer(keys, desk, |note| {
+            note.hash != TOMBSTONE && matches!(link::decode(&note.answer), Ok(link::Answer::Refused { .. }))
+        }),
+        Plant::P66 => forget_awaiting(keys, desk),
         _ => None,
     };
 }
@@ -52,10 +54,12 @@ pub(crate) fn after(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
     let _ = match plant {
         Plant::P14 => move_order_back(keys, desk),
         Plant::P38 => drop_unconfirmed(keys, desk),
-        Plant::P62 => drop_tombstone(keys, desk),
         _ => None,
     };
 }
+
+/// Hash of a record that was reversed before it arrived.
+const TOMBSTONE: [u8; 32] = [0; 32];
 
 fn find<T>(keys: &[Key], desk: &CampusDesk<'_>, get: impl Fn(&Row) -> Option<&T>) -> Option<(Key, T)>
 where
@@ -196,11 +200,11 @@ fn forget_debit(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
     Some(())
 }
 
-fn forget_answer(keys: &[Key], desk: &mut CampusDesk<'_>, which: impl Fn(&[u8]) -> bool) -> Option<()> {
+fn forget_answer(keys: &[Key], desk: &mut CampusDesk<'_>, which: impl Fn(&RecordNote) -> bool) -> Option<()> {
     let authorisation = keys.contains(&Key::Settings) && !keys.iter().any(|key| matches!(key, Key::Debited(..)));
     let key = keys.iter().find(|key| matches!(key, Key::Record(..)))?;
     let note = desk.get(key).ok()??.record()?;
-    if authorisation && note.hash != [0; 32] && which(&note.answer) {
+    if authorisation && which(note) {
         desk.delete(key.clone()).ok()?;
     }
     Some(())
@@ -213,12 +217,11 @@ fn drop_unconfirmed(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
     desk.put(key, Row::Card(card)).ok()
 }
 
-fn drop_tombstone(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
-    for key in keys.iter().filter(|key| matches!(key, Key::Record(..))) {
-        let tombstone = desk.get(key).ok()?.and_then(Row::record).is_some_and(|note| note.hash == [0; 32]);
-        if tombstone {
-            desk.delete(key.clone()).ok()?;
-        }
+fn forget_awaiting(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    if !begins_load(keys) {
+        return None;
     }
-    Some(())
+    let (key, mut card) = find(keys, desk, Row::card)?;
+    card.awaiting.clear();
+    desk.put(key, Row::Card(card)).ok()
 }
