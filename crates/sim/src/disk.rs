@@ -23,7 +23,8 @@ pub(crate) struct Disk {
 pub(crate) struct Cut {
     /// Entries that stand on the disk although nobody was told.
     pub(crate) entries: Vec<Entry>,
-    pub(crate) lost_lines: bool,
+    /// Entries that never were: nothing that depends on them happened.
+    pub(crate) lost: Vec<Entry>,
     pub(crate) torn_line: bool,
 }
 
@@ -67,20 +68,26 @@ impl Disk {
     /// The power goes: some of what waited may have reached the disk.
     pub(crate) fn power_cut(&mut self, rng: &mut Rng) -> Cut {
         self.flushing = false;
-        let mut cut = Cut { entries: Vec::new(), lost_lines: false, torn_line: false };
+        let mut cut = Cut { entries: Vec::new(), lost: Vec::new(), torn_line: false };
+        let mut writing = true;
         for job in std::mem::take(&mut self.waiting) {
             // A rewrite of the file begins anew and was not finished.
-            let Job::Append { entry, line, .. } = job else { break };
-            if rng.chance(500) {
+            let Job::Append { entry, line, .. } = job else {
+                writing = false;
+                continue;
+            };
+            if writing && rng.chance(500) {
                 self.durable.extend_from_slice(line.as_bytes());
                 cut.entries.push(entry);
                 continue;
             }
-            let part = rng.place(line.len());
-            self.durable.extend_from_slice(line.as_bytes().get(..part).unwrap_or_default());
-            cut.torn_line = part > 0;
-            cut.lost_lines = true;
-            break;
+            if writing {
+                let part = rng.place(line.len());
+                self.durable.extend_from_slice(line.as_bytes().get(..part).unwrap_or_default());
+                cut.torn_line = part > 0;
+            }
+            writing = false;
+            cut.lost.push(entry);
         }
         cut
     }

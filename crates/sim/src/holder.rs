@@ -300,12 +300,15 @@ impl World {
             waiting.leaving,
             book.held(code::ON_CARD, card).posted,
         ];
-        let own = [own[0], own[1], own[2], own[3], own.iter().sum::<Sum>() + book.held(code::SUSPENSE_CARD, card).posted];
+        let own =
+            [own[0], own[1], own[2], own[3], own.iter().sum::<Sum>() + book.held(code::SUSPENSE_CARD, card).posted];
         let shown = [home.available, home.waiting.amount, home.in_transit.amount, home.on_card, home.total];
         let shown = shown.map(|fen| Sum::from(fen.get()));
         self.counters.add("people: look at their page");
         self.checker.findings.demand(own == shown, "I10", Who::holder(holder), || {
-            format!("the page shows {shown:?} (account, waiting, on its way, on the card, all of it), the book has {own:?}")
+            format!(
+                "the page shows {shown:?} (account, waiting, on its way, on the card, all of it), the book has {own:?}"
+            )
         });
     }
 }

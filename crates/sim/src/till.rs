@@ -157,7 +157,7 @@ impl World {
         let off =
             if at.rng.chance(900) { at.rng.between(SECOND, 60 * SECOND) } else { at.rng.between(60, 3600) * SECOND };
         self.counters.add("terminal: power cut");
-        if cut.lost_lines {
+        if !cut.lost.is_empty() {
             self.counters.add("terminal: power cut with unwritten lines");
         }
         if cut.torn_line {
@@ -166,6 +166,9 @@ impl World {
         self.note(Who::both(holder, till), || "power cut".to_owned());
         for entry in cut.entries {
             self.durable(till, &entry);
+        }
+        for entry in cut.lost {
+            self.lost(till, &entry);
         }
         if let Some(card) = holder.and_then(|holder| self.cards.get_mut(holder)) {
             card.remove();
@@ -283,6 +286,14 @@ impl World {
                 }
             }
             Entry::Record { .. } | Entry::Intent(_) | Entry::Base { .. } => {}
+        }
+    }
+
+    /// What did not reach the disk of a till never was: its number is used again.
+    fn lost(&mut self, till: usize, entry: &Entry) {
+        let Some(at) = self.tills.get(till) else { return };
+        if let Entry::Record { seq, record: Record::Authorise { .. } } = entry {
+            self.checker.sales.withdrawn((at.enrolment.0.get(), *seq));
         }
     }
 

@@ -107,6 +107,15 @@ impl Sales {
         self.asked.insert(name, (number, card, amount));
     }
 
+    /// A request was lost with the power before it was sent.
+    pub(crate) fn withdrawn(&mut self, name: RecordName) {
+        if let Some((lunch, _, _)) = self.asked.remove(&name)
+            && let Some(lunch) = self.lunches.get_mut(lunch)
+        {
+            lunch.asked.retain(|asked| *asked != name);
+        }
+    }
+
     /// The answer "paid" is durable at the terminal.
     pub(crate) fn closed(&mut self, name: RecordName, paid: bool) {
         if paid {
