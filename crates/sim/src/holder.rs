@@ -112,6 +112,8 @@ impl World {
                 2 => 1,
                 3 | 4 => me.rng.between(4000, 30_000),
                 5 => me.rng.between(30_000, 100_000),
+                // What most meals cost: the same amounts again and again.
+                6..=14 => me.rng.pick(&[800, 1200, 1500]).unwrap_or(800),
                 _ => me.rng.between(300, 4000),
             };
             self.go(holder, till, Errand::Lunch(fen));

@@ -43,6 +43,10 @@ pub(crate) struct Faults {
     pub(crate) corrupt: u32,
     /// Mean seconds between cuts of a terminal's connection; 0 for never.
     pub(crate) cut_seconds: u32,
+    /// A connection is cut when a purse was debited, before its terminal could tell.
+    pub(crate) cut_at_debit: u32,
+    /// A terminal that lost its connection stays without for an hour.
+    pub(crate) outage: u32,
 
     /// Provider: no notice of an order ever comes.
     pub(crate) notice_silence: u32,
@@ -91,6 +95,8 @@ pub(crate) struct Faults {
 
     /// Card: it is torn at some command of a hold.
     pub(crate) tear: u32,
+    /// It is torn at a command that moves money.
+    pub(crate) tear_money: u32,
     /// It is pulled at some moment of a hold.
     pub(crate) pull: u32,
     /// After a tear its holder goes to another till.
@@ -129,6 +135,8 @@ impl Faults {
         very_slow: 0,
         corrupt: 0,
         cut_seconds: 0,
+        cut_at_debit: 0,
+        outage: 0,
         notice_silence: 0,
         notice_twice: 0,
         forged_seconds: 0,
@@ -151,6 +159,7 @@ impl Faults {
         slow_disk: 0,
         clock_hours: 0,
         tear: 0,
+        tear_money: 0,
         pull: 0,
         wander: 0,
         walk_away: 0,
@@ -170,6 +179,8 @@ impl Faults {
             very_slow: one(&[5, 30]),
             corrupt: one(&[1, 5]),
             cut_seconds: one(&[120, 600, 3600]),
+            cut_at_debit: one(&[50, 300]),
+            outage: one(&[50, 300]),
             notice_silence: one(&[100, 500, 1000]),
             notice_twice: one(&[50, 300]),
             forged_seconds: one(&[300, 1800]),
@@ -192,6 +203,7 @@ impl Faults {
             slow_disk: one(&[20, 100]),
             clock_hours: one(&[1, 80]),
             tear: one(&[50, 200, 400]),
+            tear_money: one(&[50, 300]),
             pull: one(&[50, 200, 400]),
             wander: one(&[200, 600]),
             walk_away: one(&[100, 400]),

@@ -17,7 +17,7 @@ use crate::notes::Who;
 use crate::plant::Plant;
 use crate::ports::{KEY_VERSION, START, masters};
 use crate::rng::Rng;
-use crate::visit::{Errand, Visit};
+use crate::visit::{Errand, Visit, draw_place};
 use crate::world::{Event, World};
 
 const MILLI: i64 = 1_000;
@@ -311,8 +311,12 @@ impl World {
     /// The till tries to connect, soon.
     fn link_again(&mut self, till: usize) {
         let Some(at) = self.tills.get_mut(till) else { return };
-        let wait = at.rng.between(SECOND / 5, 5 * SECOND);
+        let out = at.rng.chance(self.faults.outage);
+        let wait = if out { at.rng.between(60, 5400) * SECOND } else { at.rng.between(SECOND / 5, 5 * SECOND) };
         let life = at.life;
+        if out {
+            self.counters.add("network: terminal without a connection for long");
+        }
         self.at(wait, Event::LinkTry { till, life });
     }
 
@@ -406,6 +410,15 @@ impl World {
             return;
         };
         let (Some(card), rng) = (self.cards.get_mut(on.holder), &mut self.card_rng) else { return };
+        // CREDIT FOR LOAD and DEBIT FOR PURCHASE.
+        let moves_money = matches!(bytes, [0x80, 0x52 | 0x54, ..]);
+        if moves_money && rng.chance(self.faults.tear_money) {
+            let place = draw_place(rng);
+            card.tear_next(place);
+            if let Some(cut) = self.cuts.get_mut(on.holder) {
+                *cut = Some(Cut { at: 0, place });
+            }
+        }
         let chip = card.chip();
         let (number, balance, n, m) = (chip.card().0, chip.balance(), chip.loads(), chip.purchases());
         let answer = card.exchange(bytes, &mut || rng.bytes());
@@ -424,11 +437,22 @@ impl World {
             let debit = Debit { card: number, m, amount: Sum::from(balance) - Sum::from(after), terminal };
             let lunch = self.tills.get(till).and_then(|at| at.lunch);
             self.checker.sales.debited(debit, lunch, who, &mut self.checker.findings);
+            self.cut_after_debit(till);
         }
         if !present {
             self.count_tear(on.holder, changed, answer.len());
         }
         self.at(2 * MILLI, Event::CardSays { till, insertion, answer, gone: !present });
+    }
+
+    /// The line breaks at the worst moment: the purse is debited and nobody knows.
+    fn cut_after_debit(&mut self, till: usize) {
+        let Some(at) = self.tills.get_mut(till) else { return };
+        if let (true, Some(conn)) = (at.rng.chance(self.faults.cut_at_debit), at.conn) {
+            let wait = at.rng.between(0, 20 * MILLI);
+            self.counters.add("network: connection cut at a debit");
+            self.at(wait, Event::LinkCut { conn, counted: false });
+        }
     }
 
     fn count_tear(&mut self, holder: usize, changed: bool, length: usize) {

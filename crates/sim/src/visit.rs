@@ -137,7 +137,9 @@ impl World {
     fn present(&mut self, till: usize) {
         let faults = self.faults;
         let Some(at) = self.tills.get_mut(till) else { return };
-        let Some(holder) = at.visit.as_ref().map(|visit| visit.holder) else { return };
+        let Some(visit) = at.visit.as_mut() else { return };
+        visit.over = false;
+        let holder = visit.holder;
         let cut = at.rng.chance(faults.tear).then(|| draw_cut(&mut at.rng));
         if let Some(planned) = self.cuts.get_mut(holder) {
             *planned = cut;
@@ -262,11 +264,15 @@ fn at_chance(world: &mut World, till: usize, per_mille: u32) -> bool {
 
 fn draw_cut(rng: &mut Rng) -> Cut {
     let at = u32::try_from(rng.between(0, COMMANDS - 1)).unwrap_or(0);
-    let place = match rng.below(4) {
+    Cut { at, place: draw_place(rng) }
+}
+
+/// Where in the course of a command a card is torn.
+pub(crate) fn draw_place(rng: &mut Rng) -> CutPlace {
+    match rng.below(4) {
         0 => CutPlace::BeforeReceive,
         1 => CutPlace::BeforeApply,
         2 => CutPlace::BeforeAnswer,
         _ => CutPlace::InAnswer(rng.place(20)),
-    };
-    Cut { at, place }
+    }
 }

@@ -87,6 +87,8 @@ pub const STEPS: &[Step] = &[
                 "--",
                 "--seeds",
                 "1..200",
+                "--days",
+                "1",
             ],
             counting: Counting::SummaryOrOnce,
         },
