@@ -98,9 +98,4 @@ impl Disk {
         self.durable.truncate(good);
         Ok(state)
     }
-
-    /// The planted bug drops what was sent, at once.
-    pub(crate) fn drop_records(&mut self, through: u64) {
-        self.rewrite(|state| state.forget(through));
-    }
 }

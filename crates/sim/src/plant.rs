@@ -63,14 +63,13 @@ plants! {
     P29: "a retried tap takes what waits now, not what the attempt carries" => ["I3"];
     P31: "of several orders in one tap one is lost" => ["L3"];
     P32: "no dedupe of purse debits" => ["I3"];
-    P34: "the terminal forgets a record before it is acknowledged" => ["L4", "I8"];
     P35: "the highest record is acknowledged, not the highest contiguous one" => ["L4", "I8"];
     P37: "a purchase's TAC is not verified" => ["I3"];
     P38: "an unconfirmed debit is dropped" => ["L4"];
     P39: "an unconfirmed debit is charged although the card was not debited" => ["I3"];
     P58: "a record's answer is not kept: the same record is decided again" => ["I5"];
     P61: "a reversal is taken and not carried out (M17)" => ["I5"];
-    P62: "a reversal leaves no tombstone and a request never expires (M17)" => ["I5"];
+    P62: "a reversal leaves no tombstone and a request never expires (M17)" => ["I5", "ACK"];
     P63: "the purse is to be debited for a sale that the account has paid (M16)" => ["I5"];
     P64: "a fill of the purse that was not applied does not go back to the account (M10)" => ["L3"];
     P65: "a refusal is not kept: the same request may be approved later (M3)" => ["I5"];

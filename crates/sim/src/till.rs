@@ -14,7 +14,6 @@ use rules::ids::{EnrolmentId, TerminalNo};
 use crate::checker::{Debit, Sum};
 use crate::disk::Disk;
 use crate::notes::Who;
-use crate::plant::Plant;
 use crate::ports::{KEY_VERSION, START, masters};
 use crate::rng::Rng;
 use crate::visit::{Errand, Visit, draw_place};
@@ -300,9 +299,6 @@ impl World {
     fn till_sends(&mut self, till: usize, message: &ToPlatform) {
         let Some(at) = self.tills.get_mut(till) else { return };
         let Some(conn) = at.conn else { return };
-        if let (Some(Plant::P34), ToPlatform::Journal { seq, record: Record::Sale(_) }) = (self.plant, message) {
-            at.disk.drop_records(*seq);
-        }
         let holder = at.reader.map(|on| on.holder);
         self.note(Who::both(holder, till), || format!("sends {message:?}"));
         self.send_up(conn, message);
