@@ -11,6 +11,11 @@ pub mod memory;
 pub mod sqlite;
 pub mod verify;
 
+/// What a pend set aside, from its journal row.
+fn set_aside_by(row: &ledger::JournalRow) -> ledger::Pending {
+    ledger::Pending { debit: row.debit, credit: row.credit, amount: row.amount, expires_at: row.expires_at }
+}
+
 /// Bytes as a person reads them in a report, the first sixteen of a long key.
 fn hex(bytes: &[u8]) -> String {
     let mut text: String = bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect();

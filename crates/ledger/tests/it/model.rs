@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{AccountKey, Book, Bound, Fen, Kind, Pending, PostRefusal, Transfer};
+use ledger::{AccountKey, Book, Bound, Fen, Kind, Micros, Pending, PostRefusal, Transfer};
 use proptest::prelude::*;
 
 use crate::sample::{ACCOUNTS, NOW, transfer_of, wish};
@@ -37,7 +37,7 @@ impl Lists {
     }
 
     /// What the book should say, in the order of [`PostRefusal`].
-    fn judge(&self, kind: Kind, ref_seq: u64, transfer: &Transfer) -> Result<(), PostRefusal> {
+    fn judge(&self, kind: Kind, ref_seq: u64, transfer: &Transfer, now: Micros) -> Result<(), PostRefusal> {
         let wanted = transfer.amount;
         if wanted <= Fen::ZERO {
             return Err(PostRefusal::AmountNotPositive);
@@ -49,6 +49,11 @@ impl Lists {
             let Some(pending) = self.aside.get(&ref_seq) else { return Err(PostRefusal::NotPending(ref_seq)) };
             if pending.debit != transfer.debit || pending.credit != transfer.credit {
                 return Err(PostRefusal::OtherAccounts(ref_seq));
+            }
+            if let (Kind::Post, Some(until)) = (kind, pending.expires_at)
+                && now.get() >= until.get()
+            {
+                return Err(PostRefusal::Expired(ref_seq));
             }
             if wanted > pending.amount || (kind == Kind::Void && wanted != pending.amount) {
                 return Err(PostRefusal::OtherAmount { wanted, pended: pending.amount });
@@ -87,7 +92,8 @@ impl Lists {
         match kind {
             Kind::Direct => {}
             Kind::Pend => {
-                let set = Pending { debit: transfer.debit, credit: transfer.credit, amount: transfer.amount };
+                let Transfer { debit, credit, amount, .. } = *transfer;
+                let set = Pending { debit, credit, amount, expires_at: until(transfer) };
                 self.aside.insert(self.head, set);
             }
             Kind::Post | Kind::Void => {
@@ -102,9 +108,16 @@ impl Lists {
 fn stage(transfer: &Transfer) -> (Kind, u64) {
     match transfer.stage {
         ledger::Stage::Direct => (Kind::Direct, 0),
-        ledger::Stage::Pend => (Kind::Pend, 0),
+        ledger::Stage::Pend | ledger::Stage::PendUntil(_) => (Kind::Pend, 0),
         ledger::Stage::Post(seq) => (Kind::Post, seq),
         ledger::Stage::Void(seq) => (Kind::Void, seq),
+    }
+}
+
+fn until(transfer: &Transfer) -> Option<Micros> {
+    match transfer.stage {
+        ledger::Stage::PendUntil(at) => Some(at),
+        _ => None,
     }
 }
 
@@ -130,12 +143,13 @@ proptest! {
     #[test]
     fn the_book_agrees_with_one_that_adds_up_lists(wishes in proptest::collection::vec(wish(), 1..80)) {
         let (mut book, mut lists, mut pended) = (Book::new(), Lists::default(), Vec::new());
-        for wish in wishes {
+        for (step, wish) in wishes.into_iter().enumerate() {
+            let now = Micros::new(NOW.get() + i64::try_from(step).expect("few"));
             let transfer = transfer_of(wish, &pended);
             let (kind, ref_seq) = stage(&transfer);
-            let expected = lists.judge(kind, ref_seq, &transfer);
+            let expected = lists.judge(kind, ref_seq, &transfer, now);
             let before = (lists.newest.get(&transfer.debit).copied(), lists.newest.get(&transfer.credit).copied());
-            match book.post(&transfer, NOW) {
+            match book.post(&transfer, now) {
                 Ok(row) => {
                     prop_assert_eq!(expected, Ok(()));
                     lists.take(kind, ref_seq, &transfer);
@@ -143,15 +157,19 @@ proptest! {
                     prop_assert_eq!((row.debit_prev, row.credit_prev), (before.0.unwrap_or(0), before.1.unwrap_or(0)));
                     prop_assert_eq!(i128::from(row.debit_balance.get()), lists.balance(&row.debit));
                     prop_assert_eq!(i128::from(row.credit_balance.get()), lists.balance(&row.credit));
-                    prop_assert_eq!((row.recorded_at, row.effective_at), (NOW, transfer.effective_at));
+                    prop_assert_eq!((row.recorded_at, row.effective_at), (now, transfer.effective_at));
                     if kind == Kind::Pend {
-                        let set = Pending { debit: row.debit, credit: row.credit, amount: row.amount };
-                        pended.push((row.seq, set));
+                        prop_assert_eq!(row.expires_at, until(&transfer));
+                        pended.extend(book.pending(row.seq).map(|set| (row.seq, set)));
                     }
                 }
                 Err(refusal) => prop_assert_eq!(Err(refusal), expected),
             }
             same(&book, &lists);
+            let over = |set: &Pending| set.expires_at.is_some_and(|at| at.get() <= now.get());
+            let mut expired: Vec<_> = lists.aside.iter().filter(|(_, set)| over(set)).map(|(seq, set)| (*seq, *set)).collect();
+            expired.sort_by_key(|(seq, set)| (set.expires_at, *seq));
+            prop_assert_eq!(book.expired(now, 3), expired.iter().take(3).copied().collect::<Vec<_>>());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Which refusal a transfer gets when several apply, and that a refusal leaves the book as it was.
 
-use ledger::{Book, Fen, PostRefusal, Stage, Transfer};
+use ledger::{Book, Fen, Micros, PostRefusal, Stage, Transfer};
 
 use crate::sample::{ACCOUNTS, NOW, all_of, transfer};
 
@@ -82,7 +82,7 @@ fn the_last_fen_can_be_spent_and_a_free_account_goes_below_nothing() {
     for wish in table {
         let mut book = book();
         assert!(book.post(&wish, NOW).is_ok(), "{wish:?}");
-        assert!(book.accounts().all(|(key, account)| account.within(key.code)));
+        assert!(book.accounts().sorted().iter().all(|(key, account)| account.within(key.code)));
     }
 }
 
@@ -109,4 +109,26 @@ fn every_refusal_says_its_numbers() {
     for (refusal, text) in table {
         assert_eq!(refusal.to_string(), text);
     }
+}
+
+#[test]
+fn money_set_aside_until_a_time_can_be_posted_before_it_and_only_voided_from_then_on() {
+    let until = NOW.after_seconds(60);
+    let at = |seconds| NOW.after_seconds(seconds);
+    let mut book = book();
+    let row = book.post(&wish(Stage::PendUntil(until), HOLDER, MERCHANT, 50), NOW).expect("there is enough");
+    assert_eq!(row.expires_at, Some(until));
+    let post = |fen| wish(Stage::Post(row.seq), HOLDER, MERCHANT, fen);
+    assert_eq!(book.expired(at(59), 9), []);
+    assert_eq!(book.expired(at(60), 9).iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [row.seq]);
+    assert_eq!(book.expired(at(60), 0), []);
+    assert_eq!(book.post(&post(50), at(60)), Err(PostRefusal::Expired(row.seq)));
+    assert_eq!(book.post(&post(51), at(60)), Err(PostRefusal::Expired(row.seq)), "before the amount is looked at");
+    let mark = book.mark();
+    assert!(book.post(&post(50), Micros::new(until.get() - 1)).is_ok(), "the last moment");
+    assert_eq!(book.expired(at(99), 9), []);
+    book.rollback(mark);
+    assert_eq!(book.expired(at(99), 9).len(), 1, "what is taken back can expire again");
+    book.post(&wish(Stage::Void(row.seq), HOLDER, MERCHANT, 50), at(99)).expect("goes back");
+    assert_eq!(book.expired(at(99), 9), []);
 }

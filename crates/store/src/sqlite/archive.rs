@@ -66,10 +66,17 @@ impl Archive for SqliteArchive {
         self.connection.query_row("SELECT count(*) FROM recovery", [], |_| Ok(())).map_err(doing(what))
     }
 
-    fn applied_seq(&mut self) -> Result<Option<u64>, StoreError> {
-        let sql = "SELECT applied_seq FROM recovery WHERE school_id = ?1";
-        let found = self.connection.query_row(sql, [self.school], |row| row.get::<_, i64>(0)).optional();
-        Ok(found.map_err(doing("reading recovery"))?.and_then(|seq| u64::try_from(seq).ok()))
+    fn replay_from(&mut self) -> Result<Option<u64>, StoreError> {
+        let (what, sql) =
+            ("reading recovery", format!("SELECT {} FROM recovery WHERE school_id = ?1", columns::RECOVERY));
+        let found = self.connection.query_row(&sql, [self.school], |row| Ok(columns::recovery(row))).optional();
+        match found.map_err(doing(what))? {
+            Some(Ok((_, false))) => {
+                Err(StoreError { what, why: "recovery: the digest beside it is not its own".to_owned() })
+            }
+            Some(Ok((from, true))) => Ok(Some(from)),
+            Some(Err(_)) | None => Ok(None),
+        }
     }
 
     fn blocks(&mut self, after: u64, most: u32) -> Result<Vec<Found<Block>>, StoreError> {
@@ -103,7 +110,7 @@ impl Archive for SqliteArchive {
     }
 
     fn accounts(&mut self, each: &mut dyn FnMut(Found<KeptAccount>)) -> Result<(), StoreError> {
-        let sql = format!("SELECT {} FROM account WHERE school_id = ?1 ORDER BY code, owner, part", columns::ACCOUNT);
+        let sql = format!("SELECT {} FROM account WHERE school_id = ?1 ORDER BY key", columns::ACCOUNT);
         let mut before: Option<AccountKey> = None;
         self.every("reading account rows", &sql, [self.school], &mut |row| {
             let kept = columns::account(row).map_err(|misfit| Unreadable {

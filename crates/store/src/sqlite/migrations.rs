@@ -5,7 +5,7 @@ use std::path::Path;
 use ledger::{SchoolId, row_digest};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use super::{OpenFault, at};
+use super::{OpenFault, at, columns};
 
 struct Migration {
     name: &'static str,
@@ -55,7 +55,8 @@ pub(super) fn run(
         }
         Some(_) => {}
         None => {
-            transaction.execute("INSERT INTO recovery VALUES (?1, 0)", [school.get()]).map_err(&at)?;
+            let digest = columns::recovery_digest(1);
+            transaction.execute("INSERT INTO recovery VALUES (?1, 1, ?2)", (school.get(), digest)).map_err(&at)?;
         }
     }
     transaction.commit().map_err(&at)
@@ -161,12 +162,10 @@ mod tests {
     #[test]
     fn journal_and_block_rows_are_neither_changed_nor_deleted() {
         let connection = migrated();
-        let journal = "INSERT INTO journal VALUES (1, 1, zeroblob(16), 0, 1, zeroblob(16), 0, 2, zeroblob(16), 0,
-            5, 0, 0, 0, -5, 5, 0, 0, 0, zeroblob(16))";
-        connection.execute_batch(journal).expect("inserts");
+        connection.execute_batch("INSERT INTO journal VALUES (1, 1, zeroblob(80))").expect("inserts");
         connection.execute_batch("INSERT INTO block VALUES (1, 1, 1, 1, 0, x'', zeroblob(32))").expect("inserts");
         for accident in
-            ["UPDATE journal SET amount = 6", "DELETE FROM journal", "UPDATE block SET at = 1", "DELETE FROM block"]
+            ["UPDATE journal SET body = x''", "DELETE FROM journal", "UPDATE block SET at = 1", "DELETE FROM block"]
         {
             assert!(connection.execute_batch(accident).is_err(), "{accident} was done");
         }

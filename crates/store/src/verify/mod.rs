@@ -20,8 +20,8 @@ pub trait Archive {
     /// From now on every read shows one moment. Repeats: keep the first moment.
     fn freeze(&mut self) -> Result<(), StoreError>;
 
-    /// The journal sequence up to which the account rows are right; `None` when it is lost.
-    fn applied_seq(&mut self) -> Result<Option<u64>, StoreError>;
+    /// The first journal row that an account row may lack; `None` when it is lost.
+    fn replay_from(&mut self) -> Result<Option<u64>, StoreError>;
 
     /// Blocks after number `after`, in order, at most `most`.
     fn blocks(&mut self, after: u64, most: u32) -> Result<Vec<Found<Block>>, StoreError>;
@@ -172,15 +172,20 @@ struct Run<'a> {
 impl Run<'_> {
     fn all(&mut self) -> Result<(), StoreError> {
         // What is settled now stays as it is: it is read in short reads, beside the writer. Only the rest needs one moment.
-        let settled = self.archive.applied_seq()?.unwrap_or(0);
+        let settled = self.archive.replay_from().ok().flatten().unwrap_or(1).saturating_sub(1);
         self.blocks(Some(settled))?;
         self.archive.freeze()?;
-        self.applied = self.archive.applied_seq()?;
+        let replay_from = self.archive.replay_from().unwrap_or_else(|fault| {
+            self.check.finding(fault.to_string());
+            None
+        });
+        self.applied = replay_from.and_then(|from| from.checked_sub(1));
         self.compare_if_due();
         self.blocks(None)?;
         self.rest()?;
         self.compare_if_due();
         self.check.checkpoint_compared(self.applied);
+        self.pendings()?;
         self.guard_rows()?;
         for stray in self.archive.strays()? {
             self.check.finding(stray);
@@ -290,20 +295,25 @@ impl Run<'_> {
         }
     }
 
-    /// Compares the checkpoint when the replay has come exactly to where it was made.
+    /// Compares the checkpoint when the replay has come exactly to where every account row may be behind.
     fn compare_if_due(&mut self) {
         if !self.check.due(self.applied) {
             return;
         }
         (self.progress)(Progress::Accounts);
         let mut compare = self.check.compare();
-        let read = self.archive.accounts(&mut |found| compare.account(found));
-        let read = read.and_then(|()| self.archive.pendings(&mut |found| compare.pending(found)));
-        match read {
+        match self.archive.accounts(&mut |found| compare.account(found)) {
             Ok(()) => compare.done(),
             // The journal can be checked all the same.
             Err(fault) => compare.cut_short(&fault),
         }
+    }
+
+    fn pendings(&mut self) -> Result<(), StoreError> {
+        let Some(mut compare) = self.check.compare_pendings() else { return Ok(()) };
+        self.archive.pendings(&mut |found| compare.pending(found))?;
+        compare.done();
+        Ok(())
     }
 
     fn guard_rows(&mut self) -> Result<(), StoreError> {

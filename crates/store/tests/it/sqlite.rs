@@ -120,11 +120,11 @@ fn a_damaged_row_is_found_when_it_is_loaded_or_recovered() {
     let cases = [
         ("UPDATE row_order SET body = x'00'", false),
         ("UPDATE row_order SET digest = zeroblob(16)", false),
-        ("UPDATE account SET credits_posted = credits_posted + 1 WHERE code = 2000", true),
+        ("UPDATE account SET body = x'0000000003'", true),
         ("UPDATE account SET digest = x'00'", true),
-        ("UPDATE pending SET amount = amount + 1", true),
-        ("UPDATE pending SET credit_part = -1", true),
-        ("UPDATE recovery SET applied_seq = applied_seq + 1", true),
+        ("UPDATE pending SET digest = x'01'", true),
+        ("UPDATE pending SET body = x'00'", true),
+        ("UPDATE recovery SET replay_from = replay_from + 1", true),
         ("DELETE FROM recovery", true),
     ];
     for (damage, at_start) in cases {
@@ -215,7 +215,7 @@ fn a_log_cut_anywhere_recovers_whole_batches_and_verifies() {
         let kept = open(copy.path()).expect("opens").recover().expect("recovers");
         let cut = u64::try_from(cut).expect("small");
         let (_, block, head) = ends.iter().rfind(|(end, ..)| *end <= cut).expect("the first is before every cut");
-        assert_eq!((kept.block, kept.applied_seq), (*block, *head), "the log was cut at {cut}");
+        assert_eq!((kept.block, kept.replay_from), (*block, *head + 1), "the log was cut at {cut}");
         let mut archive = SqliteArchive::open(copy.path(), school()).expect("opens");
         let found = store::verify::verify(school(), &mut archive, &[], &mut |_| {});
         assert!(found.clean() && found.journal_rows == *head, "the log was cut at {cut}\n{found}");
