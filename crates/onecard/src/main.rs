@@ -1,5 +1,6 @@
 //! The onecard binary: command line, configuration, wiring. It holds no business rule.
 
+mod bench;
 mod clock;
 mod config;
 mod demo;
@@ -55,6 +56,11 @@ enum Command {
     },
     /// Checks the whole book: every row, every sum, every link of the chain.
     Verify(verify::Options),
+    /// Measures how fast the platform is on this machine, against other engines on the same disk.
+    Bench {
+        #[command(subcommand)]
+        command: bench::Command,
+    },
 }
 
 /// Where the data is: a folder, or the configuration that names it.
@@ -84,6 +90,7 @@ fn main() -> ExitCode {
         Command::Import(options) => import::run(options),
         Command::Settings { command } => settings::run(command),
         Command::Verify(options) => verify::run(options),
+        Command::Bench { command } => bench::run(command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
