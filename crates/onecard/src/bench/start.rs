@@ -76,7 +76,7 @@ fn start_here(data: &Path) -> Result<Start, Failure> {
     let engine = Engine::<Bench, _>::start(school()?, store, Box::new(Ids::new()), Limits::default())?;
     let engine_us = micros_since(began);
     let resident_kib = machine::resident_kib();
-    let accounts = u64::try_from(engine.book().accounts().count()).unwrap_or(0);
+    let accounts = u64::try_from(engine.book().accounts().len()).unwrap_or(0);
     Ok(Start { accounts, replayed_rows: 0, open_us, engine_us, resident_before_kib, resident_kib })
 }
 
@@ -100,7 +100,7 @@ fn rows_to_replay(data: &Path, cleanup: &Cleanup) -> Result<u64, Failure> {
         let entry = entry?;
         fs::copy(entry.path(), copy.join(entry.file_name()))?;
     }
-    let mut store = SqliteStore::open(&copy, school()?, Bench::TABLES)?;
+    let store = SqliteStore::open(&copy, school()?, Bench::TABLES)?;
     let kept = store.recover()?;
     drop(store);
     fs::remove_dir_all(&copy)?;

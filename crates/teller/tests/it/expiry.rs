@@ -71,11 +71,11 @@ fn m5_the_checkpoint_goes_round_and_a_start_replays_little() {
     drop(counter);
     let mut counter = Counter::with(&shelf, limits);
     assert_eq!(counter.engine.book().head(), head);
-    assert!(counter.engine.replayed() > 300 && counter.engine.replayed() <= 2_000);
+    assert!(counter.engine.replayed() >= 300 && counter.engine.replayed() <= 2_000);
     counter.engine.checkpoint().expect("is kept");
     drop(counter);
     let mut counter = Counter::with(&shelf, limits);
     assert_eq!(counter.engine.replayed(), 0);
-    assert_eq!(counter.ask(vec![credit(1)]), [Ok(1)]);
+    assert_eq!(counter.ask(vec![credit(999_999)]), [Ok(1)]);
     counter.balance(BANK);
 }
