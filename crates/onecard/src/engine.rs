@@ -14,8 +14,8 @@ use ledger::SchoolId;
 use store::sqlite::{SqliteReader, SqliteStore};
 use teller::{Door, Engine, Limits, Schema, Stopped};
 
-use crate::Failure;
 use crate::clock::{Ids, SteadyClock};
+use crate::{Failure, anchors};
 
 /// Commands that may wait at the teller's door.
 const QUEUE: usize = 8192;
@@ -29,11 +29,26 @@ pub struct Running {
     /// What the flows use.
     pub school: School,
     teller: JoinHandle<Stopped>,
+    anchors: anchors::Keeper,
 }
 
-/// Opens the book in `data` and starts its teller. Error: another process has it open, or it does not add up.
-pub fn start(data: &Path, id: SchoolId, keyring: &Keyring, wechat: Arc<dyn WeChat>) -> Result<Running, Failure> {
+/// Where the files of a school are.
+#[derive(Clone, Copy)]
+pub struct Files<'a> {
+    /// The data folder.
+    pub data: &'a Path,
+    /// The file of anchors, where the configuration names one.
+    pub anchors: Option<&'a Path>,
+}
+
+/// Opens the book and starts its teller.
+///
+/// Errors: another process has it open, it is not the book that was anchored, or it does not add up.
+pub fn start(files: Files<'_>, id: SchoolId, keyring: &Keyring, wechat: Arc<dyn WeChat>) -> Result<Running, Failure> {
+    let data = files.data;
     let store = SqliteStore::open(data, id, Campus::TABLES)?;
+    let anchors = anchors::open(data, files.anchors, id, keyring)?;
+    anchors.require()?;
     let reader: Arc<dyn Reader> = Arc::new(SqliteReader::open(data, id, Campus::TABLES, READERS)?);
     let mut engine = Engine::<Campus, _>::start(id, store, Box::new(Ids::new()), Limits::default())?;
     let door = Door::new(QUEUE);
@@ -44,6 +59,7 @@ pub fn start(data: &Path, id: SchoolId, keyring: &Keyring, wechat: Arc<dyn WeCha
         let (door, clock) = (door.clone(), Arc::clone(&clock));
         move || teller::run(&door, &mut engine, || clock.now())
     })?;
+    let anchors = anchors.keep(Arc::clone(&clock))?;
     let school = School {
         id,
         door,
@@ -56,7 +72,7 @@ pub fn start(data: &Path, id: SchoolId, keyring: &Keyring, wechat: Arc<dyn WeCha
         wechat,
         nonces: Arc::new(Nonces::default()),
     };
-    Ok(Running { school, teller })
+    Ok(Running { school, teller, anchors })
 }
 
 impl Running {
@@ -65,7 +81,10 @@ impl Running {
     /// Error: it had ended before, because the outcome of a commit was unknown.
     pub fn stop(self) -> Result<(), Failure> {
         self.school.door.close();
-        match self.teller.join() {
+        let ended = self.teller.join();
+        // The thread has said why.
+        let _ = self.anchors.stop();
+        match ended {
             Ok(Stopped::Closed) => Ok(()),
             Ok(Stopped::Store(fault)) => Err(fault.into()),
             Err(_) => Err("the teller's thread panicked; start again, recovery tells what was kept".into()),

@@ -1,5 +1,6 @@
 //! The onecard binary: command line, configuration, wiring. It holds no business rule.
 
+mod anchors;
 mod clock;
 mod config;
 mod demo;

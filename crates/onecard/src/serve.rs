@@ -43,7 +43,7 @@ pub fn keyring(config: &Config) -> Result<Keyring, Failure> {
             path.display()
         );
     }
-    let keyring = Keyring::load(&path)?;
+    let keyring = Keyring::open(&path)?;
     if !config.trial {
         keyring.check_production()?;
     }
@@ -70,7 +70,7 @@ async fn serve(config: Config, keyring: Keyring) -> Result<(), Failure> {
     let pages = listen::bind(config.web.listen)?;
     let gateway = listen::bind(config.terminals.listen)?;
     let authority = Authority::open(&config.data.join("terminals"))?;
-    let running = engine::start(&config.data, config.school_id()?, &keyring, wechat.clone())?;
+    let running = engine::start(config.files(), config.school_id()?, &keyring, wechat.clone())?;
     let school = running.school.clone();
     let router = web::router(web::Web::new(school.clone(), web_config(&config, wechat)));
     let handle = Handle::new();

@@ -52,7 +52,7 @@ async fn demo(options: Options) -> Result<(), Failure> {
     let folder = setup::Folder::open(&options.data)?;
     let sandbox = folder.sandbox(&provider_address)?;
     let wechat = folder.channel(&provider_address, &address)?;
-    let running = engine::start(folder.path(), setup::SCHOOL, folder.keyring(), wechat.clone())?;
+    let running = engine::start(folder.files(), setup::SCHOOL, folder.keyring(), wechat.clone())?;
     let school = running.school.clone();
     let authority = Authority::open(&folder.path().join("terminals"))?;
     let terminals = setup::fill(&school, &folder, &authority, options.people).await?;

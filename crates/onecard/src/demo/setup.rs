@@ -20,6 +20,7 @@ use sandbox::{Choice, Config, MerchantSide, Sandbox, generate};
 
 use crate::Failure;
 use crate::clock::{SteadyClock, wall};
+use crate::engine::Files;
 use crate::prompt::{Refused, Said};
 use crate::serve::private_folder;
 use crate::tls::Authority;
@@ -64,12 +65,17 @@ impl Folder {
             }
             Keyring::generate().save_new(&keys)?;
         }
-        Ok(Folder { path: path.to_owned(), keyring: Keyring::load(&keys)? })
+        Ok(Folder { path: path.to_owned(), keyring: Keyring::open(&keys)? })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Its files, as the engine wants them.
+    pub fn files(&self) -> Files<'_> {
+        Files { data: &self.path, anchors: None }
     }
 
     /// Its keys.

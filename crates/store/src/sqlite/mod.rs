@@ -6,6 +6,7 @@
 
 mod archive;
 mod columns;
+mod head;
 mod migrations;
 mod reader;
 mod settings;
@@ -18,6 +19,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use teller::StoreError;
 
 pub use archive::SqliteArchive;
+pub use head::SqliteHead;
 pub use reader::SqliteReader;
 pub use writer::SqliteStore;
 
