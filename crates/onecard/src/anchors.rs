@@ -181,6 +181,17 @@ impl Open {
         Ok(self.log.append(&anchor, |text| key.sign(text))?)
     }
 
+    /// Begins epoch `epoch` at the book's present head: blocks that earlier anchors name after it are given up (M9).
+    pub fn begin(&mut self, epoch: u64, clock: &dyn Clock) -> Result<(), Failure> {
+        self.epoch = epoch;
+        self.note(clock)
+    }
+
+    /// The newest anchor.
+    pub const fn newest(&self) -> Option<&Anchor> {
+        self.log.newest()
+    }
+
     /// Writes the head down now, every minute while it moves, and at the end, on a thread of its own.
     pub fn keep(mut self, clock: Arc<dyn Clock>) -> Result<Keeper, Failure> {
         let (running, ended) = mpsc::channel::<()>();

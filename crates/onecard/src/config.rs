@@ -114,6 +114,15 @@ impl Config {
         Files { data: &self.data, anchors: self.anchors.as_deref() }
     }
 
+    /// Files that it names and that are not in the data folder: secrets and certificates of others.
+    pub fn other_files(&self) -> Vec<PathBuf> {
+        let wechat = &self.wechat;
+        let own = [&wechat.app_secret_file, &wechat.merchant_key_file, &wechat.apiv3_key_file];
+        let tls = [&self.web.certificate_file, &self.web.key_file];
+        let providers = wechat.platform_keys.iter().map(|key| &key.public_key_file);
+        own.into_iter().chain(tls.into_iter().flatten()).chain(providers).cloned().collect()
+    }
+
     /// File of the keyring.
     pub fn keyring(&self) -> PathBuf {
         self.data.join("keys.json")

@@ -15,7 +15,7 @@ use store::sqlite::{SqliteReader, SqliteStore};
 use teller::{Door, Engine, Limits, Schema, Stopped};
 
 use crate::clock::{Ids, SteadyClock};
-use crate::{Failure, anchors};
+use crate::{Failure, anchors, backup};
 
 /// Commands that may wait at the teller's door.
 const QUEUE: usize = 8192;
@@ -43,12 +43,35 @@ pub struct Files<'a> {
 
 /// Opens the book and starts its teller.
 ///
-/// Errors: another process has it open, it is not the book that was anchored, or it does not add up.
+/// Errors: a restore did not finish, another process has the book open, it is not the book that was anchored, or it does not
+/// add up.
 pub fn start(files: Files<'_>, id: SchoolId, keyring: &Keyring, wechat: Arc<dyn WeChat>) -> Result<Running, Failure> {
-    let data = files.data;
-    let store = SqliteStore::open(data, id, Campus::TABLES)?;
-    let anchors = anchors::open(data, files.anchors, id, keyring)?;
+    backup::require_finished(files.data)?;
+    let store = SqliteStore::open(files.data, id, Campus::TABLES)?;
+    let anchors = anchors::open(files.data, files.anchors, id, keyring)?;
     anchors.require()?;
+    run(store, files.data, id, keyring, wechat, anchors)
+}
+
+/// As `start`, for a restore: with anchors that are a step ahead of the book.
+pub fn start_restored(
+    data: &Path,
+    id: SchoolId,
+    keyring: &Keyring,
+    anchors: anchors::Open,
+) -> Result<Running, Failure> {
+    let store = SqliteStore::open(data, id, Campus::TABLES)?;
+    run(store, data, id, keyring, Arc::new(no_channel::NoChannel), anchors)
+}
+
+fn run(
+    store: SqliteStore,
+    data: &Path,
+    id: SchoolId,
+    keyring: &Keyring,
+    wechat: Arc<dyn WeChat>,
+    anchors: anchors::Open,
+) -> Result<Running, Failure> {
     let reader: Arc<dyn Reader> = Arc::new(SqliteReader::open(data, id, Campus::TABLES, READERS)?);
     let mut engine = Engine::<Campus, _>::start(id, store, Box::new(Ids::new()), Limits::default())?;
     let door = Door::new(QUEUE);

@@ -1,6 +1,7 @@
 //! The onecard binary: command line, configuration, wiring. It holds no business rule.
 
 mod anchors;
+mod backup;
 mod clock;
 mod config;
 mod demo;
@@ -56,6 +57,10 @@ enum Command {
     },
     /// Checks the whole book: every row, every sum, every link of the chain.
     Verify(verify::Options),
+    /// Copies the book and what it takes to run it again, also beside a running server, and verifies the copy.
+    Backup(backup::Options),
+    /// Brings a backup back into an empty folder; the book goes on from there in a new epoch.
+    Restore(backup::RestoreOptions),
 }
 
 /// Where the data is: a folder, or the configuration that names it.
@@ -85,6 +90,8 @@ fn main() -> ExitCode {
         Command::Import(options) => import::run(options),
         Command::Settings { command } => settings::run(command),
         Command::Verify(options) => verify::run(options),
+        Command::Backup(options) => backup::run(options),
+        Command::Restore(options) => backup::restore(options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@
 //! `row_<name>` for each table of guard rows.
 
 mod archive;
+mod backup;
 mod columns;
 mod head;
 mod migrations;
@@ -19,6 +20,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use teller::StoreError;
 
 pub use archive::SqliteArchive;
+pub use backup::copy_book;
 pub use head::SqliteHead;
 pub use reader::SqliteReader;
 pub use writer::SqliteStore;
