@@ -12,7 +12,7 @@ use flows::ports::{Clock, Reader};
 use flows::rows::{Campus, Key, Row};
 use futures_util::FutureExt;
 use keys::{InstanceKey, Keyring, PublicKey};
-use ledger::SchoolId;
+use ledger::{Micros, SchoolId};
 use rules::epoch::Epoch;
 use store::anchors::{Anchor, AnchorLog, Anchors, require_anchored};
 use store::sqlite::{SqliteArchive, SqliteHead, SqliteReader};
@@ -168,6 +168,11 @@ impl Open {
         let head = self.head.newest()?.map_or_else(Default::default, |(head, _)| head);
         let kept = self.head.block(newest.head.block)?.map(|(head, _)| head.link);
         Ok(require_anchored(newest, self.epoch, head, kept)?)
+    }
+
+    /// When the book's newest block was made.
+    pub fn newest_block_at(&self) -> Result<Option<Micros>, Failure> {
+        Ok(self.head.newest()?.map(|(_, at)| at))
     }
 
     /// Signs the head and writes it down, if it moved.

@@ -9,6 +9,7 @@ use flows::School;
 use keys::Keyring;
 use rules::ids::CardNo;
 
+use crate::clock::SteadyClock;
 use crate::engine::{self, Files, no_channel::NoChannel};
 use crate::prompt::{Refused, Said};
 use crate::{Failure, Place, config, serve, verify};
@@ -93,7 +94,7 @@ pub fn with_school(place: &Place, work: impl AsyncFnOnce(School) -> Result<(), F
         None => None,
     };
     let files = Files { data: &data, anchors: anchors.as_deref() };
-    let running = engine::start(files, id, &keyring, Arc::new(NoChannel))?;
+    let running = engine::start(files, id, &keyring, Arc::new(NoChannel), Arc::new(SteadyClock::new()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(work(running.school.clone()));
     running.stop()?;

@@ -4,7 +4,9 @@ mod anchors;
 mod backup;
 mod clock;
 mod config;
+mod confirmation;
 mod demo;
+mod doctor;
 mod engine;
 mod import;
 mod issue;
@@ -57,6 +59,8 @@ enum Command {
     },
     /// Checks the whole book: every row, every sum, every link of the chain.
     Verify(verify::Options),
+    /// Looks at clock, disk, permissions, keys, versions, anchors and backups, and says what to fix.
+    Doctor(doctor::Options),
     /// Copies the book and what it takes to run it again, also beside a running server, and verifies the copy.
     Backup(backup::Options),
     /// Brings a backup back into an empty folder; the book goes on from there in a new epoch.
@@ -90,6 +94,7 @@ fn main() -> ExitCode {
         Command::Import(options) => import::run(options),
         Command::Settings { command } => settings::run(command),
         Command::Verify(options) => verify::run(options),
+        Command::Doctor(options) => doctor::run(options),
         Command::Backup(options) => backup::run(options),
         Command::Restore(options) => backup::restore(options),
     };

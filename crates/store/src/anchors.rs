@@ -12,7 +12,7 @@ use std::fmt::Write;
 use ledger::{Digest, Micros, SchoolId};
 
 #[cfg(feature = "sqlite")]
-pub use file::{AnchorFault, AnchorLog};
+pub use file::{AnchorFault, AnchorLog, newest_anchor};
 
 use crate::verify::{Head, link_text};
 

@@ -112,7 +112,7 @@ impl Folder {
     }
 
     /// Our side of the provider's protocol.
-    pub fn channel(&self, provider: &str, address: &str) -> Result<Arc<WeChatPay>, Failure> {
+    pub fn channel(&self, provider: &str, address: &str, clock: Arc<SteadyClock>) -> Result<Arc<WeChatPay>, Failure> {
         let folder = self.provider().join("merchant");
         let facts = MerchantSide::read(&folder)?;
         let config: WeChatConfig = WeChatConfig {
@@ -133,7 +133,7 @@ impl Folder {
             connect_ms: 3_000,
             deadline_ms: 10_000,
         };
-        Ok(Arc::new(WeChatPay::new(config.load()?, Arc::new(SteadyClock::new()), Arc::new(SystemEntropy))?))
+        Ok(Arc::new(WeChatPay::new(config.load()?, clock, Arc::new(SystemEntropy))?))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Backup and restore from outside (M9): what an operator types, and what lies on the disk afterwards.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 
@@ -22,18 +23,18 @@ fn verified(place: &Place, data: &str) -> String {
 }
 
 /// A server on the place's configuration; ended at the end.
-struct Server(Child);
+pub struct Server(Child);
 
 impl Server {
-    fn start(place: &Place) -> Server {
+    pub fn start(place: &Place) -> Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_onecard"));
-        command.current_dir(&place.0).args(["serve", "--config", "onecard.toml"]).stderr(Stdio::null());
-        let server = Server(command.spawn().unwrap());
-        let waiting = (0..200).find(|_| {
-            let output = place.onecard(&with(&["settings", "set", "topup.min", "500", "--by", "finance"]));
-            String::from_utf8_lossy(&output.stderr).contains("another onecard process serves")
-        });
-        assert!(waiting.is_some(), "the server never took the book");
+        command.current_dir(&place.0).args(["serve", "--config", "onecard.toml"]).stderr(Stdio::piped());
+        let mut server = Server(command.spawn().unwrap());
+        let mut log = BufReader::new(server.0.stderr.take().unwrap()).lines();
+        let begun = log.by_ref().map_while(Result::ok).any(|line| line.contains("is served at"));
+        assert!(begun, "the server ended at once");
+        // Somebody must read the rest, or the server waits for it.
+        std::thread::spawn(move || log.count());
         server
     }
 }

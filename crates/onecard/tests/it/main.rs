@@ -2,6 +2,7 @@
 
 mod anchors;
 mod backup;
+mod doctor;
 
 use std::fs;
 use std::path::{Path, PathBuf};

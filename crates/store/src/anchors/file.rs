@@ -63,28 +63,8 @@ impl AnchorLog {
         if is_new {
             file.sync_all().and_then(|()| sync_folder(path)).map_err(at)?;
         }
-        let length = file.metadata().map_err(at)?.len();
-        let from = length.saturating_sub(TAIL);
-        let mut tail = Vec::new();
-        file.seek(SeekFrom::Start(from)).and_then(|_| file.read_to_end(&mut tail)).map_err(at)?;
-        let end = end_of_last_line(&tail);
-        let (lines, rest) = tail.split_at(end);
-        let newest = match lines.strip_suffix(b"\n").and_then(|lines| lines.rsplit(|byte| *byte == b'\n').next()) {
-            None => None,
-            Some(line) => {
-                let wrong = |why: &str| AnchorFault::LastLine { path: path.to_owned(), why: why.to_owned() };
-                let anchor = Anchor::parse(line, verifies).map_err(wrong)?;
-                if anchor.school != school {
-                    return Err(wrong(&format!("it belongs to school {}", anchor.school.get())));
-                }
-                Some(anchor)
-            }
-        };
-        if lines.is_empty() && from > 0 {
-            return Err(AnchorFault::LastLine { path: path.to_owned(), why: "it has no end".to_owned() });
-        }
-        let whole = from.saturating_add(u64::try_from(end).unwrap_or(u64::MAX));
-        Ok(AnchorLog { path: path.to_owned(), file, whole, torn: !rest.is_empty(), newest })
+        let End { newest, whole, torn } = end_of(&mut file, path, school, verifies)?;
+        Ok(AnchorLog { path: path.to_owned(), file, whole, torn, newest })
     }
 
     /// The newest anchor in the file.
@@ -118,6 +98,51 @@ impl AnchorLog {
         self.whole = self.whole.saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX));
         Ok(())
     }
+}
+
+/// The newest anchor in the file at `path`, which is only read. Errors, first match wins: `Io`, `LastLine`.
+pub fn newest_anchor(
+    path: &Path,
+    school: SchoolId,
+    verifies: &dyn Fn(&[u8], &[u8]) -> bool,
+) -> Result<Option<Anchor>, AnchorFault> {
+    let mut file = File::open(path).map_err(|source| AnchorFault::Io { path: path.to_owned(), source })?;
+    Ok(end_of(&mut file, path, school, verifies)?.newest)
+}
+
+/// The end of a file of anchors.
+struct End {
+    newest: Option<Anchor>,
+    whole: u64,
+    torn: bool,
+}
+
+fn end_of(
+    file: &mut File,
+    path: &Path,
+    school: SchoolId,
+    verifies: &dyn Fn(&[u8], &[u8]) -> bool,
+) -> Result<End, AnchorFault> {
+    let at = |source| AnchorFault::Io { path: path.to_owned(), source };
+    let wrong = |why: &str| AnchorFault::LastLine { path: path.to_owned(), why: why.to_owned() };
+    let length = file.metadata().map_err(at)?.len();
+    let from = length.saturating_sub(TAIL);
+    let mut tail = Vec::new();
+    file.seek(SeekFrom::Start(from)).and_then(|_| file.read_to_end(&mut tail)).map_err(at)?;
+    let end = end_of_last_line(&tail);
+    let (lines, rest) = tail.split_at(end);
+    if lines.is_empty() && from > 0 {
+        return Err(wrong("it has no end"));
+    }
+    let newest = match lines.strip_suffix(b"\n").and_then(|lines| lines.rsplit(|byte| *byte == b'\n').next()) {
+        None => None,
+        Some(line) => Some(Anchor::parse(line, verifies).map_err(wrong)?),
+    };
+    if let Some(foreign) = newest.filter(|newest| newest.school != school) {
+        return Err(wrong(&format!("it belongs to school {}", foreign.school.get())));
+    }
+    let whole = from.saturating_add(u64::try_from(end).unwrap_or(u64::MAX));
+    Ok(End { newest, whole, torn: !rest.is_empty() })
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {

@@ -8,6 +8,7 @@ mod archive;
 mod backup;
 mod columns;
 mod head;
+mod inspect;
 mod migrations;
 mod reader;
 mod settings;
@@ -22,6 +23,7 @@ use teller::StoreError;
 pub use archive::SqliteArchive;
 pub use backup::copy_book;
 pub use head::SqliteHead;
+pub use inspect::{engine_version, is_served, journal_mode};
 pub use reader::SqliteReader;
 pub use writer::SqliteStore;
 

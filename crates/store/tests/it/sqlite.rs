@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ledger::{SchoolId, Stage};
 use rusqlite::Connection;
-use store::sqlite::{BOOK_FILE, LOCK_FILE, OpenFault, SqliteArchive, SqliteReader, SqliteStore, school_of};
+use store::sqlite::{BOOK_FILE, LOCK_FILE, OpenFault, SqliteArchive, SqliteReader, SqliteStore, is_served, school_of};
 use teller::Store;
 
 use crate::place::{Folder, OnDisk, Place, TABLES, now, school};
@@ -28,8 +28,10 @@ fn a_second_writer_is_told_what_to_do_and_the_lock_is_another_processes_too() {
         std::process::Command::new("flock").arg("--nonblock").arg(lock).arg("true").status().expect("runs").success()
     };
     assert!(!flock(folder.path()));
+    assert!(is_served(folder.path()).expect("looks"));
     drop(first);
     assert!(flock(folder.path()));
+    assert!(!is_served(folder.path()).expect("looks") && !is_served(Path::new("/no/such/folder")).expect("looks"));
     open(folder.path()).expect("opens again");
 }
 
