@@ -6,6 +6,7 @@ mod form;
 use ledger::{CodecError, Id, Reader, Writer};
 use rules::card::Card;
 use rules::case::Case;
+use rules::epoch::Epoch;
 use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, TerminalNo};
 use rules::limits::Change;
 use rules::load::{Attempt, Item};
@@ -71,6 +72,8 @@ pub enum Key {
     Settings,
     /// A form that a holder sent, by the key in it.
     Form(PersonId, [u8; 16]),
+    /// Since when the book goes on from a backup; absent while it never did (M9).
+    Epoch,
 }
 
 /// What a row holds.
@@ -118,6 +121,8 @@ pub enum Row {
     Settings(Vec<Change>),
     /// What a form was answered.
     Form(FormNote),
+    /// The newest restore.
+    Epoch(Epoch),
 }
 
 /// Tries at the password door with numbers that nobody has: an attack on many numbers shows here.
@@ -264,6 +269,7 @@ impl Schema for Campus {
         "open_case",
         "settings",
         "form",
+        "epoch",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -305,6 +311,7 @@ impl Schema for Campus {
             Key::Case(_) => "open_case",
             Key::Settings => "settings",
             Key::Form(..) => "form",
+            Key::Epoch => "epoch",
         }
     }
 
@@ -334,7 +341,7 @@ impl Schema for Campus {
             }
             Key::Merchant(id) => id.write(&mut out),
             Key::Case(id) => id.write(&mut out),
-            Key::Settings | Key::Strangers => {}
+            Key::Settings | Key::Strangers | Key::Epoch => {}
             Key::Form(person, key) => (*person, *key).write(&mut out),
         }
         out.done()
@@ -392,7 +399,8 @@ impl Schema for Campus {
             | Row::Sold(_)
             | Row::Sells(_)
             | Row::Settings(_)
-            | Row::Form(_) => Vec::new(),
+            | Row::Form(_)
+            | Row::Epoch(_) => Vec::new(),
         }
     }
 }
@@ -419,6 +427,7 @@ stored_enum!(Row {
     19 => Form(note),
     20 => Sells(merchant),
     21 => Strangers(strangers),
+    22 => Epoch(epoch),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -455,4 +464,5 @@ rows_of! {
     case: Case => Case,
     settings: Settings => Vec<Change>,
     form: Form => FormNote,
+    epoch: Epoch => Epoch,
 }

@@ -1,9 +1,13 @@
 //! The onecard binary: command line, configuration, wiring. It holds no business rule.
 
+mod anchors;
+mod backup;
 mod bench;
 mod clock;
 mod config;
+mod confirmation;
 mod demo;
+mod doctor;
 mod engine;
 mod import;
 mod issue;
@@ -61,6 +65,12 @@ enum Command {
         #[command(subcommand)]
         command: bench::Command,
     },
+    /// Looks at clock, disk, permissions, keys, versions, anchors and backups, and says what to fix.
+    Doctor(doctor::Options),
+    /// Copies the book and what it takes to run it again, also beside a running server, and verifies the copy.
+    Backup(backup::Options),
+    /// Brings a backup back into an empty folder; the book goes on from there in a new epoch.
+    Restore(backup::RestoreOptions),
 }
 
 /// Where the data is: a folder, or the configuration that names it.
@@ -91,6 +101,9 @@ fn main() -> ExitCode {
         Command::Settings { command } => settings::run(command),
         Command::Verify(options) => verify::run(options),
         Command::Bench { command } => bench::run(command),
+        Command::Doctor(options) => doctor::run(options),
+        Command::Backup(options) => backup::run(options),
+        Command::Restore(options) => backup::restore(options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

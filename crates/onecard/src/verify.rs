@@ -1,14 +1,18 @@
 //! `onecard verify`: recomputes the book from the files alone.
 
+use std::fmt;
 use std::io::{IsTerminal, stderr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger::SchoolId;
+use rules::epoch::Epoch;
+use store::anchors::Anchors;
 use store::sqlite::{SqliteArchive, school_of};
-use store::verify::Progress;
+use store::verify::{Head, Progress, Report};
 
-use crate::prompt::Said;
+use crate::anchors::{self, Notes, epoch_of};
+use crate::prompt::{Said, minute};
 use crate::{Failure, Place, config};
 
 /// Options of `onecard verify`.
@@ -16,6 +20,9 @@ use crate::{Failure, Place, config};
 pub struct Options {
     #[command(flatten)]
     place: Place,
+    /// Another copy of the anchors to compare with, such as one that was kept on another machine.
+    #[arg(long, value_name = "FILE")]
+    anchors: Option<PathBuf>,
 }
 
 /// The data folder that is meant, and the school whose book it holds.
@@ -33,10 +40,27 @@ pub fn book_of(place: &Place) -> Result<(PathBuf, SchoolId), Failure> {
 /// Checks the book and prints what it found; also while the server runs.
 pub fn run(options: Options) -> Result<(), Failure> {
     let (data, school) = book_of(&options.place)?;
-    let mut archive = SqliteArchive::open(&data, school)?;
+    // Before the book: what was written down by now is in the book by then.
+    let anchors = Compared::read(&data, school, options.anchors.as_deref())?;
+    let mut report = check(&data, school, anchors.heads())?;
+    let found = anchors.findings(Epoch::number_of(epoch_of(&data, school)?.as_ref()));
+    report.findings.splice(0..0, found);
+    print!("{anchors}{report}");
+    if report.clean() {
+        return Ok(());
+    }
+    Err(Said(
+        "the book is not whole: keep this folder as it is, restore the last backup elsewhere, and compare".to_owned(),
+    )
+    .into())
+}
+
+/// Checks the book in `data` and shows on a terminal how far it is.
+pub fn check(data: &Path, school: SchoolId, anchors: &[Head]) -> Result<Report, Failure> {
+    let mut archive = SqliteArchive::open(data, school)?;
     let bar = if stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
     bar.set_style(ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {elapsed}")?);
-    let report = store::verify::verify(school, &mut archive, &[], &mut |progress| match progress {
+    let report = store::verify::verify(school, &mut archive, anchors, &mut |progress| match progress {
         Progress::Engine => bar.set_message("database file"),
         Progress::Journal { done, of } => {
             bar.set_message("journal");
@@ -50,12 +74,69 @@ pub fn run(options: Options) -> Result<(), Failure> {
         }
     });
     bar.finish_and_clear();
-    print!("{report}");
-    if report.clean() {
-        return Ok(());
+    Ok(report)
+}
+
+/// The anchors that a book is compared with.
+pub struct Compared {
+    notes: Option<Notes>,
+    anchors: Option<Anchors>,
+    missing: Option<String>,
+    heads: Vec<Head>,
+}
+
+impl Compared {
+    /// Reads the anchors of the book in `data`, or those in `file`, a copy that was kept elsewhere.
+    pub fn read(data: &Path, school: SchoolId, file: Option<&Path>) -> Result<Compared, Failure> {
+        let notes = Notes::read(data)?;
+        let notes = match (notes, file) {
+            (Some(notes), Some(file)) => Some(Notes { file: file.to_owned(), ..notes }),
+            (None, Some(_)) => {
+                let name = data.join(anchors::NOTES);
+                return Err(Said(format!("there is no {} to check signatures with", name.display())).into());
+            }
+            (notes, None) => notes,
+        };
+        let read = notes.as_ref().map(|notes| notes.anchors(school));
+        let (anchors, missing) = match read {
+            Some(Ok(anchors)) => (Some(anchors), None),
+            // A book that had anchors and has them no more is not known to be whole.
+            Some(Err(fault)) => (None, Some(fault.to_string())),
+            None => (None, None),
+        };
+        let heads = anchors.as_ref().map_or_else(Vec::new, Anchors::heads);
+        Ok(Compared { notes, anchors, missing, heads })
     }
-    Err(Said(
-        "the book is not whole: keep this folder as it is, restore the last backup elsewhere, and compare".to_owned(),
-    )
-    .into())
+
+    /// Heads that the book must contain.
+    pub fn heads(&self) -> &[Head] {
+        &self.heads
+    }
+
+    /// What does not hold in the anchors themselves.
+    pub fn findings(&self, epoch: u64) -> Vec<String> {
+        let found = self.anchors.as_ref().map_or_else(Vec::new, |anchors| anchors.findings(epoch));
+        self.missing.iter().cloned().chain(found).collect()
+    }
+}
+
+impl fmt::Display for Compared {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Some(notes), Some(anchors)) = (&self.notes, &self.anchors) else {
+            return writeln!(out, "anchors       none: a cut tail could not be seen");
+        };
+        let newest = anchors.newest().map_or_else(
+            || "none yet".to_owned(),
+            |newest| format!("newest block {} of {}", newest.head.block, minute(newest.at)),
+        );
+        writeln!(out, "anchors       {} compared, {newest}", self.heads.len())?;
+        writeln!(out, "signed by     {}", notes.key)?;
+        if anchors.given_up() > 0 {
+            writeln!(out, "given up      {} of blocks after the backup that was restored", anchors.given_up())?;
+        }
+        if anchors.torn() {
+            writeln!(out, "torn          the last line of the anchors has no end; the next anchor replaces it")?;
+        }
+        Ok(())
+    }
 }

@@ -6,6 +6,7 @@
 //! Architecture invariant: this crate knows neither which rows exist nor what they mean; a row is a table, a key and a
 //! body. Without the feature `sqlite` it does no input or output at all.
 
+pub mod anchors;
 pub mod memory;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

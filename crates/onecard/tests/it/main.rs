@@ -1,6 +1,9 @@
 //! Tests of the binary from outside: what an operator types, and what happens.
 
+mod anchors;
+mod backup;
 mod bench;
+mod doctor;
 
 use std::fs;
 use std::path::{Path, PathBuf};

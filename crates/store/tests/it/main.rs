@@ -1,5 +1,7 @@
 //! Tests of `store` from outside.
 
+#[cfg(feature = "sqlite")]
+mod anchors;
 mod contract;
 mod place;
 mod school;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ledger::{SchoolId, Stage};
 use rusqlite::Connection;
-use store::sqlite::{BOOK_FILE, LOCK_FILE, OpenFault, SqliteArchive, SqliteReader, SqliteStore, school_of};
+use store::sqlite::{BOOK_FILE, LOCK_FILE, OpenFault, SqliteArchive, SqliteReader, SqliteStore, is_served, school_of};
 use teller::Store;
 
 use crate::place::{Folder, OnDisk, Place, TABLES, now, school};
@@ -28,8 +28,10 @@ fn a_second_writer_is_told_what_to_do_and_the_lock_is_another_processes_too() {
         std::process::Command::new("flock").arg("--nonblock").arg(lock).arg("true").status().expect("runs").success()
     };
     assert!(!flock(folder.path()));
+    assert!(is_served(folder.path()).expect("looks"));
     drop(first);
     assert!(flock(folder.path()));
+    assert!(!is_served(folder.path()).expect("looks") && !is_served(Path::new("/no/such/folder")).expect("looks"));
     open(folder.path()).expect("opens again");
 }
 
@@ -246,4 +248,39 @@ fn a_book_verifies_while_it_is_written() {
     let last = writer.join().expect("the writer is well");
     let found = store::verify::verify(school(), place.archive().as_mut(), &[], &mut |_| {});
     assert!(found.clean() && found.blocks == last && rounds > 2, "{rounds} rounds\n{found}");
+}
+
+#[test]
+fn m9_a_copy_made_while_the_book_is_written_is_whole_and_of_one_moment() {
+    let place = OnDisk::new();
+    let mut teller = crate::school::engine(place.open());
+    crate::school::work(&mut teller, 40, 5);
+    // Some weight, so that a copy takes several steps.
+    let raw = Connection::open(place.0.path().join(BOOK_FILE)).expect("opens");
+    raw.execute_batch("CREATE TABLE weight (x BLOB); INSERT INTO weight VALUES (zeroblob(6000000))").expect("writes");
+    drop(raw);
+    let copies = Folder::new();
+    let mut blocks = Vec::new();
+    for number in 0..4 {
+        let dir = copies.path().join(format!("{number}"));
+        std::fs::create_dir(&dir).expect("a folder");
+        let mut written = 0;
+        // The writer commits within the copy, between two of its steps.
+        store::sqlite::copy_book(place.0.path(), school(), &dir.join(BOOK_FILE), &mut |done, of| {
+            assert!(done <= of);
+            crate::school::work(&mut teller, 20, 8);
+            written += 1;
+        })
+        .expect("copies");
+        assert!(written > 4, "the copy was made in {written} steps");
+        assert_eq!(std::fs::read_dir(&dir).expect("reads").count(), 1, "nothing lies beside the copy");
+        let mut archive = SqliteArchive::open(&dir, school()).expect("opens");
+        let found = store::verify::verify(school(), &mut archive, &[], &mut |_| {});
+        assert!(found.clean(), "copy {number}\n{found}");
+        blocks.push(found.blocks);
+    }
+    assert!(blocks.is_sorted_by(|earlier, later| earlier < later), "{blocks:?}");
+    let last = copies.path().join("3");
+    let mut again = crate::school::engine(open(&last).expect("a copy can be opened and gone on with"));
+    crate::school::work(&mut again, 3, 5);
 }
