@@ -8,6 +8,7 @@ mod import;
 mod issue;
 mod listen;
 mod prompt;
+mod reports;
 mod sandbox_command;
 mod serve;
 mod settings;
@@ -53,6 +54,11 @@ enum Command {
         #[command(subcommand)]
         command: settings::Command,
     },
+    /// Reports from the book: the trial balance of a month.
+    Report {
+        #[command(subcommand)]
+        command: reports::Command,
+    },
     /// Checks the whole book: every row, every sum, every link of the chain.
     Verify(verify::Options),
 }
@@ -83,6 +89,7 @@ fn main() -> ExitCode {
         Command::Card { command } => issue::run(command),
         Command::Import(options) => import::run(options),
         Command::Settings { command } => settings::run(command),
+        Command::Report { command } => reports::run(command),
         Command::Verify(options) => verify::run(options),
     };
     match outcome {

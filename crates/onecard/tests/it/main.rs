@@ -1,5 +1,7 @@
 //! Tests of the binary from outside: what an operator types, and what happens.
 
+mod reports;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -8,6 +8,7 @@ mod archive;
 mod columns;
 mod migrations;
 mod reader;
+pub mod reports;
 mod settings;
 mod writer;
 

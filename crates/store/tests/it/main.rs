@@ -2,6 +2,10 @@
 
 mod contract;
 mod place;
+#[cfg(feature = "sqlite")]
+mod reports;
+#[cfg(feature = "sqlite")]
+mod reports_damage;
 mod school;
 mod scribe;
 #[cfg(feature = "sqlite")]
