@@ -31,7 +31,7 @@ pub enum Command {
     /// Trial balance of a campus month: what every kind of account had, gave and received. It adds up to 0.00.
     ///
     /// The figures come from the reporting table (reports.sqlite in the data folder), which is fed from the journal first
-    /// unless a running server feeds it. The last line of the heading tells how far the journal was taken.
+    /// unless a running server feeds it. The first line tells how far the journal was taken.
     Month(Month),
 }
 

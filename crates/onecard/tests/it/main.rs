@@ -1,6 +1,7 @@
 //! Tests of the binary from outside: what an operator types, and what happens.
 
 mod reports;
+mod verify;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -49,7 +49,7 @@ impl IdSource for Ids {
     }
 }
 
-fn school() -> SchoolId {
+pub fn school() -> SchoolId {
     SchoolId::new(1).unwrap()
 }
 
@@ -74,7 +74,7 @@ fn pay(folder: &Path, at: Micros, payments: Vec<Pay>) {
 }
 
 /// A school in which one holder topped up in September and bought in both months.
-fn two_months(place: &Place) {
+pub fn two_months(place: &Place) {
     let holder = PersonId(Id::new(7));
     let canteen = chart::merchant(MerchantId(Id::new(8)));
     let wechat = chart::receivable(Channel::WeChat);

@@ -10,6 +10,12 @@ mod school;
 mod scribe;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "sqlite")]
+mod tamper;
 mod verify_clean;
 #[cfg(feature = "sqlite")]
 mod verify_damage;
+mod verify_lists;
+#[cfg(feature = "sqlite")]
+mod verify_sweep;
+mod verify_tail;

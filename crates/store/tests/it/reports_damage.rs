@@ -8,13 +8,14 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 use store::sqlite::reports::{REPORTS_FILE, ReportFault, ReportReader, ReportWriter};
 use store::sqlite::{BOOK_FILE, SqliteArchive};
-use store::verify::{Archive, Found, GuardRow, KeptAccount, KeptPending};
+use store::verify::{Archive, Found, GuardRow, KeptAccount, KeptPending, KeptPlace};
 use teller::StoreError;
 
 use crate::place::{Folder, InMemory, OnDisk, Place, school};
 use crate::reports::three_months;
 use crate::school::{engine, work};
 use crate::scribe::{BANK, Scribe, holder};
+use crate::tamper::tamper;
 
 fn month(text: &str) -> CampusMonth {
     CampusMonth::parse(text).expect("a month")
@@ -89,6 +90,9 @@ impl Archive for Watched<'_> {
     }
     fn guard_rows(&mut self, table: &str, each: &mut dyn FnMut(GuardRow<'_>)) -> Result<(), StoreError> {
         self.book.guard_rows(table, each)
+    }
+    fn places(&mut self, each: &mut dyn FnMut(Found<KeptPlace<'_>>)) -> Result<(), StoreError> {
+        self.book.places(each)
     }
     fn engine_check(&mut self) -> Result<Vec<String>, StoreError> {
         self.book.engine_check()
@@ -252,13 +256,7 @@ fn a_journal_that_does_not_hold_together_is_not_taken() {
         let (place, folder) = (OnDisk::new(), Folder::new());
         three_months(&mut place.open());
         let raw = Connection::open(place.0.path().join(BOOK_FILE)).expect("opens");
-        let triggers = "SELECT name FROM sqlite_schema WHERE type = 'trigger'";
-        let names: Vec<String> = {
-            let mut read = raw.prepare(triggers).expect("reads");
-            read.query_map([], |row| row.get(0)).expect("reads").collect::<Result<_, _>>().expect("reads")
-        };
-        names.iter().for_each(|name| raw.execute_batch(&format!("DROP TRIGGER {name}")).expect("drops"));
-        raw.execute_batch(damage).expect(damage);
+        tamper(&raw, |raw| raw.execute_batch(damage).expect(damage));
         drop(raw);
         let mut book = SqliteArchive::open(place.0.path(), school()).expect("opens");
         let mut writer = writer(folder.path());
