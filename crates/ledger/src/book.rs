@@ -170,8 +170,8 @@ impl Book {
             Stage::Post(seq) => (Kind::Post, seq),
             Stage::Void(seq) => (Kind::Void, seq),
         };
-        let seq = self.head.checked_add(1).ok_or(PostRefusal::TooLarge)?;
         let (debit, credit) = self.sums_after(transfer, kind, ref_seq)?;
+        let seq = self.head.checked_add(1).ok_or(PostRefusal::TooLarge)?;
         // Nothing below may fail.
         let row = JournalRow {
             seq,
