@@ -216,6 +216,13 @@ impl Lines {
 enum Deed {
     /// Posts a wish, so many microseconds after the one before, effective so long before or after.
     Post(Wish, u32, i32, u16),
+    /// Spends, or sets aside, exactly what an account has left, and so many fen more.
+    Edge {
+        debit: usize,
+        credit: usize,
+        pend: bool,
+        more: i64,
+    },
     Mark,
     /// Takes back everything since one of the marks.
     Rollback(prop::sample::Index),
@@ -226,6 +233,8 @@ fn deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
         12 => (wish(), any::<u32>(), any::<i32>(), any::<u16>())
             .prop_map(|(wish, later, effective, code)| Deed::Post(wish, later, effective, code)),
+        4 => (0..ACCOUNTS.len(), 0..ACCOUNTS.len(), any::<bool>(), -1_i64..=1)
+            .prop_map(|(debit, credit, pend, more)| Deed::Edge { debit, credit, pend, more }),
         3 => Just(Deed::Mark),
         2 => any::<prop::sample::Index>().prop_map(Deed::Rollback),
         1 => Just(Deed::Settle),
@@ -289,6 +298,15 @@ impl Both {
     fn act(&mut self, deed: Deed) {
         match deed {
             Deed::Post(wish, later, effective, code) => self.post(wish, later, effective, code),
+            Deed::Edge { debit, credit, pend, more } => {
+                let left = self.lines.balance(&ACCOUNTS[debit]) - self.lines.aside(&ACCOUNTS[debit], 0).0;
+                let fen = i64::try_from(left).unwrap_or(0).saturating_add(more);
+                let wish = match pend {
+                    true => Wish::Pend { debit, credit, fen },
+                    false => Wish::Direct { debit, credit, fen },
+                };
+                self.post(wish, 1, 0, 1);
+            }
             Deed::Mark => self.marks.push((self.book.mark(), self.lines.0.len())),
             Deed::Rollback(at) => {
                 if !self.marks.is_empty() {
