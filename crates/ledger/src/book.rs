@@ -216,12 +216,12 @@ impl Book {
             Stage::Post(seq) => (Kind::Post, seq, None),
             Stage::Void(seq) => (Kind::Void, seq, None),
         };
-        let seq = self.head.checked_add(1).ok_or(PostRefusal::TooLarge)?;
         let (debit_slot, credit_slot) = (self.accounts.place(&transfer.debit), self.accounts.place(&transfer.credit));
         let sums = |slot: Slot| self.accounts.at(slot).map(|(_, account)| *account).unwrap_or_default();
         let released = self.released(transfer, kind, ref_seq, recorded_at)?;
         let debit = debited(sums(debit_slot), transfer, kind, released)?;
         let credit = credited(sums(credit_slot), transfer, kind, released)?;
+        let seq = self.head.checked_add(1).ok_or(PostRefusal::TooLarge)?;
         // Nothing below may fail.
         let row = JournalRow {
             seq,

@@ -13,6 +13,7 @@ mod import;
 mod issue;
 mod listen;
 mod prompt;
+mod reports;
 mod sandbox_command;
 mod serve;
 mod settings;
@@ -58,6 +59,11 @@ enum Command {
         #[command(subcommand)]
         command: settings::Command,
     },
+    /// Reports from the book: the trial balance of a month.
+    Report {
+        #[command(subcommand)]
+        command: reports::Command,
+    },
     /// Checks the whole book: every row, every sum, every link of the chain.
     Verify(verify::Options),
     /// Measures how fast the platform is on this machine, against other engines on the same disk.
@@ -99,6 +105,7 @@ fn main() -> ExitCode {
         Command::Card { command } => issue::run(command),
         Command::Import(options) => import::run(options),
         Command::Settings { command } => settings::run(command),
+        Command::Report { command } => reports::run(command),
         Command::Verify(options) => verify::run(options),
         Command::Bench { command } => bench::run(command),
         Command::Doctor(options) => doctor::run(options),

@@ -14,7 +14,7 @@ use crate::clock::SteadyClock;
 use crate::config::{self, Config};
 use crate::prompt::start_log;
 use crate::tls::Authority;
-use crate::{Failure, engine, listen};
+use crate::{Failure, engine, listen, reports};
 
 /// Options of `onecard serve`.
 #[derive(clap::Args)]
@@ -82,6 +82,7 @@ async fn serve(config: Config, keyring: Keyring) -> Result<(), Failure> {
         ended = listen::pages(pages, router, tls, pages_handle) => ended,
         ended = listen::terminals(gateway, school.clone(), &authority, &config.terminals.host, gateway_handle) => ended,
         () = engine::run_due(&running) => Ok(()),
+        () = reports::feed(config.data.clone(), school.id) => Ok(()),
         () = stop_asked() => Ok(()),
         () = teller_ended(&running) => Err("the outcome of a commit is unknown; start again, recovery tells what was kept".into()),
     };

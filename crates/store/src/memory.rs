@@ -13,7 +13,7 @@ use flows::ports::{ListAsk, Listed, Reader, Waiting};
 use ledger::{Account, AccountKey, Block, JournalRow, Micros, Pending, SchoolId};
 use teller::{Checkpoint, Commit, CommitError, Listing, RawKey, Recovered, Store, StoreError};
 
-use crate::verify::{Archive, Found, GuardRow, KeptAccount, KeptPending};
+use crate::verify::{Archive, Found, GuardRow, KeptAccount, KeptPending, KeptPlace};
 
 /// What happens to a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -383,6 +383,15 @@ impl Archive for MemoryArchive {
         self.with(|kept| {
             for (at, (body, digest)) in kept.rows.iter().filter(|(at, _)| at.table == table) {
                 each(GuardRow { key: &at.key, body, digest });
+            }
+        });
+        Ok(())
+    }
+
+    fn places(&mut self, each: &mut dyn FnMut(Found<KeptPlace<'_>>)) -> Result<(), StoreError> {
+        self.with(|kept| {
+            for Listing { list, owner, at, key } in &kept.lists {
+                each(Ok(KeptPlace { list, owner, at: *at, key }));
             }
         });
         Ok(())

@@ -17,7 +17,7 @@ use crate::clock::SteadyClock;
 use crate::prompt::{Said, start_log};
 use crate::serve::{loopback, stop_asked, teller_ended};
 use crate::tls::Authority;
-use crate::{Failure, engine, listen};
+use crate::{Failure, engine, listen, reports};
 
 /// Options of `onecard demo`.
 #[derive(clap::Args)]
@@ -75,6 +75,7 @@ async fn demo(options: Options) -> Result<(), Failure> {
             ended = provider => ended.map_err(Failure::from),
             ended = ready(&address) => ended,
             () = engine::run_due(&running) => Ok(()),
+            () = reports::feed(folder.path().to_owned(), school.id) => Ok(()),
             () = stop_asked() => Ok(()),
             () = teller_ended(&running) => {
                 Err("the outcome of a commit is unknown; start again, recovery tells what was kept".into())

@@ -4,6 +4,8 @@ mod anchors;
 mod backup;
 mod bench;
 mod doctor;
+mod reports;
+mod verify;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,8 +4,8 @@ use ledger::{AccountKey, Block, JournalRow, SchoolId};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use teller::StoreError;
 
-use super::{OpenFault, columns, doing, read_only};
-use crate::verify::{Archive, Found, GuardRow, KeptAccount, KeptPending, Unreadable};
+use super::{OpenFault, columns, doing, migrations, read_only};
+use crate::verify::{Archive, Found, GuardRow, KeptAccount, KeptPending, KeptPlace, Unreadable};
 
 /// The book in a data folder, opened to be verified: from the files alone, read-only, also while the server runs.
 pub struct SqliteArchive {
@@ -153,12 +153,40 @@ impl Archive for SqliteArchive {
         })
     }
 
+    fn places(&mut self, each: &mut dyn FnMut(Found<KeptPlace<'_>>)) -> Result<(), StoreError> {
+        let sql = "SELECT list, owner, at, key FROM listing WHERE school_id = ?1 ORDER BY list, owner, at, key";
+        self.every("reading the lists", sql, [self.school], &mut |row| {
+            let place = || {
+                let (list, owner, at, key) = (row.get_ref(0)?, row.get_ref(1)?, row.get(2)?, row.get_ref(3)?);
+                Ok::<_, rusqlite::Error>(KeptPlace {
+                    list: list.as_str()?,
+                    owner: owner.as_blob()?,
+                    at,
+                    key: key.as_blob()?,
+                })
+            };
+            each(place().map_err(|why| Unreadable {
+                at: 0,
+                row: "a place in a list".to_owned(),
+                why: why.to_string(),
+            }));
+        })
+    }
+
     fn engine_check(&mut self) -> Result<Vec<String>, StoreError> {
         let mut said = Vec::new();
         self.every("checking the file", "PRAGMA integrity_check(50)", [], &mut |row| {
             said.push(row.get(0).unwrap_or_else(|why| format!("the answer cannot be read: {why}")));
         })?;
         said.retain(|line| line != "ok");
+        let tables = self.row_tables()?;
+        let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
+        if let Some(school) = u16::try_from(self.school).ok().and_then(SchoolId::new) {
+            match migrations::differences(&self.connection, school, &tables) {
+                Ok(told) => said.extend(told),
+                Err(fault) => said.push(format!("its tables cannot be listed: {fault}")),
+            }
+        }
         Ok(said)
     }
 

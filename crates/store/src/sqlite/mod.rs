@@ -11,6 +11,7 @@ mod head;
 mod inspect;
 mod migrations;
 mod reader;
+pub mod reports;
 mod settings;
 mod writer;
 

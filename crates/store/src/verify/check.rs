@@ -76,8 +76,12 @@ impl Check {
         block.first_seq.saturating_add(u64::from(block.rows)).saturating_sub(1)
     }
 
+    const fn believes(&self, block: &Block) -> bool {
+        block.rows <= MOST_ROWS_OF_BLOCK
+    }
+
     pub(super) fn believable(&mut self, block: &Block) -> bool {
-        let believable = block.rows <= MOST_ROWS_OF_BLOCK;
+        let believable = self.believes(block);
         if !believable {
             self.finding(format!("block {} claims {} journal rows", block.no, block.rows));
         }
@@ -125,6 +129,9 @@ impl Check {
                 "block {no}: its link fits neither its {} journal row(s) from {}, its changes nor the link before it",
                 block.rows, block.first_seq
             ));
+        }
+        if !whole && self.believes(block) {
+            self.finding(format!("block {no}: {} of its {} journal row(s) can be read", rows.len(), block.rows));
         }
         for change in &block.changes {
             self.newest.insert(change.key, Newest { content: change.content, block: no });

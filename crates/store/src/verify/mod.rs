@@ -4,13 +4,17 @@
 //! for each guard row are kept. It shares [`ledger::Book`] and [`ledger::chain_link`] with the engine, and nothing else.
 
 mod check;
+mod lists;
 mod report;
+mod tail;
 
 use ledger::{Account, AccountKey, Block, JournalRow, Pending, SchoolId};
 use teller::StoreError;
 
 use check::Check;
+pub use lists::{KeptPlace, PlacesOf, verify_lists};
 pub use report::{Head, Report, link_text};
+pub use tail::{Tail, verify_tail};
 
 /// A kept book as it can be read from end to end.
 ///
@@ -40,6 +44,9 @@ pub trait Archive {
 
     /// Every row of a table.
     fn guard_rows(&mut self, table: &str, each: &mut dyn FnMut(GuardRow<'_>)) -> Result<(), StoreError>;
+
+    /// Every place that a row takes in a list.
+    fn places(&mut self, each: &mut dyn FnMut(Found<KeptPlace<'_>>)) -> Result<(), StoreError>;
 
     /// What the engine underneath finds wrong with its own files.
     fn engine_check(&mut self) -> Result<Vec<String>, StoreError>;
@@ -112,6 +119,11 @@ pub enum Progress {
     /// So many guard rows are checked.
     GuardRows {
         /// Checked.
+        done: u64,
+    },
+    /// So many guard rows are looked up in the lists.
+    Lists {
+        /// Looked up.
         done: u64,
     },
 }

@@ -255,9 +255,10 @@ fn m9_a_copy_made_while_the_book_is_written_is_whole_and_of_one_moment() {
     let place = OnDisk::new();
     let mut teller = crate::school::engine(place.open());
     crate::school::work(&mut teller, 40, 5);
-    // Some weight, so that a copy takes several steps.
+    // Some weight, of pages that are free again, so that a copy takes several steps.
     let raw = Connection::open(place.0.path().join(BOOK_FILE)).expect("opens");
-    raw.execute_batch("CREATE TABLE weight (x BLOB); INSERT INTO weight VALUES (zeroblob(6000000))").expect("writes");
+    raw.execute_batch("CREATE TABLE weight (x BLOB); INSERT INTO weight VALUES (zeroblob(6000000)); DROP TABLE weight")
+        .expect("writes");
     drop(raw);
     let copies = Folder::new();
     let mut blocks = Vec::new();
