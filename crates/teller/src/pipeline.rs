@@ -35,7 +35,7 @@ pub fn run<S: Schema, St: Store>(
     mut clock: impl FnMut() -> Micros,
 ) -> Stopped {
     let store = Arc::clone(&engine.store);
-    let (to_keeper, batches) = sync_channel::<Commit>(1);
+    let (to_keeper, batches) = sync_channel::<Box<Commit>>(1);
     std::thread::scope(|scope| {
         scope.spawn(move || {
             for commit in batches {
@@ -58,7 +58,7 @@ pub fn run<S: Schema, St: Store>(
 struct Loop<'a, S: Schema, St> {
     door: &'a Door<S>,
     engine: &'a mut Engine<S, St>,
-    to_keeper: SyncSender<Commit>,
+    to_keeper: SyncSender<Box<Commit>>,
     /// On its way to the store.
     flight: Option<Sealed<S>>,
     /// Full, and next on its way.
@@ -122,13 +122,16 @@ impl<S: Schema, St: Store> Loop<'_, S, St> {
         let mut round = self.forming.take().unwrap_or_else(|| self.engine.open(clock()));
         let mut weight = round.weight();
         let bytes = self.engine.limits.bytes;
-        let fits = |job: &Box<dyn crate::Job<S>>| {
-            let fits = weight == 0 || weight < bytes;
+        let mut now = jobs;
+        let mut fits = 0_usize;
+        for job in &now {
+            if weight >= bytes {
+                break;
+            }
             weight = weight.saturating_add(job.weight());
-            fits
-        };
-        let (now, later): (Jobs<S>, Jobs<S>) = jobs.into_iter().partition(fits);
-        for job in later.into_iter().rev() {
+            fits = fits.saturating_add(1);
+        }
+        for job in now.split_off(fits).into_iter().rev() {
             self.put_off.push_front(job);
         }
         self.engine.decide(&mut round, now);
@@ -148,7 +151,7 @@ impl<S: Schema, St: Store> Loop<'_, S, St> {
             return Ok(true);
         }
         self.flight = Some(sealed);
-        match self.to_keeper.send(commit) {
+        match self.to_keeper.send(Box::new(commit)) {
             Ok(()) => Ok(true),
             Err(_) => Err(CommitError::Unknown("the thread that keeps batches is gone".to_owned())),
         }

@@ -21,7 +21,7 @@ struct Queue<S: Schema> {
     /// The loop wants to be woken when so many are waiting.
     wake_at: usize,
     /// What became of the batch that was on its way.
-    outcome: Option<(Commit, Result<(), CommitError>)>,
+    outcome: Option<(Box<Commit>, Result<(), CommitError>)>,
 }
 
 /// The queue is full or closed; the command comes back.
@@ -32,7 +32,7 @@ pub(crate) enum News<S: Schema> {
     /// Enough commands to go on with.
     Jobs(Vec<Box<dyn Job<S>>>),
     /// The batch is kept, or not.
-    Outcome(Commit, Result<(), CommitError>),
+    Outcome(Box<Commit>, Result<(), CommitError>),
 }
 
 impl<S: Schema> Clone for Door<S> {
@@ -125,7 +125,7 @@ impl<S: Schema> Door<S> {
     }
 
     /// What became of the batch that was on its way.
-    pub(crate) fn tell(&self, commit: Commit, outcome: Result<(), CommitError>) {
+    pub(crate) fn tell(&self, commit: Box<Commit>, outcome: Result<(), CommitError>) {
         self.queue().outcome = Some((commit, outcome));
         self.0.news.notify_all();
     }

@@ -14,11 +14,13 @@ use crate::{Commit, Desk, Engine, Fault, Job, Listing, RawKey, RowWrite, Schema,
 /// Reason of a row that voids what nobody posted in time. A caller's own reasons begin at 1.
 pub const EXPIRED: u16 = 0;
 
+/// Commands that are through, each with the fault that it is to be told instead of its own words.
+type Decided<S> = Vec<(Box<dyn Job<S>>, Option<Fault>)>;
+
 /// A batch from its first decision to its answers.
 pub(crate) struct Round<S: Schema> {
     pub(crate) now: Micros,
-    /// Commands that are through, each with the fault that it is to be told instead of its own words.
-    pub(crate) decided: Vec<(Box<dyn Job<S>>, Option<Fault>)>,
+    pub(crate) decided: Decided<S>,
     /// Commands that must wait for a row.
     pub(crate) waiting: Jobs<S>,
     weight: usize,
@@ -30,7 +32,7 @@ pub(crate) struct Round<S: Schema> {
 
 /// A batch that is ready to be kept, but for what it writes.
 pub(crate) struct Sealed<S: Schema> {
-    pub(crate) decided: Vec<(Box<dyn Job<S>>, Option<Fault>)>,
+    pub(crate) decided: Decided<S>,
     pub(crate) changed: Vec<(AccountKey, Account)>,
     /// The book after it.
     pub(crate) after: Mark,
@@ -105,7 +107,7 @@ impl<S: Schema, St: Store> Engine<S, St> {
     }
 
     /// Loads what the commands name. A command whose rows cannot be had is poison; the others shall not suffer for it.
-    fn load_all(&mut self, jobs: Jobs<S>) -> (Jobs<S>, Vec<(Box<dyn Job<S>>, Option<Fault>)>) {
+    fn load_all(&mut self, jobs: Jobs<S>) -> (Jobs<S>, Decided<S>) {
         let (mut ready, mut poison) = (Jobs::<S>::new(), Vec::new());
         if self.load(&jobs).is_ok() {
             return (jobs, poison);

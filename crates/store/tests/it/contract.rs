@@ -141,7 +141,8 @@ fn m5_the_tail_after_the_checkpoint_is_recovered<P: Place>() {
         ..batch
     };
     use Stage::{Direct, Pend, Post, Void};
-    let batches: [(&[(Stage, AccountKey, AccountKey, i64)], Option<AccountKey>); 4] = [
+    type Step = (Stage, AccountKey, AccountKey, i64);
+    let batches: [(&[Step], Option<AccountKey>); 4] = [
         (&[(Direct, BANK, holder(1), 1), (Pend, BANK, holder(4), 2)], None),
         (&[(Void(4), holder(1), BANK, 700), (Post(12), BANK, holder(4), 1)], Some(holder(1))),
         (&[(Direct, BANK, holder(1), 1), (Pend, holder(1), holder(4), 2)], Some(BANK)),
