@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::calibrate::Calibrator;
 use super::cleanup::Cleanup;
+use super::load::Until;
 use super::onecard::{self, Case, Measured, Template};
 use super::options::Sizes;
 use super::pgbench::Pgbench;
@@ -15,6 +16,9 @@ use super::sqlite_single;
 use super::tigerbeetle::TigerBeetle;
 use super::workload::Accounts;
 use crate::Failure;
+
+/// With a number of transfers instead of a time, SQLite alone is given this part of them: it syncs for each.
+const SINGLE_PART: u64 = 20;
 
 /// One engine with one case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +81,7 @@ impl<'a> Stand<'a> {
 
     fn contenders(&self) -> Vec<Contender> {
         let mut all: Vec<Contender> = self.sizes.cases.iter().map(|case| Contender::Onecard(*case)).collect();
-        all.push(Contender::SqliteSingle);
+        all.extend(self.sizes.sqlite_single.then_some(Contender::SqliteSingle));
         all.extend(self.pgbench.iter().map(|_| Contender::Pgbench));
         all.extend(self.tigerbeetle.iter().map(|_| Contender::TigerBeetle));
         all
@@ -155,7 +159,11 @@ impl<'a> Stand<'a> {
         let folder = self.cleanup.path("single");
         fs::create_dir_all(&folder)?;
         let accounts = Accounts::of(self.sizes.accounts.first().copied().unwrap_or(10_000));
-        let measured = sqlite_single::run(&folder.join("single.sqlite"), accounts, self.sizes.effort.until)?;
+        let until = match self.sizes.effort.until {
+            Until::Transfers(all) => Until::Transfers(all.div_ceil(SINGLE_PART)),
+            seconds @ Until::Seconds(_) => seconds,
+        };
+        let measured = sqlite_single::run(&folder.join("single.sqlite"), accounts, until)?;
         fs::remove_dir_all(&folder)?;
         Ok(Figures {
             per_second: per_second(measured.moved, measured.micros),
@@ -191,6 +199,7 @@ fn figures_of(measured: &Measured) -> Figures {
             journal_rows: measured.rows,
             bytes_per_transfer_hundredths: hundredths(measured.grown, measured.rows),
             cpu_ns_per_answer: (measured.cpu_micros * 1000).checked_div(counts.acknowledged()).unwrap_or(0),
+            client_cpu_ns_per_answer: measured.client_nanos.checked_div(counts.acknowledged()).unwrap_or(0),
             verified: true,
         }),
     }
