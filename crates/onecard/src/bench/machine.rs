@@ -88,6 +88,11 @@ pub fn cpu_micros() -> u64 {
     ticks * 1_000_000 / TICKS_PER_SECOND
 }
 
+/// Processor time of the calling thread so far, nanoseconds; 0 where the kernel does not count it.
+pub fn thread_cpu_nanos() -> u64 {
+    number(&fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default())
+}
+
 /// Memory of this process that is in use now, KiB.
 pub fn resident_kib() -> u64 {
     number(&field("/proc/self/status", "VmRSS"))

@@ -21,6 +21,7 @@ mod tigerbeetle;
 mod workload;
 
 use std::fs;
+use std::path::Path;
 
 use crate::Failure;
 use crate::clock::wall;
@@ -137,31 +138,40 @@ fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Re
 }
 
 fn references(options: &Options, sizes: &Sizes, stand: &mut Stand<'_>, results: &mut Results) -> Result<(), Failure> {
-    let mut skip = |engine, option: &str| {
-        results.skipped.push(Skipped { engine, why: format!("its programs were not named with {option}") });
-    };
-    match &options.pgbin {
-        Some(bin) => {
-            let pgbench = Pgbench::start(bin, options, sizes.reference_seconds, stand.cleanup, stand.say)?;
-            results.versions.postgresql = pgbench.version.clone();
-            stand.pgbench = Some(pgbench);
-        }
-        None => skip(Engine::Pgbench, "--pgbin"),
+    if let Some(bin) = named(options, Engine::Pgbench, options.pgbin.as_deref(), "--pgbin", results) {
+        let pgbench = Pgbench::start(bin, options, sizes.reference_seconds, stand.cleanup, stand.say)?;
+        results.versions.postgresql = pgbench.version.clone();
+        stand.pgbench = Some(pgbench);
     }
-    match &options.tigerbeetle_bin {
-        Some(program) => {
-            let transfers = match sizes.effort.until {
-                Until::Transfers(all) => Some(all),
-                Until::Seconds(_) => None,
-            };
-            let accounts = sizes.accounts.first().copied().unwrap_or(10_000);
-            let tigerbeetle = TigerBeetle::new(program, accounts, transfers)?;
-            results.versions.tigerbeetle = tigerbeetle.version.clone();
-            stand.tigerbeetle = Some(tigerbeetle);
-        }
-        None => skip(Engine::Tigerbeetle, "--tigerbeetle-bin"),
+    let program = options.tigerbeetle_bin.as_deref();
+    if let Some(program) = named(options, Engine::Tigerbeetle, program, "--tigerbeetle-bin", results) {
+        let transfers = match sizes.effort.until {
+            Until::Transfers(all) => Some(all),
+            Until::Seconds(_) => None,
+        };
+        let accounts = sizes.accounts.first().copied().unwrap_or(10_000);
+        let tigerbeetle = TigerBeetle::new(program, accounts, transfers)?;
+        results.versions.tigerbeetle = tigerbeetle.version.clone();
+        stand.tigerbeetle = Some(tigerbeetle);
     }
     Ok(())
+}
+
+/// The programs of a reference that takes part; why it does not is noted.
+fn named<'a>(
+    options: &Options,
+    engine: Engine,
+    given: Option<&'a Path>,
+    option: &str,
+    results: &mut Results,
+) -> Option<&'a Path> {
+    let why = match given {
+        _ if !options.engines.contains(&engine) => "it is not among --engines".to_owned(),
+        None => format!("its programs were not named with {option}"),
+        Some(_) => return given,
+    };
+    results.skipped.push(Skipped { engine, why });
+    None
 }
 
 /// Grows one book to `rows` answers and looks at each million of them.

@@ -67,6 +67,8 @@ pub struct Measured {
     pub latency: super::histogram::Percentiles,
     /// Processor time of the whole process, clients included, microseconds.
     pub cpu_micros: u64,
+    /// The clients' part of it, but for what runs in their answers, nanoseconds.
+    pub client_nanos: u64,
     /// Batches of the whole run, warm-up included.
     pub batches: u64,
     /// Journal rows of the whole run, warm-up included.
@@ -174,8 +176,9 @@ pub fn run(
     let plan = Plan::draw(case.pattern, template.accounts);
     let mut load = Load::new(running.door.clone(), case.keys, plan, effort.window, wall());
     let warm_up = load.run(Until::Transfers(effort.warm_up()), u64::MAX)?;
-    let cpu = machine::cpu_micros();
+    let (cpu, client) = (machine::cpu_micros(), machine::thread_cpu_nanos());
     let phase = load.run(effort.until, mark_every)?;
+    let client_nanos = machine::thread_cpu_nanos().saturating_sub(client);
     let cpu_micros = machine::cpu_micros().saturating_sub(cpu);
     let latency = load.tally.latencies.percentiles();
     let batches = running.stop()?;
@@ -189,6 +192,7 @@ pub fn run(
         marks: phase.marks,
         latency,
         cpu_micros,
+        client_nanos,
         batches,
         rows: whole.moved,
         grown,

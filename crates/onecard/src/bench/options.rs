@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::load::Until;
 use super::onecard::{Case, Effort};
+use super::result::Engine;
 use super::workload::{Keys, Pattern};
 
 /// Options of `onecard bench ledger`.
@@ -46,6 +47,10 @@ pub struct Options {
     /// Measures a start that has so many journal rows to replay (1000000 for the target).
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1000..))]
     tail: Option<u64>,
+    /// Who runs; the last two only with their programs.
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',', value_enum,
+        default_values_t = [Engine::Onecard, Engine::SqliteSingle, Engine::Pgbench, Engine::Tigerbeetle])]
+    pub engines: Vec<Engine>,
     /// Folder with PostgreSQL's programs (initdb, pg_ctl, pgbench); without it this reference is skipped.
     #[arg(long, value_name = "DIR")]
     pub pgbin: Option<PathBuf>,
@@ -82,6 +87,8 @@ pub struct Sizes {
     pub reference_seconds: u64,
     /// Numbers of accounts.
     pub accounts: Vec<u32>,
+    /// Whether SQLite with one transaction for each transfer runs.
+    pub sqlite_single: bool,
     /// The onecard runs of a round.
     pub cases: Vec<Case>,
     /// Kinds of keys, without repetition.
@@ -107,7 +114,8 @@ impl Options {
         }
         let keys = unique(&self.keys);
         let mut cases = Vec::new();
-        for many in &accounts {
+        let own = self.engines.contains(&Engine::Onecard);
+        for many in accounts.iter().filter(|_| own) {
             for pattern in unique(&self.patterns) {
                 cases.extend(keys.iter().map(|keys| Case { pattern, accounts: *many, keys: *keys }));
             }
@@ -122,6 +130,7 @@ impl Options {
             effort: Effort { until, window: self.window },
             reference_seconds: if self.quick { 1 } else { self.seconds },
             accounts,
+            sqlite_single: self.engines.contains(&Engine::SqliteSingle),
             cases,
             keys,
             rows: self.rows,

@@ -1,5 +1,6 @@
 //! The results as the JSON file has them. Field names are stable; every figure is an integer with its unit in its name.
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 use super::calibrate::Calibration;
@@ -50,7 +51,7 @@ pub struct Results {
 }
 
 /// Who runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Engine {
     /// The product's engine on SQLite.
@@ -118,6 +119,8 @@ pub struct EngineFigures {
     pub bytes_per_transfer_hundredths: u64,
     /// Processor time of engine and clients for each answer, nanoseconds.
     pub cpu_ns_per_answer: u64,
+    /// The clients' part of it, nanoseconds.
+    pub client_cpu_ns_per_answer: u64,
     /// The book was verified from end to end and agreed with the counts.
     pub verified: bool,
 }

@@ -69,6 +69,16 @@ struct Bound {
 }
 
 impl Bound {
+    /// The verdict over a figure that comes from at least one undisturbed run, or from none: then it is not judged.
+    fn judged(self, measured: Option<u64>, undisturbed: bool, note: &str) -> Target {
+        let mut target = self.target(measured, note);
+        if measured.is_some() && !undisturbed {
+            target.verdict = Verdict::Skipped;
+            target.note = "only disturbed runs: measure again on a quieter machine".to_owned();
+        }
+        target
+    }
+
     fn target(self, measured: Option<u64>, note: &str) -> Target {
         let Bound { id, what, must, hundredths: bound, unit } = self;
         let (sign, met): (_, fn(&u64, &u64) -> bool) = match must {
@@ -104,32 +114,30 @@ fn against(results: &Results, case: Case, reference: Engine, bound: u64) -> Targ
     let other = of(results, reference, None);
     let ratio = own.zip(other).map(|(own, other)| hundredths(own.per_second, other.per_second));
     let skipped = results.skipped.iter().find(|skipped| skipped.engine == reference);
-    let note = match (skipped, disturbed(&[own, other])) {
-        (Some(skipped), _) => skipped.why.as_str(),
-        (None, true) => "only disturbed runs",
-        (None, false) => "",
-    };
+    let note = skipped.map_or("", |skipped| skipped.why.as_str());
     let what = format!("onecard / {}, {}", reference.name(), keys_of(case));
-    Bound { id: "P1", what, must: Must::AtLeast, hundredths: bound, unit: "x" }.target(ratio, note)
+    Bound { id: "P1", what, must: Must::AtLeast, hundredths: bound, unit: "x" }.judged(
+        ratio,
+        undisturbed(&[own, other]),
+        note,
+    )
 }
 
-fn disturbed(medians: &[Option<&Median>]) -> bool {
-    medians.iter().flatten().any(|median| median.valid_runs == 0)
+/// Each of the figures has a run that nothing disturbed.
+fn undisturbed(medians: &[Option<&Median>]) -> bool {
+    medians.iter().flatten().all(|median| median.valid_runs > 0)
 }
 
 /// Two medians of onecard compared.
 fn compared(results: &Results, one: Case, other: Case, what: &str, bound: Bound) -> Target {
     let pair = of(results, Engine::Onecard, Some(one)).zip(of(results, Engine::Onecard, Some(other)));
-    let note = match pair {
-        None => format!("needs the runs of {what}"),
-        Some((one, other)) if disturbed(&[Some(one), Some(other)]) => "only disturbed runs".to_owned(),
-        Some(_) => String::new(),
-    };
+    let note = if pair.is_none() { format!("needs the runs of {what}") } else { String::new() };
+    let quiet = pair.is_some_and(|(one, other)| undisturbed(&[Some(one), Some(other)]));
     let ratio = pair.map(|(one, other)| match bound.must {
         Must::AtLeast => hundredths(one.per_second, other.per_second),
         Must::AtMost | Must::Below => hundredths(p99(one), p99(other)),
     });
-    bound.target(ratio, &note)
+    bound.judged(ratio, quiet, &note)
 }
 
 fn p99(median: &Median) -> u64 {
