@@ -4,6 +4,7 @@ mod change_password;
 mod hand;
 mod money;
 mod people;
+mod restored;
 mod rig;
 mod settings;
 mod sign_in;
