@@ -16,6 +16,7 @@ pub mod people;
 pub mod ports;
 pub mod purchase;
 pub mod records;
+pub mod resent;
 pub mod room;
 pub mod rows;
 pub mod school;

@@ -6,7 +6,7 @@ mod form;
 use ledger::{CodecError, Id, Reader, Writer};
 use rules::card::Card;
 use rules::case::Case;
-use rules::epoch::Epoch;
+use rules::epoch::{Epoch, Met};
 use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, TerminalNo};
 use rules::limits::Change;
 use rules::load::{Attempt, Item};
@@ -74,6 +74,8 @@ pub enum Key {
     Form(PersonId, [u8; 16]),
     /// Since when the book goes on from a backup; absent while it never did (M9).
     Epoch,
+    /// What was found when this card first came after a restore (M9).
+    Met(CardNo),
 }
 
 /// What a row holds.
@@ -123,6 +125,8 @@ pub enum Row {
     Form(FormNote),
     /// The newest restore.
     Epoch(Epoch),
+    /// How a card was found.
+    Met(Met),
 }
 
 /// Tries at the password door with numbers that nobody has: an attack on many numbers shows here.
@@ -270,6 +274,7 @@ impl Schema for Campus {
         "settings",
         "form",
         "epoch",
+        "met",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -312,6 +317,7 @@ impl Schema for Campus {
             Key::Settings => "settings",
             Key::Form(..) => "form",
             Key::Epoch => "epoch",
+            Key::Met(_) => "met",
         }
     }
 
@@ -323,7 +329,7 @@ impl Schema for Campus {
                 out.raw(text.as_bytes());
             }
             Key::Document(hash) | Key::Session(hash) | Key::Certificate(hash) => hash.write(&mut out),
-            Key::Card(no) => no.write(&mut out),
+            Key::Card(no) | Key::Met(no) => no.write(&mut out),
             Key::Order(no) => no.write(&mut out),
             Key::Payment(channel, transaction) => {
                 out.u8(*channel).raw(transaction.as_bytes());
@@ -416,7 +422,8 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         | Row::Sells(_)
         | Row::Settings(_)
         | Row::Form(_)
-        | Row::Epoch(_) => Vec::new(),
+        | Row::Epoch(_)
+        | Row::Met(_) => Vec::new(),
     }
 }
 
@@ -443,6 +450,7 @@ stored_enum!(Row {
     20 => Sells(merchant),
     21 => Strangers(strangers),
     22 => Epoch(epoch),
+    23 => Met(met),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -480,4 +488,5 @@ rows_of! {
     settings: Settings => Vec<Change>,
     form: Form => FormNote,
     epoch: Epoch => Epoch,
+    met: Met => Met,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use flows::epoch::Reopening;
 use flows::nonces::Nonces;
 use flows::ports::{Clock, Reader, WeChat};
 use flows::rows::Campus;
@@ -133,11 +134,17 @@ impl Running {
     }
 }
 
-/// Looks after what is due, for ever; and after the clock, on which that depends.
+/// Looks after what is due, for ever; after the clock, on which that depends; and first, after a restore, after every open
+/// order.
 pub async fn run_due(running: &Running) {
     let school = &running.school;
+    let mut reopening = Reopening::default();
     loop {
         running.confirmation.attend(&running.clock);
+        match reopening.run(school).await {
+            Ok(_) => {}
+            Err(fault) => tracing::error!(%fault, "open orders could not be read after the restore; trying again"),
+        }
         let pause = match due::run(school, DUE_AT_ONCE).await {
             Ok(next) => next.since(school.now()).max(0).unsigned_abs(),
             Err(fault) => {

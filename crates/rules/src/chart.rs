@@ -120,11 +120,15 @@ pub enum Reason {
     UnprovedSettled,
     /// A sale that the card's balance cannot have covered.
     SaleUnexplained,
+    /// A sale paid from the account before a restore, posted again (M9).
+    SaleForgotten,
+    /// A load that the card took and a restored book forgot (M9).
+    LoadForgotten,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 13] = [
+    pub const ALL: [Reason; 15] = [
         Reason::TopUp,
         Reason::TopUpUnexplained,
         Reason::LoadReleased,
@@ -138,6 +142,8 @@ impl Reason {
         Reason::SaleFromUnproved,
         Reason::UnprovedSettled,
         Reason::SaleUnexplained,
+        Reason::SaleForgotten,
+        Reason::LoadForgotten,
     ];
 
     /// Number in the journal; a number is never given a new meaning.
@@ -156,6 +162,8 @@ impl Reason {
             Reason::SaleFromUnproved => 23,
             Reason::UnprovedSettled => 24,
             Reason::SaleUnexplained => 25,
+            Reason::SaleForgotten => 26,
+            Reason::LoadForgotten => 14,
         }
     }
 

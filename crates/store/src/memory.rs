@@ -108,6 +108,13 @@ impl MemoryDisk {
         MemoryArchive { disk: self.clone(), frozen: None }
     }
 
+    /// Another disk, with what is committed on this one now: a backup.
+    pub fn copy(&self) -> MemoryDisk {
+        let disk = self.disk();
+        let (school, tables, kept) = (disk.school, disk.tables.clone(), disk.kept.clone());
+        MemoryDisk(Arc::new(Mutex::new(Disk { school, tables, kept, trouble: VecDeque::new(), writer: false })))
+    }
+
     /// The next commit that has no trouble yet meets this one. Repeats: one after the other.
     pub fn fail_next(&self, trouble: Trouble) {
         self.disk().trouble.push_back(trouble);

@@ -5,6 +5,7 @@ mod hand;
 mod lists;
 mod money;
 mod people;
+mod restored;
 mod rig;
 mod settings;
 mod sign_in;
