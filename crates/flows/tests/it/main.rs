@@ -8,3 +8,4 @@ mod people;
 mod rig;
 mod settings;
 mod sign_in;
+mod statement;
