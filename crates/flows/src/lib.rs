@@ -23,6 +23,7 @@ pub mod school;
 pub mod session;
 pub mod settings;
 pub mod sign_in;
+pub mod statement;
 pub mod tap_load;
 pub mod terminal;
 pub mod terminal_link;

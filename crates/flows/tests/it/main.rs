@@ -9,3 +9,4 @@ mod restored;
 mod rig;
 mod settings;
 mod sign_in;
+mod statement;

@@ -9,7 +9,7 @@ use ledger::{AccountKey, Fen, Id, Micros, SchoolId, Stage, Transfer};
 use rules::chart::{self, Channel};
 use rules::ids::{MerchantId, PersonId};
 use store::sqlite::SqliteStore;
-use store::sqlite::reports::{REPORTS_FILE, ReportWriter};
+use store::sqlite::reports::{REPORTS_FILE, ReportReader, ReportWriter};
 use teller::{Command, Desk, Engine, Halt, IdSource, Job, Limits, Schema, Seen, job};
 
 use crate::{CONFIG, Place, with};
@@ -145,6 +145,55 @@ fn while_another_process_feeds_the_table_what_is_there_is_reported() {
     drop(feeding);
     let fed = place.succeeds(&report(&["2026-10", "--check"]));
     assert!(fed.contains("up to row 4"), "{fed}");
+}
+
+#[test]
+fn a_report_that_is_killed_again_and_again_goes_on_and_ends_right() {
+    let place = Place::new("report-killed");
+    for batch in 0..5_u128 {
+        let payer = |number: u128| chart::available(PersonId(Id::new(1 + (batch * 7 + number) % 300)));
+        let payments = (0..2_000).map(|number| Pay(chart::receivable(Channel::WeChat), payer(number), 100)).collect();
+        pay(&place.0, OCTOBER, payments);
+    }
+    let folder = place.0.join("school");
+    let taken = || ReportReader::open(&folder, school()).and_then(|table| table.position()).map(|at| at.head.seq);
+    let (mut midway, mut rounds) = (0, 0);
+    while midway < 3 {
+        rounds += 1;
+        assert!(rounds <= 50, "{midway} kills in {rounds} came between the first and the last chunk");
+        let (line, before) = (report(&["2026-10"]), taken().unwrap_or(0));
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_onecard"))
+            .current_dir(&place.0)
+            .args(&line)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        // Killed as soon as it has taken something more: it is within its next chunk then.
+        while taken().unwrap_or(0) <= before && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        match taken() {
+            Ok(seq @ 1..10_000) if seq > before => midway += 1,
+            // It was through before it was killed: again, from nothing.
+            Ok(10_000) => fs::remove_file(folder.join(REPORTS_FILE)).unwrap(),
+            _ => {}
+        }
+    }
+    let end = place.succeeds(&report(&["2026-10", "--check"]));
+    assert!(end.contains("up to row 10000") && end.contains("every account's month"), "{end}");
+    assert!(
+        end.lines().any(|line| line.split_whitespace().eq([
+            "2100",
+            "available",
+            "0.00",
+            "0.00",
+            "10000.00",
+            "10000.00"
+        ])),
+        "{end}"
+    );
 }
 
 #[test]

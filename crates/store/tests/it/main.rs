@@ -13,6 +13,8 @@ mod scribe;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(feature = "sqlite")]
+mod statement;
+#[cfg(feature = "sqlite")]
 mod tamper;
 mod verify_clean;
 #[cfg(feature = "sqlite")]

@@ -126,7 +126,6 @@ fn a_process_killed_within_any_chunk_leaves_what_was_committed_before_it_and_the
         }),
     };
     let mut feeding = writer(folder.path());
-    // A cache of a few pages, so that uncommitted pages are in the log too.
     while !feeding.feed(&mut book, 60).expect("feeds").complete {}
     drop((feeding, book));
     assert!(left.len() >= 30, "{} moments", left.len());

@@ -21,7 +21,7 @@ use teller::StoreError;
 use super::settings;
 use crate::verify::Head;
 pub use feed::Fed;
-pub use read::{CodeTotal, Lined, MonthTotal, Movement, ReportReader};
+pub use read::{CodeTotal, MonthTotal, Movement, ReportReader};
 
 /// Name of the file of the reporting table in a data folder.
 pub const REPORTS_FILE: &str = "reports.sqlite";

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use flows::ports::Around;
 use ledger::{AccountCode, AccountKey, Fen, Id, Micros, SchoolId};
 use rules::calendar::CampusMonth;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -84,15 +85,6 @@ pub struct Movement {
     pub reference: Id,
 }
 
-/// The journal rows of one account around a moment, as the reporting table has them: a hint that the journal proves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lined {
-    /// The newest row not after the moment; 0 for none.
-    pub last: u64,
-    /// The first row after it; `None` when the table knows of none.
-    pub next: Option<u64>,
-}
-
 /// Reads the reporting table, also while it is fed.
 pub struct ReportReader {
     pub(super) connection: Connection,
@@ -163,7 +155,7 @@ impl ReportReader {
     }
 
     /// Journal rows of `account` around `moment`.
-    pub fn around(&self, account: &AccountKey, moment: Micros) -> Result<Lined, ReportFault> {
+    pub fn around(&self, account: &AccountKey, moment: Micros) -> Result<Around, ReportFault> {
         const BEFORE: &str = "SELECT seq FROM movement WHERE school_id = ?1 AND code = ?2 AND owner = ?3 AND part = ?4 \
             AND recorded_at <= ?5 ORDER BY recorded_at DESC, seq DESC LIMIT 1";
         const AFTER: &str = "SELECT seq FROM movement WHERE school_id = ?1 AND code = ?2 AND owner = ?3 AND part = ?4 \
@@ -173,7 +165,7 @@ impl ReportReader {
             let asked = params![school, code, owner, part, moment.get()];
             let last = transaction.prepare_cached(BEFORE)?.query_row(asked, |row| count(row, 0)).optional()?;
             let next = transaction.prepare_cached(AFTER)?.query_row(asked, |row| count(row, 0)).optional()?;
-            Ok(Lined { last: last.unwrap_or(0), next })
+            Ok(Around { last: last.unwrap_or(0), next })
         })
     }
 }
