@@ -56,7 +56,7 @@ fn whole(place: &OnDisk) -> (Vec<JournalRow>, Vec<(AccountKey, u64)>) {
     let rows: Vec<JournalRow> = rows.into_iter().collect::<Result<_, _>>().expect("reads");
     let mut book = Book::new();
     rows.iter().for_each(|row| book.replay(row).expect("follows"));
-    let newest = book.accounts().map(|(key, account)| (*key, account.last_seq)).collect();
+    let newest = book.accounts().sorted().into_iter().map(|(key, account)| (*key, account.last_seq)).collect();
     (rows, newest)
 }
 
