@@ -102,6 +102,7 @@ impl<S: Schema, St: Store> Engine<S, St> {
         for row in &kept.tail {
             book.replay(row).map_err(|source| StartFault::Replay { seq: row.seq, source })?;
         }
+        fail_point!("teller.replayed");
         book.settle();
         let balances = Balances::default();
         balances.set(book.accounts().map(|(key, account)| (*key, *account)));
@@ -150,12 +151,15 @@ impl<S: Schema, St: Store> Engine<S, St> {
     pub fn step(&mut self, jobs: Jobs<S>, wall: Micros) -> Result<Jobs<S>, CommitError> {
         self.at = self.at.max(wall);
         let (decided, waiting, batch) = self.decide_all(jobs);
+        fail_point!("teller.decided");
         let waiting = self.answer_hopeless(waiting);
         match self.commit(&batch) {
             Ok(()) => {
                 self.keep(batch);
+                fail_point!("teller.kept");
                 for (job, fault) in decided {
                     job.deliver(fault);
+                    fail_point!("teller.answered");
                 }
                 Ok(waiting)
             }
@@ -225,6 +229,7 @@ impl<S: Schema, St: Store> Engine<S, St> {
         let mut batch = Batch { now: self.at, rows: Rows::<S>::new(), journal: Vec::new() };
         let mut waiting = Jobs::<S>::new();
         let (jobs, mut decided) = self.load_all(jobs);
+        fail_point!("teller.loaded");
         for mut job in jobs {
             match self.decide_one(job.as_mut(), &mut batch) {
                 Step::Done | Step::Refused => decided.push((job, None)),

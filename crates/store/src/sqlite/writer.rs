@@ -57,11 +57,20 @@ impl SqliteStore {
         settings::require_durable(&connection, &path)?;
         connection.set_prepared_statement_cache_capacity(tables.len().saturating_mul(3).saturating_add(16));
         migrations::run(&mut connection, &path, school, tables)?;
+        fail_point!("store.opened");
         // What an earlier process left in the log may lie in the page cache alone, if its sync failed: it must be in the
         // file, and the file on the disk, before anything is added behind it.
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(at(&path))?;
         let tables = tables.iter().map(|table| (*table, RowSql::of(table))).collect();
         Ok(SqliteStore { connection, school, tables, _lock: lock })
+    }
+}
+
+#[cfg(feature = "failpoints")]
+impl SqliteStore {
+    /// Syncs less from now on, so that a drill can show that it notices. Never in the product.
+    pub fn weaken(&self, synchronous: &str) -> Result<(), StoreError> {
+        self.connection.pragma_update(None, "synchronous", synchronous).map_err(doing("weakening the store"))
     }
 }
 
@@ -103,8 +112,10 @@ impl Store for SqliteStore {
             .map_err(doing(what))?
             .and_then(|seq| u64::try_from(seq).ok())
             .ok_or_else(|| damaged(what, "recovery has no applied_seq"))?;
+        let accounts = accounts(&transaction, school)?;
+        fail_point!("store.recovering");
         let recovered = Recovered {
-            accounts: accounts(&transaction, school)?,
+            accounts,
             pendings: pendings(&transaction, school)?,
             applied_seq: applied,
             tail: tail(&transaction, school, applied)?,
@@ -154,10 +165,15 @@ impl Store for SqliteStore {
         }
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unknown)?;
         match write(&transaction, self.school.get(), &self.tables, commit) {
-            Ok(()) => transaction.commit().map_err(|why| match kind_of(&why) {
-                Some(ErrorCode::DiskFull) => CommitError::Full(why.to_string()),
-                _ => unknown(why),
-            }),
+            Ok(()) => {
+                fail_point!("store.written");
+                transaction.commit().map_err(|why| match kind_of(&why) {
+                    Some(ErrorCode::DiskFull) => CommitError::Full(why.to_string()),
+                    _ => unknown(why),
+                })?;
+                fail_point!("store.committed");
+                Ok(())
+            }
             Err(why) => {
                 // Some errors, a full disk among them, have taken the whole transaction back already.
                 if !transaction.is_autocommit() {
