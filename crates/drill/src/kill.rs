@@ -1,12 +1,11 @@
 //! Kills: at each fail point in turn, in the middle of a checkpoint, and at random, always under load.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::chance::Chance;
 use crate::load::Gauge;
+use crate::log::checkpoint_half_done;
 use crate::point::{POINTS, Point, When};
 use crate::process::{End, Manner, Places, Server, Started, died_at, pause, was_killed};
 use crate::round::{Drilled, Failure, Reckoned, wait};
@@ -141,7 +140,7 @@ fn one(wish: &Kills, book: &mut Option<Drilled>, blow: Blow, chance: &mut Chance
     let hit = match blow {
         Blow::At(point) if point.when != When::Start => died_at(&drilled.places, &loaded.end, point),
         Blow::At(point) => by_us(&loaded.end)? && dies_at_start(&drilled.places, point)?,
-        Blow::Checkpoint => by_us(&loaded.end)? && half_done(&data),
+        Blow::Checkpoint => by_us(&loaded.end)? && checkpoint_half_done(&data),
         Blow::Random => by_us(&loaded.end)?,
     };
     let reckoned = drilled.reckon()?;
@@ -186,25 +185,12 @@ fn dies_at_start(places: &Places, point: Point) -> Result<bool, Failure> {
 /// Kills the server once the log's index says that a checkpoint has begun and is not done.
 fn in_checkpoint(server: &mut Server, _: &Gauge, data: &Path) -> Result<End, String> {
     for _ in 0..LOOKS {
-        if half_done(data) || server.ended() {
+        if checkpoint_half_done(data) || server.ended() {
             break;
         }
         pause(LOOK);
     }
     server.kill()
-}
-
-/// Whether a checkpoint has begun to copy pages and has not done so to the end.
-///
-/// Source: SQLite's format of the write-ahead log's index, "WAL-Index Checkpoint Information": frames that are copied stand
-/// at byte 96, frames that a checkpoint set out to copy at byte 128, both in the machine's own byte order.
-fn half_done(data: &Path) -> bool {
-    let Ok(index) = File::open(data.join("book.sqlite-shm")) else { return false };
-    let word = |at: u64| {
-        let mut bytes = [0; 4];
-        index.read_exact_at(&mut bytes, at).ok().map(|()| u32::from_ne_bytes(bytes))
-    };
-    matches!((word(96), word(128)), (Some(copied), Some(meant)) if meant > copied)
 }
 
 #[cfg(test)]

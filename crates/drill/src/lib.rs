@@ -12,6 +12,7 @@ mod compare;
 mod disk;
 mod kill;
 mod load;
+mod log;
 mod notes;
 mod operation;
 mod point;

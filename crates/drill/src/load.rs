@@ -50,6 +50,14 @@ pub(crate) struct Gauge {
     /// Answers that there was no room.
     pub full: AtomicU64,
     stop: AtomicBool,
+    deaf: AtomicBool,
+}
+
+impl Gauge {
+    /// Whatever clients read from now on they have not heard: the power has gone for them too.
+    pub(crate) fn deafen(&self) {
+        self.deaf.store(true, Ordering::SeqCst);
+    }
 }
 
 /// Clients at work.
@@ -202,6 +210,7 @@ impl Client {
             let mut line = String::new();
             match self.stream.read_line(&mut line) {
                 // A line without its end is an answer that did not arrive.
+                Ok(_) if self.gauge.deaf.load(Ordering::SeqCst) => break,
                 Ok(_) if line.ends_with('\n') => self.hear(line.trim_end()),
                 Ok(_) => break,
                 Err(fault) if matches!(fault.kind(), std::io::ErrorKind::WouldBlock) => {

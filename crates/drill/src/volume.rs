@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::process::pause;
@@ -84,9 +84,11 @@ impl Volume {
         Err(fault)
     }
 
-    /// Cuts it off: nothing more reaches the disk, what was not synced is gone, and every call fails with EIO.
-    pub(crate) fn cut(&self) -> Result<(), String> {
-        run("xfs_io", &["-x", "-c", "shutdown"], &[&self.root])
+    /// Gets ready to cut it off, so that nothing is left to be started when the moment comes.
+    pub(crate) fn prepare_cut(&self) -> Result<Cut, String> {
+        let mut command = Command::new("xfs_io");
+        command.arg("-x").arg(&self.root).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.spawn().map(Cut).map_err(|fault| cannot_run("xfs_io", &fault))
     }
 
     /// Power comes back: unmounted and mounted again.
@@ -114,6 +116,26 @@ impl Volume {
     }
 }
 
+/// A cut that waits for its moment.
+#[derive(Debug)]
+pub(crate) struct Cut(Child);
+
+impl Cut {
+    /// Cuts: nothing more reaches the disk, what was not synced is gone, and every call fails with EIO.
+    pub(crate) fn now(mut self) -> Result<(), String> {
+        if let Some(mut input) = self.0.stdin.take() {
+            input.write_all(b"shutdown\nquit\n").map_err(|fault| cannot_run("xfs_io", &fault))?;
+        }
+        let output = self.0.wait_with_output().map_err(|fault| cannot_run("xfs_io", &fault))?;
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if output.status.success() && said.is_empty() { Ok(()) } else { Err(format!("xfs_io: {said}")) }
+    }
+}
+
+fn cannot_run(program: &str, fault: &std::io::Error) -> String {
+    format!("cannot run {program}: {fault}; `cargo xtask power-cut` says what is missing")
+}
+
 impl Drop for Volume {
     fn drop(&mut self) {
         if self.mounted && self.unmount().is_err() {
@@ -125,8 +147,7 @@ impl Drop for Volume {
 /// Runs a program of the system.
 fn run(program: &str, arguments: &[&str], paths: &[&Path]) -> Result<(), String> {
     let output = Command::new(program).args(arguments).args(paths).stdin(Stdio::null()).output();
-    let output = output
-        .map_err(|fault| format!("cannot run {program}: {fault}; `cargo xtask power-cut` says what is missing"))?;
+    let output = output.map_err(|fault| cannot_run(program, &fault))?;
     if output.status.success() {
         return Ok(());
     }
