@@ -131,4 +131,4 @@ pub(crate) fn compare_repeats(before: &Known, book: &Recount, repeats: &BTreeMap
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

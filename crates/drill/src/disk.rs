@@ -87,6 +87,9 @@ pub(crate) fn run(wish: &Disks, which: &[Which]) -> Total {
         };
         if let Err((round, what, failure)) = done {
             total.failed(round, what, &failure, &wish.folder);
+            if let Err(fault) = bench.keep_evidence() {
+                println!("  the book could not be kept: {fault}");
+            }
             break;
         }
     }
@@ -96,17 +99,35 @@ pub(crate) fn run(wish: &Disks, which: &[Which]) -> Total {
 type Done = Result<(), (u32, &'static str, Failure)>;
 
 impl Bench<'_> {
+    fn newest(&self) -> PathBuf {
+        self.volume.root.join(format!("book-{}", self.books))
+    }
+
+    /// Copies the newest book off the disk, which goes.
+    fn keep_evidence(&mut self) -> Result<(), String> {
+        self.volume.restore()?;
+        let kept = self.wish.folder.join("book");
+        let copy = || -> std::io::Result<()> {
+            std::fs::create_dir_all(&kept)?;
+            for file in std::fs::read_dir(self.newest())? {
+                let file = file?;
+                std::fs::copy(file.path(), kept.join(file.file_name()))?;
+            }
+            Ok(())
+        };
+        copy().map_err(|fault| format!("cannot copy {} to {}: {fault}", self.newest().display(), kept.display()))
+    }
+
     /// A new book on the disk, its notes beside the disk; older ones are removed.
     fn book(&mut self) -> Result<Drilled, Failure> {
-        let folder = |bench: &Bench<'_>| bench.volume.root.join(format!("book-{}", bench.books));
-        let old = folder(self);
+        let old = self.newest();
         if old.exists() {
             std::fs::remove_dir_all(&old).map_err(|fault| format!("cannot remove {}: {fault}", old.display()))?;
         }
         self.books += 1;
         let places = Places {
             binary: self.wish.binary.clone(),
-            data: folder(self),
+            data: self.newest(),
             notes: self.wish.folder.join(format!("notes-{}", self.books)),
         };
         let drilled = Drilled::new(places, self.chance.next())?;

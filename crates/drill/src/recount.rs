@@ -188,4 +188,4 @@ impl Recount {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

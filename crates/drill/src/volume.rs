@@ -33,7 +33,7 @@ impl Kind {
     }
 }
 
-/// A mounted file system. It is unmounted when this value goes.
+/// A mounted file system. It is unmounted and its file removed when this value goes.
 #[derive(Debug)]
 pub(crate) struct Volume {
     image: PathBuf,
@@ -140,6 +140,10 @@ impl Drop for Volume {
     fn drop(&mut self) {
         if self.mounted && self.unmount().is_err() {
             eprintln!("{} is still mounted: unmount it with `umount {0}`", self.root.display());
+            return;
+        }
+        if let Err(fault) = std::fs::remove_file(&self.image) {
+            eprintln!("cannot remove {}: {fault}", self.image.display());
         }
     }
 }
