@@ -39,9 +39,10 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Where clients connect.
+    /// Where clients connect: below the system's folder, since the name of a socket must be short.
     pub(crate) fn socket(&self) -> PathBuf {
-        self.notes.join("socket")
+        let name = self.notes.file_name().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
+        std::env::temp_dir().join(format!("onecard-drill-{}-{name}", std::process::id()))
     }
 
     fn mark(&self) -> PathBuf {
@@ -64,6 +65,7 @@ pub(crate) struct Server {
     child: Child,
     input: Option<ChildStdin>,
     errors: Option<JoinHandle<String>>,
+    socket: PathBuf,
     /// Rows that it replayed at its start.
     pub replayed: u64,
     /// The newest row at its start.
@@ -129,7 +131,7 @@ impl Server {
         if let Some(pipe) = child.stdout.take() {
             BufReader::new(pipe).read_line(&mut line).map_err(|fault| told("the server says nothing", &fault))?;
         }
-        let mut server = Server { child, input, errors, replayed: 0, head: 0 };
+        let mut server = Server { child, input, errors, socket: places.socket(), replayed: 0, head: 0 };
         match ready(&line) {
             Some((replayed, head)) => {
                 (server.replayed, server.head) = (replayed, head);
@@ -191,6 +193,7 @@ impl Drop for Server {
         // It may be gone already, which is as well.
         drop(self.child.kill());
         drop(self.child.wait());
+        drop(std::fs::remove_file(&self.socket));
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Recount {
     pub tallies: BTreeMap<u32, Tally>,
     /// The newest row.
     pub head: u64,
+    /// The newest row that the account rows contain; a start replays from the next one (M5).
+    pub checkpoint: u64,
     /// What does not add up.
     pub findings: Vec<String>,
     aside: BTreeMap<u64, (AccountKey, AccountKey, i64)>,
@@ -40,7 +42,9 @@ pub(crate) fn read(data: &Path) -> Result<Recount, String> {
     let mut archive = SqliteArchive::open(data, school()).map_err(|fault| format!("{fault}"))?;
     archive.freeze().map_err(|fault| fault.to_string())?;
     let mut checkpoint = BTreeMap::new();
-    let mut recount = Recount::default();
+    let applied = archive.applied_seq().map_err(|fault| fault.to_string())?;
+    let checkpoint_at = applied.ok_or("the book does not say where a start replays from")?;
+    let mut recount = Recount { checkpoint: checkpoint_at, ..Recount::default() };
     let mut unreadable = Vec::new();
     archive
         .accounts(&mut |found| match found {

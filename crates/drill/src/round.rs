@@ -139,11 +139,14 @@ impl Drilled {
     /// Starts the server as the product starts, compares, sends everything again, compares again, stops, verifies.
     pub(crate) fn reckon(&mut self) -> Result<Reckoned, Failure> {
         let server = Server::must_start(&self.places, &Manner::default())?;
-        let begun = recount::read(&self.places.data)?.head;
-        if server.head != begun || server.replayed > begun {
+        let begun = recount::read(&self.places.data)?;
+        if server.head != begun.head || server.replayed != begun.head.saturating_sub(begun.checkpoint) {
             let (head, replayed) = (server.head, server.replayed);
-            let what = format!("the server began at row {head} after replaying {replayed}, the files end at {begun}");
-            return Err(what.into());
+            return Err(format!(
+                "the server began at row {head} after replaying {replayed}; the accounts contain row {}, the files end at {}",
+                begun.checkpoint, begun.head
+            )
+            .into());
         }
         let unanswered = self.compare_beside()?;
         let replayed = server.replayed;
