@@ -6,6 +6,15 @@
 //! Architecture invariant: this crate knows neither which rows exist nor what they mean; a row is a table, a key and a
 //! body. Without the feature `sqlite` it does no input or output at all.
 
+/// A place where a drill may end the process; nothing in every other build.
+#[cfg(feature = "sqlite")]
+macro_rules! fail_point {
+    ($name:literal) => {
+        #[cfg(feature = "failpoints")]
+        fail::fail_point!($name);
+    };
+}
+
 pub mod anchors;
 pub mod memory;
 #[cfg(feature = "sqlite")]

@@ -94,6 +94,7 @@ impl<S: Schema, St: Store> Engine<S, St> {
             book.recover(row).map_err(|source| StartFault::Replay { seq: row.seq, source })?;
             book.settle_all();
         }
+        fail_point!("teller.replayed");
         let differs = book.pendings().map(|(seq, pending)| (*seq, *pending)).zip(kept.open.iter().copied());
         let uneven = book.pendings().count() != kept.open.len();
         if let Some((left, right)) = differs.into_iter().find(|(left, right)| left != right) {
@@ -187,8 +188,10 @@ impl<S: Schema, St: Store> Engine<S, St> {
             self.kept = (commit.block.no, commit.block.link);
         }
         self.book.settle(sealed.after);
+        fail_point!("teller.kept");
         for (job, fault) in sealed.decided {
             job.deliver(fault);
+            fail_point!("teller.answered");
         }
     }
 

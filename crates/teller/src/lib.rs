@@ -18,6 +18,14 @@
     )
 )]
 
+/// A place where a drill may end the process; nothing in every other build.
+macro_rules! fail_point {
+    ($name:literal) => {
+        #[cfg(feature = "failpoints")]
+        fail::fail_point!($name);
+    };
+}
+
 mod balances;
 mod cache;
 mod command;

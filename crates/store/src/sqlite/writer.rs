@@ -60,6 +60,7 @@ impl SqliteStore {
         settings::require_durable(&connection, &path)?;
         connection.set_prepared_statement_cache_capacity(tables.len().saturating_mul(3).saturating_add(16));
         migrations::run(&mut connection, &path, school, tables)?;
+        fail_point!("store.opened");
         // What an earlier process left in the log may lie in the page cache alone, if its sync failed: it must be in the
         // file, and the file on the disk, before anything is added behind it.
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(at(&path))?;
@@ -84,10 +85,15 @@ impl SqliteStore {
             _ => unknown(why),
         })?;
         match work(&transaction) {
-            Ok(()) => transaction.commit().map_err(|why| match kind_of(&why) {
-                Some(ErrorCode::DiskFull) => CommitError::Full(why.to_string()),
-                _ => unknown(why),
-            }),
+            Ok(()) => {
+                fail_point!("store.written");
+                transaction.commit().map_err(|why| match kind_of(&why) {
+                    Some(ErrorCode::DiskFull) => CommitError::Full(why.to_string()),
+                    _ => unknown(why),
+                })?;
+                fail_point!("store.committed");
+                Ok(())
+            }
             Err(fault) => {
                 // Some errors, a full disk among them, have taken the whole transaction back already.
                 if !transaction.is_autocommit() {
@@ -96,6 +102,14 @@ impl SqliteStore {
                 Err(fault)
             }
         }
+    }
+}
+
+#[cfg(feature = "failpoints")]
+impl SqliteStore {
+    /// Syncs less from now on, so that a drill can show that it notices. Never in the product.
+    pub fn weaken(&self, synchronous: &str) -> Result<(), StoreError> {
+        self.writing().pragma_update(None, "synchronous", synchronous).map_err(doing("weakening the store"))
     }
 }
 
@@ -139,10 +153,12 @@ impl Store for SqliteStore {
         if !fits {
             return Err(damaged(what, "recovery: its digest does not fit"));
         }
+        let accounts = accounts(&transaction, school)?;
+        fail_point!("store.recovering");
         let tail = tail(&transaction, school, replay_from)?;
         let open = pendings(&transaction, school)?;
         let recovered = Recovered {
-            accounts: accounts(&transaction, school)?,
+            accounts,
             pendings: pendings_before(&transaction, school, replay_from, &open, &tail)?,
             open,
             replay_from,
