@@ -345,3 +345,51 @@ pub fn fund(
 fn closed() -> Failure {
     Said("the teller took no more transfers: it stopped, or its queue is shorter than the window".to_owned()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use teller::{Fault, Rejected};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_right_only_if_a_repeat_brings_that_of_the_first_time() {
+        let told = |seq, repeat| Ok(Told { seq, repeat });
+        let counts = |moved, refused, repeated, wrong| Counts { moved, refused, repeated, wrong };
+        let table = [
+            ("moved and repeated", told(7, false), told(7, true), counts(1, 0, 1, 0)),
+            ("refused and repeated", told(0, false), told(0, true), counts(0, 1, 1, 0)),
+            ("another answer", told(7, false), told(8, true), counts(1, 0, 0, 1)),
+            ("moved twice", told(7, false), told(8, false), counts(1, 0, 0, 1)),
+            ("a first one taken for a repeat", told(7, true), told(7, true), counts(0, 0, 0, 2)),
+            ("a fault", told(7, false), Err(Rejected::Fault(Fault::Busy)), counts(1, 0, 0, 1)),
+        ];
+        for (what, first, again, expected) in table {
+            let tally = Tally::new();
+            tally.take(3, false, tick(), first);
+            tally.take(3, true, tick(), again);
+            tally.wait_for(2);
+            assert_eq!(tally.counts(), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_repeat_asks_for_exactly_what_was_asked_before() {
+        for keys in [Keys::Stream, Keys::Transfer] {
+            let plan = Plan::draw(super::super::workload::Pattern::Uniform, Accounts::of(100));
+            let mut load = Load::new(Door::new(1), keys, plan, 128, Micros::new(1));
+            let mut asked = Vec::new();
+            let mut repeats = 0;
+            for _ in 0..5000 {
+                let (pay, ordinal, repeat) = load.pay_next();
+                let what = (pay.key, pay.number, pay.mark, pay.from, pay.to, pay.amount, pay.reference);
+                if repeat {
+                    repeats += 1;
+                    assert_eq!(Some(&what), asked.get(usize::try_from(ordinal).unwrap()));
+                }
+                asked.push(what);
+            }
+            assert!(repeats > 20, "{keys:?}: {repeats}");
+        }
+    }
+}

@@ -234,3 +234,31 @@ fn agree(template: &Template, case: Case, counts: Counts, report: &Report) -> Re
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_book_that_does_not_hold_exactly_what_was_acknowledged_fails_the_run() {
+        let template = Template { dir: PathBuf::new(), accounts: Accounts::of(10), rows: 10 };
+        let counts = |wrong| Counts { moved: 5, refused: 2, repeated: 1, wrong };
+        let report = |journal_rows, once| Report {
+            journal_rows,
+            guard_rows: [("once".to_owned(), once)].into(),
+            ..Report::default()
+        };
+        let table = [
+            ("all there", Keys::Transfer, 0, report(15, 7), true),
+            ("no rows of single transfers", Keys::Stream, 0, report(15, 0), true),
+            ("a lost row", Keys::Stream, 0, report(14, 0), false),
+            ("a row too many", Keys::Stream, 0, report(16, 0), false),
+            ("a lost key", Keys::Transfer, 0, report(15, 6), false),
+            ("a wrong answer", Keys::Transfer, 1, report(15, 7), false),
+        ];
+        for (what, keys, wrong, report, fine) in table {
+            let case = Case { pattern: Pattern::Uniform, accounts: 10, keys };
+            assert_eq!(agree(&template, case, counts(wrong), &report).is_ok(), fine, "{what}");
+        }
+    }
+}
