@@ -30,6 +30,7 @@ pub mod terminal_link;
 pub mod top_up;
 pub mod unavailable;
 
+mod alarm;
 mod cases;
 mod desk;
 mod password_door;
