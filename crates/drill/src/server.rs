@@ -4,22 +4,20 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ledger::{AccountKey, Id, Micros, SchoolId};
 use store::sqlite::SqliteStore;
-use teller::{
-    Balances, Commit, CommitError, Door, Engine, Fault, IdSource, Limits, RawKey, Recovered, Rejected, Schema, Settled,
-    Stopped, Store, StoreError, job,
-};
+use teller::{Balances, Door, Engine, Fault, IdSource, Limits, Rejected, Schema, Settled, Stopped, job};
 
 use crate::operation::{Conflict, Operation};
 use crate::point::{Point, arm};
 use crate::schema::{Answer, Drill};
 use crate::wire::{Ask, Told, sums_line, told_line};
 
+/// Rows that a start may have to replay: few, so that the account rows are gone round often.
+pub(crate) const TAIL: u64 = 4000;
 /// Commands that may wait at the door.
 const QUEUE: usize = 8192;
 /// How long a client may leave an answer unread.
@@ -67,10 +65,9 @@ pub(crate) fn serve(options: Serve) -> Result<ExitCode, String> {
     if let Some(weaker) = &options.weaker {
         weaken(&store, weaker)?;
     }
-    let replayed = Arc::new(AtomicU64::new(0));
-    let store = Watched { store, replayed: Arc::clone(&replayed) };
+    let limits = Limits { tail: TAIL, ..Limits::default() };
     let ids = Box::new(Ids(0));
-    let mut engine = Engine::<Drill, _>::start(school(), store, ids, Limits::default()).map_err(|f| chain(&f))?;
+    let mut engine = Engine::<Drill, _>::start(school(), store, ids, limits).map_err(|fault| chain(&fault))?;
     let listener = UnixListener::bind(&options.socket)
         .map_err(|fault| format!("cannot listen at {}: {fault}", options.socket.display()))?;
     let (balances, head) = (engine.balances(), engine.book().head());
@@ -78,7 +75,7 @@ pub(crate) fn serve(options: Serve) -> Result<ExitCode, String> {
         let door = door.clone();
         move || greet(&listener, &door, &balances)
     });
-    println!("ready {} {head}", replayed.load(Ordering::SeqCst));
+    println!("ready {} {head}", engine.replayed());
     match teller::run(&door, &mut engine, wall) {
         Stopped::Closed => Ok(ExitCode::SUCCESS),
         Stopped::Store(fault) => {
@@ -191,27 +188,5 @@ impl IdSource for Ids {
     fn next(&mut self, now: Micros) -> Id {
         self.0 = Id::time_ordered(now, [0; 8]).get().max(self.0.saturating_add(1));
         Id::new(self.0)
-    }
-}
-
-/// The store, with the number of rows that a start replays.
-struct Watched {
-    store: SqliteStore,
-    replayed: Arc<AtomicU64>,
-}
-
-impl Store for Watched {
-    fn recover(&mut self) -> Result<Recovered, StoreError> {
-        let recovered = self.store.recover()?;
-        self.replayed.store(u64::try_from(recovered.tail.len()).unwrap_or(u64::MAX), Ordering::SeqCst);
-        Ok(recovered)
-    }
-
-    fn load(&mut self, wanted: &[RawKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        self.store.load(wanted)
-    }
-
-    fn commit(&mut self, commit: &Commit<'_>) -> Result<(), CommitError> {
-        self.store.commit(commit)
     }
 }

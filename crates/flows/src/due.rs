@@ -16,9 +16,14 @@ const IDLE: i64 = 1;
 /// Looks after every order that is due, at most `most` of them at once, and gives the time at which to come again.
 ///
 /// They are looked after side by side, so that an answer that does not come delays one order and not the others.
+/// While the clock has leapt and nobody confirmed it, nothing is due: an order must not expire by a time that may be wrong
+/// (M7). Notices, and holders who look, settle orders all the same.
 /// Repeats: harmless; two runs at once ask the provider twice and settle once.
 pub async fn run(school: &School, most: u32) -> Result<Micros, ReadFault> {
     let now = school.now();
+    if school.clock.leapt() {
+        return Ok(now.after_seconds(IDLE));
+    }
     let ask = ListAsk { list: lists::DUE_ORDERS, owner: Vec::new(), from: 0, to: now.get(), backwards: false, most };
     let due = school.list(ask).await?;
     let full = due.len() >= usize::try_from(most).unwrap_or(usize::MAX);

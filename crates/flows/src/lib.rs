@@ -8,6 +8,7 @@
 pub mod card_issue;
 pub mod change_password;
 pub mod due;
+pub mod epoch;
 pub mod home;
 pub mod merchant;
 pub mod nonces;

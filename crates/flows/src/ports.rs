@@ -21,6 +21,11 @@ pub type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Micros;
+
+    /// The wall leapt and nobody has confirmed it: time goes on steadily, and jobs that move money by time alone wait (M7).
+    fn leapt(&self) -> bool {
+        false
+    }
 }
 
 /// Chance: unguessable bytes.

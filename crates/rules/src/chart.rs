@@ -77,6 +77,20 @@ pub const fn kind_name(code: AccountCode) -> &'static str {
     }
 }
 
+/// The same in Chinese, as finance reads it.
+pub const fn kind_name_zh(code: AccountCode) -> &'static str {
+    match code {
+        RECEIVABLE => "应收支付渠道款",
+        AVAILABLE => "账户余额",
+        AWAITING_TAP => "待圈存",
+        ON_CARD => "卡内余额",
+        MERCHANT => "应付商户款",
+        SUSPENSE_CARD => "卡片挂账",
+        SUSPENSE_CASE => "差错挂账",
+        _ => "未知科目",
+    }
+}
+
 /// Why money moves; the code of a journal row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {

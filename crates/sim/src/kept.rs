@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use flows::rows::Campus;
-use ledger::{Account, AccountKey, Block, JournalRow, Pending, SchoolId};
+use ledger::JournalRow;
 use store::memory::{MemoryDisk, MemoryStore, Trouble};
-use teller::{Commit, CommitError, Listing, RawKey, Recovered, RowWrite, Schema, Store, StoreError};
+use teller::{Checkpoint, Commit, CommitError, RawKey, Recovered, Schema, Store, StoreError};
 
 use crate::plant::Plant;
 use crate::ports::lock;
@@ -23,7 +23,7 @@ struct Inner {
     kept: Vec<Kept>,
     poison: Vec<String>,
     /// Batches that were called durable and are not: a planted bug.
-    lazy: Vec<Owned>,
+    lazy: Vec<Commit>,
     writer: Option<MemoryStore>,
 }
 
@@ -58,7 +58,7 @@ impl Watch {
         let lazy = std::mem::take(&mut inner.lazy);
         for batch in &lazy {
             // It is a planted bug: what cannot be kept any more is lost.
-            let _ = keep(&mut inner, &batch.borrow());
+            let _ = keep(&mut inner, batch);
         }
         !lazy.is_empty()
     }
@@ -72,54 +72,8 @@ impl Watch {
     }
 }
 
-/// A commit with its own data.
-struct Owned {
-    school: SchoolId,
-    journal: Vec<JournalRow>,
-    accounts: Vec<(AccountKey, Account)>,
-    opened: Vec<(u64, Pending)>,
-    closed: Vec<u64>,
-    rows: Vec<RowWrite>,
-    unlist: Vec<Listing>,
-    enlist: Vec<Listing>,
-    block: Block,
-    applied_seq: u64,
-}
-
-impl Owned {
-    fn of(commit: &Commit<'_>) -> Owned {
-        Owned {
-            school: commit.school,
-            journal: commit.journal.to_vec(),
-            accounts: commit.accounts.to_vec(),
-            opened: commit.opened.to_vec(),
-            closed: commit.closed.to_vec(),
-            rows: commit.rows.to_vec(),
-            unlist: commit.unlist.to_vec(),
-            enlist: commit.enlist.to_vec(),
-            block: commit.block.clone(),
-            applied_seq: commit.applied_seq,
-        }
-    }
-
-    fn borrow(&self) -> Commit<'_> {
-        Commit {
-            school: self.school,
-            journal: &self.journal,
-            accounts: &self.accounts,
-            opened: &self.opened,
-            closed: &self.closed,
-            rows: &self.rows,
-            unlist: &self.unlist,
-            enlist: &self.enlist,
-            block: &self.block,
-            applied_seq: self.applied_seq,
-        }
-    }
-}
-
-fn keep(inner: &mut Inner, commit: &Commit<'_>) -> Result<(), CommitError> {
-    let Some(writer) = inner.writer.as_mut() else {
+fn keep(inner: &mut Inner, commit: &Commit) -> Result<(), CommitError> {
+    let Some(writer) = inner.writer.as_ref() else {
         return Err(CommitError::Unknown("the power is out".to_owned()));
     };
     writer.commit(commit)?;
@@ -160,16 +114,16 @@ impl WatchedStore {
 }
 
 impl Store for WatchedStore {
-    fn recover(&mut self) -> Result<Recovered, StoreError> {
-        match lock(&self.watch.0).writer.as_mut() {
+    fn recover(&self) -> Result<Recovered, StoreError> {
+        match lock(&self.watch.0).writer.as_ref() {
             Some(writer) => writer.recover(),
             None => Err(StoreError { what: "recovering", why: "the power is out".to_owned() }),
         }
     }
 
-    fn load(&mut self, wanted: &[RawKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        let mut inner = lock(&self.watch.0);
-        let Some(writer) = inner.writer.as_mut() else {
+    fn load(&self, wanted: &[RawKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let inner = lock(&self.watch.0);
+        let Some(writer) = inner.writer.as_ref() else {
             return Err(StoreError { what: "reading rows", why: "the power is out".to_owned() });
         };
         let mut bodies = writer.load(wanted)?;
@@ -181,7 +135,7 @@ impl Store for WatchedStore {
         Ok(bodies)
     }
 
-    fn commit(&mut self, commit: &Commit<'_>) -> Result<(), CommitError> {
+    fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         let mut inner = lock(&self.watch.0);
         let trouble = inner.trouble.take();
         match trouble {
@@ -192,13 +146,20 @@ impl Store for WatchedStore {
         }
         let lazy = self.lazy_table().is_some_and(|table| commit.rows.iter().any(|row| row.at.table == table));
         if lazy || !inner.lazy.is_empty() {
-            inner.lazy.push(Owned::of(commit));
+            inner.lazy.push(commit.clone());
         } else {
             keep(&mut inner, commit)?;
         }
         match trouble {
             Some(_) => Err(CommitError::Unknown("the power went out".to_owned())),
             None => Ok(()),
+        }
+    }
+
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), CommitError> {
+        match lock(&self.watch.0).writer.as_ref() {
+            Some(writer) => writer.checkpoint(checkpoint),
+            None => Err(CommitError::Unknown("the power is out".to_owned())),
         }
     }
 }

@@ -386,7 +386,7 @@ impl World {
     /// I7, light: what recovery replayed is what the journal says.
     pub(crate) fn compare_engine(&mut self) {
         if let Some(live) = self.server.live.as_ref() {
-            self.checker.same_accounts(live.engine().book().accounts());
+            self.checker.same_accounts(live.engine().book().accounts().sorted().into_iter());
         }
     }
 

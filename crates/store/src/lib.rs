@@ -15,10 +15,16 @@ macro_rules! fail_point {
     };
 }
 
+pub mod anchors;
 pub mod memory;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod verify;
+
+/// What a pend set aside, from its journal row.
+fn set_aside_by(row: &ledger::JournalRow) -> ledger::Pending {
+    ledger::Pending { debit: row.debit, credit: row.credit, amount: row.amount, expires_at: row.expires_at }
+}
 
 /// Bytes as a person reads them in a report, the first sixteen of a long key.
 fn hex(bytes: &[u8]) -> String {

@@ -3,6 +3,7 @@
 use rules::card::{Card, State as CardState};
 use rules::case::{Case, Kind as CaseKind};
 use rules::chart::Channel;
+use rules::epoch::Epoch;
 use rules::limits::{Change, Setting};
 use rules::load::{Attempt, Item, Session as LoadSession, Source, State as LoadState};
 use rules::password::{Password, Secret};
@@ -48,6 +49,7 @@ stored_struct! {
     Case { id, kind, opened_at, reference, amount, detail }
     Change { setting, value, from, set_at, set_by }
     FormNote { input, made, at }
+    Epoch { number, since, orders_asked }
 }
 
 stored_enum!(Category { 1 => Student, 2 => Staff });

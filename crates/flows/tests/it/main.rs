@@ -2,6 +2,7 @@
 
 mod change_password;
 mod hand;
+mod lists;
 mod money;
 mod people;
 mod rig;

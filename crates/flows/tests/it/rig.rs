@@ -48,7 +48,7 @@ impl Rig {
     pub fn with(card_keys: Arc<dyn CardKeys>, wechat: Arc<dyn WeChat>, queue: usize) -> Rig {
         let id = SchoolId::new(1).expect("a school's number");
         let disk = MemoryDisk::new(id, Campus::TABLES);
-        let clock = Arc::new(HandClock(AtomicI64::new(START.get())));
+        let clock = Arc::new(HandClock { now: AtomicI64::new(START.get()), leapt: AtomicBool::new(false) });
         let secrets = Arc::new(PlainSecrets::default());
         let engine = start(&disk);
         let school = School {
@@ -74,7 +74,12 @@ impl Rig {
 
     /// The clock goes on by so many microseconds.
     pub fn advance_micros(&self, micros: i64) {
-        self.clock.0.fetch_add(micros, Ordering::SeqCst);
+        self.clock.now.fetch_add(micros, Ordering::SeqCst);
+    }
+
+    /// The machine's clock leapt, and is not followed; or that is over.
+    pub fn leap(&self, leapt: bool) {
+        self.clock.leapt.store(leapt, Ordering::SeqCst);
     }
 
     /// The process ends, whatever it was doing, and starts again from what the disk kept.
@@ -167,6 +172,20 @@ impl Rig {
     }
 }
 
+/// Whatever a test did, the book it leaves is whole, and every row stands in the lists in which it belongs.
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let mut archive = self.disk.archive();
+        let mut report = store::verify::verify(self.school.id, &mut archive, &[], &mut |_| {});
+        let places_of = |_: &str, key: &[u8], body: &[u8]| Campus::listings_of_stored(key, body);
+        store::verify::verify_lists(&mut archive, &places_of, &mut report, &mut |_| {});
+        assert!(report.clean(), "{report}");
+    }
+}
+
 fn start(disk: &MemoryDisk) -> Engine<Campus, MemoryStore> {
     let store = disk.open().expect("one writer");
     let school = SchoolId::new(1).expect("a school's number");
@@ -186,11 +205,18 @@ pub fn code<T: Debug, E>(outcome: Result<T, E>, words: impl Fn(&E) -> rules::wor
     }
 }
 
-struct HandClock(AtomicI64);
+struct HandClock {
+    now: AtomicI64,
+    leapt: AtomicBool,
+}
 
 impl Clock for HandClock {
     fn now(&self) -> Micros {
-        Micros::new(self.0.load(Ordering::SeqCst))
+        Micros::new(self.now.load(Ordering::SeqCst))
+    }
+
+    fn leapt(&self) -> bool {
+        self.leapt.load(Ordering::SeqCst)
     }
 }
 
