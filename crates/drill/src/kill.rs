@@ -120,15 +120,19 @@ fn one(wish: &Kills, book: &mut Option<Drilled>, blow: Blow, chance: &mut Chance
     };
     let millis = chance.between(RANDOM.0, RANDOM.1);
     let data = drilled.places.data.clone();
+    let dying = |point, passing| Manner { die: Some((point, passing)), ..Manner::default() };
     let loaded = match blow {
-        Blow::At(point) if point.when != When::Start => {
-            let passing = match point.when {
-                When::Answer => chance.between(100, 3000),
-                When::Batch | When::Start => chance.between(3, 60),
-            };
-            let manner = Manner { die: Some((point, passing)), ..Manner::default() };
-            drilled.load(&manner, &mut |server, _| server.end())?
+        Blow::At(point @ Point { when: When::Answer, .. }) => {
+            drilled.load(&dying(point, chance.between(100, 3000)), &mut |server, _| server.end())?
         }
+        Blow::At(point @ Point { when: When::Batch, .. }) => {
+            drilled.load(&dying(point, chance.between(3, 60)), &mut |server, _| server.end())?
+        }
+        Blow::At(point @ Point { when: When::Stop, .. }) => drilled.load(&dying(point, 1), &mut |server, _| {
+            wait(millis);
+            server.ask_to_stop()?;
+            server.end()
+        })?,
         Blow::Checkpoint => {
             drilled.load(&Manner::default(), &mut |server, gauge| in_checkpoint(server, gauge, &data))?
         }
@@ -138,8 +142,8 @@ fn one(wish: &Kills, book: &mut Option<Drilled>, blow: Blow, chance: &mut Chance
         })?,
     };
     let hit = match blow {
-        Blow::At(point) if point.when != When::Start => died_at(&drilled.places, &loaded.end, point),
-        Blow::At(point) => by_us(&loaded.end)? && dies_at_start(&drilled.places, point)?,
+        Blow::At(point) if point.when == When::Start => by_us(&loaded.end)? && dies_at_start(&drilled.places, point)?,
+        Blow::At(point) => died_at(&drilled.places, &loaded.end, point),
         Blow::Checkpoint => by_us(&loaded.end)? && checkpoint_half_done(&data),
         Blow::Random => by_us(&loaded.end)?,
     };
@@ -198,15 +202,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn twenty_rounds_have_every_point_a_checkpoint_and_chance() {
+    fn twenty_two_rounds_have_every_point_a_checkpoint_and_chance() {
         let wish =
             |at, points| Kills { binary: PathBuf::new(), folder: PathBuf::new(), rounds: 20, at, seed: 1, points };
         let all = blows(&wish(None, true));
-        let twenty: Vec<Blow> = (1..=20).map(|round| at(&all, round)).collect();
+        let all_rounds: Vec<Blow> = (1..=22).map(|round| at(&all, round)).collect();
         for blow in POINTS.map(Blow::At).into_iter().chain([Blow::Checkpoint]) {
-            assert_eq!(twenty.iter().filter(|found| **found == blow).count(), 1, "{blow:?}");
+            assert_eq!(all_rounds.iter().filter(|found| **found == blow).count(), 1, "{blow:?}");
         }
-        assert_eq!(twenty.iter().filter(|found| **found == Blow::Random).count(), 10);
+        assert_eq!(all_rounds.iter().filter(|found| **found == Blow::Random).count(), 11);
         assert_eq!(blows(&wish(None, false)), [Blow::Checkpoint, Blow::Random]);
         let point = Point::named("store.written");
         assert_eq!(point.map(Blow::At).as_slice(), blows(&wish(point, true)));

@@ -21,9 +21,11 @@ use crate::wire::{Ask, Told, read_told, told_line};
 /// Clients at once.
 const CLIENTS: u64 = 24;
 /// Operations that one client has on their way.
-const WINDOW: usize = 8;
-/// Holders; few enough that operations meet on their accounts.
-const HOLDERS: u64 = 64;
+const WINDOW: usize = 16;
+/// Holders; so many that not every account is written with every batch.
+const HOLDERS: u64 = 3000;
+/// Of whom these have most of the operations, so that operations meet on their accounts.
+const BUSY: u64 = 64;
 /// Merchants; every spend is on one of these accounts.
 const MERCHANTS: u64 = 4;
 /// How long a client waits for an answer before it takes the server for stuck.
@@ -162,7 +164,8 @@ impl Drawn {
             return last;
         }
         self.made += 1;
-        let holder = u32::try_from(chance.between(1, HOLDERS)).unwrap_or(1);
+        let most = if chance.between(1, 3) == 1 { HOLDERS } else { BUSY };
+        let holder = u32::try_from(chance.between(1, most)).unwrap_or(1);
         let merchant = u32::try_from(chance.between(1, MERCHANTS)).unwrap_or(1);
         let key = Id::new(self.prefix | u128::from(self.made));
         let plain = Operation { key, deed: Deed::PayIn, holder, merchant, fen: chance.fen(5000), of: Id::new(0) };

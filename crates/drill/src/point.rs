@@ -22,10 +22,12 @@ pub(crate) enum When {
     Answer,
     /// At a start.
     Start,
+    /// At a stop.
+    Stop,
 }
 
 /// All of them.
-pub(crate) const POINTS: [Point; 9] = [
+pub(crate) const POINTS: [Point; 10] = [
     Point { name: "teller.loaded", what: "rows are loaded, nothing is decided", when: When::Batch },
     Point { name: "teller.decided", what: "the batch is decided and not yet handed to the store", when: When::Batch },
     Point { name: "store.written", what: "everything is written, COMMIT is not", when: When::Batch },
@@ -35,6 +37,7 @@ pub(crate) const POINTS: [Point; 9] = [
     Point { name: "store.opened", what: "the file is open, the log of the last process is in it", when: When::Start },
     Point { name: "store.recovering", what: "the accounts are read, the journal is not", when: When::Start },
     Point { name: "teller.replayed", what: "the journal is replayed, nobody is served", when: When::Start },
+    Point { name: "teller.stopping", what: "all is answered, the last account rows are not written", when: When::Stop },
 ];
 
 impl Point {

@@ -174,11 +174,17 @@ impl Server {
         Ok(End { status, said: self.said() })
     }
 
+    /// Asks it to answer what it has and to end.
+    pub(crate) fn ask_to_stop(&mut self) -> Result<(), String> {
+        match &mut self.input {
+            Some(input) => input.write_all(b"stop\n").map_err(|fault| format!("the server does not listen: {fault}")),
+            None => Ok(()),
+        }
+    }
+
     /// Lets it answer what it has and end well.
     pub(crate) fn stop(mut self) -> Result<(), String> {
-        if let Some(input) = &mut self.input {
-            input.write_all(b"stop\n").map_err(|fault| format!("the server does not listen: {fault}"))?;
-        }
+        self.ask_to_stop()?;
         let end = self.end()?;
         if end.status.success() { Ok(()) } else { Err(format!("the server did not stop well: {}", end.told())) }
     }

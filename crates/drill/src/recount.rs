@@ -29,8 +29,8 @@ pub(crate) struct Recount {
     pub tallies: BTreeMap<u32, Tally>,
     /// The newest row.
     pub head: u64,
-    /// The newest row that every account row contains; a start replays from the next one (M5).
-    pub checkpoint: u64,
+    /// The first row that an account row may lack; a start replays from it (M5).
+    pub replay_from: u64,
     /// What does not add up.
     pub findings: Vec<String>,
     aside: BTreeMap<u64, (AccountKey, AccountKey, i64)>,
@@ -43,8 +43,8 @@ pub(crate) fn read(data: &Path) -> Result<Recount, String> {
     archive.freeze().map_err(|fault| fault.to_string())?;
     let mut checkpoint = BTreeMap::new();
     let replay_from = archive.replay_from().map_err(|fault| fault.to_string())?;
-    let checkpoint_at = replay_from.ok_or("the book does not say where a start replays from")?.saturating_sub(1);
-    let mut recount = Recount { checkpoint: checkpoint_at, ..Recount::default() };
+    let replay_from = replay_from.ok_or("the book does not say where a start replays from")?;
+    let mut recount = Recount { replay_from, ..Recount::default() };
     let mut unreadable = Vec::new();
     archive
         .accounts(&mut |found| match found {
@@ -52,7 +52,7 @@ pub(crate) fn read(data: &Path) -> Result<Recount, String> {
                 let account = kept.account;
                 let sums =
                     [account.debits_posted, account.credits_posted, account.debits_pending, account.credits_pending];
-                checkpoint.insert((account.last_seq, kept.key), sums.map(|sum| sum.get()));
+                checkpoint.insert(kept.key, (account.last_seq, sums.map(|sum| sum.get())));
             }
             Err(fault) => unreadable.push(format!("{}: {}", fault.row, fault.why)),
         })
@@ -157,14 +157,18 @@ impl Recount {
         (credit[1], credit[3]) = (credit[1] + by[1], credit[3] + by[3]);
     }
 
-    /// An account row that was written when this was the account's newest row must have the sums of that moment.
-    fn compare_checkpoint(&mut self, row: &JournalRow, checkpoint: &BTreeMap<(u64, AccountKey), Sums>) {
+    /// An account row that was written when this was the account's newest row must have the sums of that moment, and one
+    /// that is older may lack this row only if a start replays it.
+    fn compare_checkpoint(&mut self, row: &JournalRow, checkpoint: &BTreeMap<AccountKey, (u64, Sums)>) {
         for account in [row.debit, row.credit] {
-            let (Some(kept), Some(sums)) = (checkpoint.get(&(row.seq, account)), self.sums.get(&account)) else {
-                continue;
-            };
-            if kept != sums {
+            let (newest, kept) = checkpoint.get(&account).copied().unwrap_or_default();
+            let sums = self.sums.get(&account).copied().unwrap_or_default();
+            if newest == row.seq && kept != sums {
                 self.find(format!("account row {account:?} at row {} has {kept:?}, not {sums:?}", row.seq));
+            }
+            if newest < row.seq && row.seq < self.replay_from {
+                let from = self.replay_from;
+                self.find(format!("account row {account:?} lacks row {}, a start replays from {from}", row.seq));
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::notes;
 use crate::operation::Operation;
 use crate::process::{End, Manner, Places, Server, ask_sums, pause};
 use crate::recount::{self, Recount};
-use crate::server::school;
+use crate::server::{TAIL, school};
 use crate::wire::Told;
 
 /// Findings that are printed; a broken book has many of one kind.
@@ -140,11 +140,12 @@ impl Drilled {
     pub(crate) fn reckon(&mut self) -> Result<Reckoned, Failure> {
         let server = Server::must_start(&self.places, &Manner::default())?;
         let begun = recount::read(&self.places.data)?;
-        if server.head != begun.head || server.replayed != begun.head.saturating_sub(begun.checkpoint) {
-            let (head, replayed) = (server.head, server.replayed);
+        let (head, replayed, from) = (server.head, server.replayed, begun.replay_from);
+        if head != begun.head || replayed != (begun.head + 1).saturating_sub(from) || replayed > TAIL {
             return Err(format!(
-                "the server began at row {head} after replaying {replayed}; the accounts contain row {}, the files end at {}",
-                begun.checkpoint, begun.head
+                "the server began at row {head} after replaying {replayed}, at most {TAIL}; a start replays from {from}, \
+                 the files end at {}",
+                begun.head
             )
             .into());
         }

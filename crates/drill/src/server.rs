@@ -16,6 +16,8 @@ use crate::point::{Point, arm};
 use crate::schema::{Answer, Drill};
 use crate::wire::{Ask, Told, sums_line, told_line};
 
+/// Rows that a start may have to replay: few, so that the account rows are gone round often.
+pub(crate) const TAIL: u64 = 4000;
 /// Commands that may wait at the door.
 const QUEUE: usize = 8192;
 /// How long a client may leave an answer unread.
@@ -63,8 +65,9 @@ pub(crate) fn serve(options: Serve) -> Result<ExitCode, String> {
     if let Some(weaker) = &options.weaker {
         weaken(&store, weaker)?;
     }
+    let limits = Limits { tail: TAIL, ..Limits::default() };
     let ids = Box::new(Ids(0));
-    let mut engine = Engine::<Drill, _>::start(school(), store, ids, Limits::default()).map_err(|f| chain(&f))?;
+    let mut engine = Engine::<Drill, _>::start(school(), store, ids, limits).map_err(|fault| chain(&fault))?;
     let listener = UnixListener::bind(&options.socket)
         .map_err(|fault| format!("cannot listen at {}: {fault}", options.socket.display()))?;
     let (balances, head) = (engine.balances(), engine.book().head());

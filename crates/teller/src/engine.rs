@@ -259,6 +259,7 @@ impl<S: Schema, St: Store> Engine<S, St> {
     /// Errors: as for a batch; the book is whole without it. Repeats: write nothing.
     pub fn checkpoint(&mut self) -> Result<(), CommitError> {
         let checkpoint: Checkpoint = self.sweep.all(&self.book);
+        fail_point!("teller.stopping");
         if let Err(fault) = self.store.checkpoint(&checkpoint) {
             self.sweep.forget(&self.book);
             return Err(fault);

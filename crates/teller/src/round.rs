@@ -88,8 +88,8 @@ impl<S: Schema, St: Store> Engine<S, St> {
     /// Decides these commands as part of the batch, on top of everything decided before.
     pub(crate) fn decide(&mut self, round: &mut Round<S>, jobs: Jobs<S>) {
         let (jobs, poison) = self.load_all(jobs);
-        round.decided.extend(poison);
         fail_point!("teller.loaded");
+        round.decided.extend(poison);
         for mut job in jobs {
             round.weight = round.weight.saturating_add(job.weight());
             match self.decide_one(job.as_mut(), round) {
@@ -184,7 +184,6 @@ impl<S: Schema, St: Store> Engine<S, St> {
         if journal.is_empty() && rows.is_empty() {
             return (sealed, None);
         }
-        fail_point!("teller.decided");
         let slots = self.book.changed(before);
         sealed.changed = slots.iter().filter_map(|slot| self.book.accounts().at(*slot)).copied().collect();
         self.sweep.soil(&slots);
@@ -224,6 +223,7 @@ impl<S: Schema, St: Store> Engine<S, St> {
             block,
             checkpoint,
         };
+        fail_point!("teller.decided");
         (sealed, Some(commit))
     }
 

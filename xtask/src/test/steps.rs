@@ -135,7 +135,7 @@ pub const STEPS: &[Step] = &[
                 "--",
                 "kill",
                 "--rounds",
-                "20",
+                "22",
             ],
             counting: Counting::Summary,
         },

@@ -113,15 +113,24 @@ fn a_holders_count_that_is_not_the_journals_is_told() {
 }
 
 #[test]
-fn an_account_row_must_have_the_sums_of_its_own_moment() {
-    let kept = |sums: Sums| {
-        let mut book = Recount::default();
-        for row in journal() {
-            book.add(&row);
-            book.compare_checkpoint(&row, &[((3, HOLDER), sums)].into());
+fn an_account_row_has_the_sums_of_its_own_moment_and_lacks_only_what_a_start_replays() {
+    let kept = |newest: u64, sums: Sums, replay_from: u64| {
+        let mut book = Recount { replay_from, ..Recount::default() };
+        for row in journal().into_iter().filter(|row| row.debit == HOLDER) {
+            book.compare_checkpoint(&row, &[(HOLDER, (newest, sums)), (MERCHANT, (9, [0; 4]))].into());
         }
         book.findings
     };
-    assert_eq!(kept([100, 1000, 300, 0]), Vec::<String>::new());
-    assert_eq!(kept([100, 1000, 0, 0]).len(), 1);
+    let mut at_three = Recount::default();
+    journal().iter().take(3).for_each(|row| at_three.add(row));
+    assert_eq!(at_three.sums.get(&HOLDER), Some(&[100, 1000, 300, 0]));
+    let compared = |sums: Sums| {
+        let mut book = at_three.clone();
+        book.compare_checkpoint(&journal()[2], &[(HOLDER, (3, sums)), (MERCHANT, (9, [0; 4]))].into());
+        book.findings
+    };
+    assert_eq!(compared([100, 1000, 300, 0]), Vec::<String>::new());
+    assert_eq!(compared([100, 1000, 0, 0]).len(), 1);
+    let lacking = |replay_from| kept(1, [0; 4], replay_from).len();
+    assert_eq!([lacking(2), lacking(3), lacking(8)], [0, 1, 6], "rows 2 to 7 are the holder's");
 }
