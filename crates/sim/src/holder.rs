@@ -26,7 +26,7 @@ pub(crate) struct Holder {
     clicks: Vec<Click>,
     /// Tills at which somebody waits for this holder.
     pub(crate) away: u32,
-    rng: Rng,
+    pub(crate) rng: Rng,
 }
 
 /// One form that was sent.

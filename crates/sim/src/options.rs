@@ -179,7 +179,7 @@ impl Faults {
             very_slow: one(&[5, 30]),
             corrupt: one(&[1, 5]),
             cut_seconds: one(&[120, 600, 3600]),
-            cut_at_debit: one(&[50, 300]),
+            cut_at_debit: one(&[50, 300, 700]),
             outage: one(&[50, 300]),
             notice_silence: one(&[100, 500, 1000]),
             notice_twice: one(&[50, 300]),

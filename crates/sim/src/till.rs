@@ -35,6 +35,8 @@ pub(crate) struct Till {
     /// Its clock less the world's.
     offset: i64,
     conn: Option<u64>,
+    /// The next loss of the connection lasts.
+    line_stays_out: bool,
     pub(crate) reader: Option<OnReader>,
     insertions: u64,
     pub(crate) screen: Option<Screen>,
@@ -70,6 +72,7 @@ impl Till {
             module: module(terminal),
             offset: 0,
             conn: None,
+            line_stays_out: false,
             reader: None,
             insertions: 0,
             screen: None,
@@ -307,7 +310,7 @@ impl World {
     /// The till tries to connect, soon.
     fn link_again(&mut self, till: usize) {
         let Some(at) = self.tills.get_mut(till) else { return };
-        let out = at.rng.chance(self.faults.outage);
+        let out = std::mem::take(&mut at.line_stays_out) || at.rng.chance(self.faults.outage);
         let wait = if out { at.rng.between(60, 5400) * SECOND } else { at.rng.between(SECOND / 5, 5 * SECOND) };
         let life = at.life;
         if out {
@@ -435,6 +438,10 @@ impl World {
             self.checker.sales.debited(debit, lunch, who, &mut self.checker.findings);
             self.cut_after_debit(till);
         }
+        let debit = matches!(bytes, [0x80, 0x54, ..]);
+        if debit && !present {
+            self.torn_debit(till);
+        }
         if !present {
             self.count_tear(on.holder, changed, answer.len());
         }
@@ -445,8 +452,23 @@ impl World {
     fn cut_after_debit(&mut self, till: usize) {
         let Some(at) = self.tills.get_mut(till) else { return };
         if let (true, Some(conn)) = (at.rng.chance(self.faults.cut_at_debit), at.conn) {
-            let wait = at.rng.between(0, 20 * MILLI);
+            let wait = at.rng.between(0, 4 * MILLI);
+            // What takes the line away at the till may well keep it away.
+            at.line_stays_out = at.rng.chance(700);
             self.counters.add("network: connection cut at a debit");
+            self.at(wait, Event::LinkCut { conn, counted: false });
+        }
+    }
+
+    /// The card left during a debit: its holder notices, and the line may go at that moment too.
+    fn torn_debit(&mut self, till: usize) {
+        let Some(at) = self.tills.get_mut(till) else { return };
+        if let Some(visit) = at.visit.as_mut() {
+            visit.torn = true;
+        }
+        if let (true, Some(conn)) = (at.rng.chance(self.faults.cut_at_debit), at.conn) {
+            let wait = at.rng.between(0, 20 * MILLI);
+            self.counters.add("network: connection cut at a torn debit");
             self.at(wait, Event::LinkCut { conn, counted: false });
         }
     }

@@ -39,6 +39,8 @@ pub(crate) struct Visit {
     /// Only the newest plan counts.
     step: u64,
     over: bool,
+    /// The card was torn at a debit.
+    pub(crate) torn: bool,
 }
 
 /// What the people do next.
@@ -67,7 +69,8 @@ impl World {
         let Some(at) = self.tills.get_mut(till).filter(|at| at.visit.is_none()) else { return };
         let Some((holder, errand)) = at.queue.pop_front() else { return };
         at.visits += 1;
-        at.visit = Some(Visit { number: at.visits, holder, errand, tries: 0, waits: 0, step: 0, over: false });
+        at.visit =
+            Some(Visit { number: at.visits, holder, errand, tries: 0, waits: 0, step: 0, over: false, torn: false });
         self.plan(till, Act::Enter, SECOND / 2, 2 * SECOND);
     }
 
@@ -219,11 +222,20 @@ impl World {
         let Some(at) = self.tills.get_mut(till) else { return };
         let Some(visit) = at.visit.as_mut() else { return };
         visit.tries += 1;
-        let (holder, errand, tries) = (visit.holder, visit.errand, visit.tries);
-        if at.rng.chance(faults.wander) {
-            let other = at.rng.place(tills);
+        let (holder, errand, tries, torn) = (visit.holder, visit.errand, visit.tries, visit.torn);
+        // Who is asked to hold the card again and again goes elsewhere, with the same meal.
+        let wander = if torn { faults.wander.saturating_mul(3).min(900) } else { faults.wander };
+        if at.rng.chance(wander) {
+            let other = (till + 1 + at.rng.place(tills.saturating_sub(1))) % tills.max(1);
             self.counters.add("people: go to another till");
-            self.leave(till);
+            if torn {
+                // The clerk hopes for a while that the card comes back, and its holder wants to know what is on it.
+                let looks = at.rng.between(30 * SECOND, 240 * SECOND);
+                self.plan(till, Act::Leave, 2 * SECOND, 40 * SECOND);
+                self.at(looks, Event::LookAfter { holder });
+            } else {
+                self.leave(till);
+            }
             self.go(holder, other, errand);
         } else if tries >= TRIES || at.rng.chance(faults.walk_away) {
             self.counters.add("people: walk away");
@@ -231,6 +243,18 @@ impl World {
         } else {
             self.plan(till, Act::Present, 300 * MILLI, 4 * SECOND);
         }
+    }
+
+    /// Whose card made trouble wants to know soon what is on it, and holds it to whatever till is near.
+    pub(crate) fn look_after_card(&mut self, holder: usize) {
+        if self.calm {
+            return;
+        }
+        let tills = self.tills.len();
+        let Some(me) = self.holders.get_mut(holder) else { return };
+        let till = me.rng.place(tills);
+        self.counters.add("people: look after a torn card elsewhere");
+        self.go(holder, till, Errand::Tap);
     }
 
     /// The card goes; a sale that is not over is called off, until the till lets go of it.

@@ -74,6 +74,7 @@ pub(crate) enum Event {
     CardSays { till: usize, insertion: u64, answer: Vec<u8>, gone: bool },
     Pull { till: usize, insertion: u64 },
     People { till: usize, visit: u64, step: u64, act: Act },
+    LookAfter { holder: usize },
 
     Calm,
     CalmTap { holder: usize },
@@ -259,6 +260,7 @@ impl World {
             Event::CardSays { till, insertion, answer, gone } => self.card_says(till, insertion, answer, gone),
             Event::Pull { till, insertion } => self.pull_card(till, insertion),
             Event::People { till, visit, step, act } => self.people(till, visit, step, act),
+            Event::LookAfter { holder } => self.look_after_card(holder),
             _ => {}
         }
     }
