@@ -57,6 +57,7 @@ pub(crate) const DEMANDED: &[&str] = &[
     "order: same form twice, same order",
     "page: says paid without a payment",
     "people: look after a torn card elsewhere",
+    "people: switch a till off and on",
     "provider: bank took hours",
     "provider: close refused",
     "provider: create made, answer lost",

@@ -9,6 +9,8 @@ use crate::rng::Rng;
 enum Job {
     Append { token: u64, entry: Entry, line: String },
     Forget { through: u64 },
+    /// One record alone: a planted bug.
+    Drop { seq: u64 },
 }
 
 /// The disk.
@@ -40,6 +42,11 @@ impl Disk {
         self.waiting.push_back(Job::Forget { through });
     }
 
+    /// The planted bug forgets a record that was sent and not acknowledged.
+    pub(crate) fn drop_record(&mut self, seq: u64) {
+        self.waiting.push_back(Job::Drop { seq });
+    }
+
     /// Writes all that waits. Gives what is durable now and the newest token.
     pub(crate) fn flush(&mut self) -> (Vec<Entry>, Option<u64>) {
         self.flushing = false;
@@ -51,16 +58,23 @@ impl Disk {
                     entries.push(entry);
                     newest = Some(token);
                 }
-                Job::Forget { through } => self.rewrite(|state| state.forget(through)),
+                Job::Forget { through } => self.rewrite(|state| {
+                    state.forget(through);
+                    state.entries()
+                }),
+                Job::Drop { seq } => self.rewrite(|state| {
+                    let mut entries = state.entries();
+                    entries.retain(|entry| !matches!(entry, Entry::Record { seq: other, .. } if *other == seq));
+                    entries
+                }),
             }
         }
         (entries, newest)
     }
 
-    fn rewrite(&mut self, change: impl FnOnce(&mut State)) {
+    fn rewrite(&mut self, shorter: impl FnOnce(&mut State) -> Vec<Entry>) {
         if let Ok((mut state, _)) = State::replay(&self.durable) {
-            change(&mut state);
-            let lines: String = state.entries().iter().filter_map(|entry| entry.line().ok()).collect();
+            let lines: String = shorter(&mut state).iter().filter_map(|entry| entry.line().ok()).collect();
             self.durable = lines.into_bytes();
         }
     }

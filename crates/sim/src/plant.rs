@@ -63,6 +63,7 @@ plants! {
     P29: "a retried tap takes what waits now, not what the attempt carries" => ["I3"];
     P31: "of several orders in one tap one is lost" => ["L3"];
     P32: "no dedupe of purse debits" => ["I3"];
+    P34: "the terminal forgets a sale's record before it is acknowledged" => ["L4"];
     P35: "the highest record is acknowledged, not the highest contiguous one" => ["L4", "I8"];
     P37: "a purchase's TAC is not verified" => ["I3"];
     P38: "an unconfirmed debit is dropped" => ["L4"];

@@ -14,6 +14,7 @@ use rules::ids::{EnrolmentId, TerminalNo};
 use crate::checker::{Debit, Sum};
 use crate::disk::Disk;
 use crate::notes::Who;
+use crate::plant::Plant;
 use crate::ports::{KEY_VERSION, START, masters};
 use crate::rng::Rng;
 use crate::visit::{Errand, Visit, draw_place};
@@ -305,6 +306,12 @@ impl World {
         let holder = at.reader.map(|on| on.holder);
         self.note(Who::both(holder, till), || format!("sends {message:?}"));
         self.send_up(conn, message);
+        if let (Some(Plant::P34), ToPlatform::Journal { seq, record: Record::Sale(_) }) = (self.plant, message) {
+            if let Some(at) = self.tills.get_mut(till) {
+                at.disk.drop_record(*seq);
+            }
+            self.plan_flush(till);
+        }
     }
 
     /// The till tries to connect, soon.
@@ -313,8 +320,15 @@ impl World {
         let out = std::mem::take(&mut at.line_stays_out) || at.rng.chance(self.faults.outage);
         let wait = if out { at.rng.between(60, 5400) * SECOND } else { at.rng.between(SECOND / 5, 5 * SECOND) };
         let life = at.life;
+        // What does not work is switched off and on again.
+        let switched = out && self.faults.power_cut_hours > 0 && at.rng.chance(400);
+        let off = at.rng.between(SECOND, 60 * SECOND);
         if out {
             self.counters.add("network: terminal without a connection for long");
+        }
+        if switched {
+            self.counters.add("people: switch a till off and on");
+            self.at(off, Event::PowerCut { till, life });
         }
         self.at(wait, Event::LinkTry { till, life });
     }
