@@ -7,10 +7,18 @@ use device::journal::{Entry, JournalFault, State};
 use crate::rng::Rng;
 
 enum Job {
-    Append { token: u64, entry: Entry, line: String },
-    Forget { through: u64 },
+    Append {
+        token: u64,
+        entry: Entry,
+        line: String,
+    },
+    Forget {
+        through: u64,
+    },
     /// One record alone: a planted bug.
-    Drop { seq: u64 },
+    Drop {
+        seq: u64,
+    },
 }
 
 /// The disk.

@@ -180,6 +180,8 @@ impl World {
         let (tap, present) = (visit.errand == Errand::Tap, at.reader.is_some());
         match screen {
             Screen::Paid(_) => self.ends(till, Act::Lift, 50 * MILLI, 1500 * MILLI),
+            // In the end everybody waits until nothing more happens: a purse is filled after that.
+            Screen::Loaded { .. } if tap && self.calm => self.ends(till, Act::Lift, 5 * SECOND, 8 * SECOND),
             Screen::Loaded { .. } if tap => self.ends(till, Act::Lift, 50 * MILLI, 2 * SECOND),
             Screen::Refused { .. } | Screen::Unproved { .. } | Screen::OutOfOrder(_) | Screen::AmountInvalid => {
                 self.ends(till, Act::Leave, 200 * MILLI, 2 * SECOND);

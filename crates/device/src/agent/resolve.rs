@@ -1,9 +1,12 @@
 //! Was the purse debited? The questions to a card that left during DEBIT FOR PURCHASE, when it comes back.
 //!
 //! Source: JR/T 0025, GET TRANSACTION PROVE. Proofs are asked with the counter after the purchase and with the one before,
-//! because cards differ. Without a proof, the card was not debited when balance and counter are those of before; anything
-//! else is left to the platform. A card that leaves again decides nothing.
+//! because cards differ. A proof that the module can no longer check may be that of the same amount paid at another terminal
+//! since, under the same counter: then the card's log must name this terminal and this moment. Without a proof, the card was
+//! not debited when balance and counter are those of before; anything else is left to the platform. A card that leaves again
+//! decides nothing.
 
+use card::files::LogRecord;
 use card::session::Kind;
 use card::terminal::{self, CardFault, ProveAnswer, PurchaseAnswer};
 use link::PurseSale;
@@ -24,6 +27,8 @@ enum At {
     ProofBefore,
     Balance,
     Counter,
+    /// The newest record of the log, for this unchecked TAC.
+    Log([u8; 4]),
     Over,
 }
 
@@ -71,6 +76,7 @@ impl Resolution {
             At::ProofBefore => terminal::prove(Kind::Purchase, self.sale.m),
             At::Balance | At::Over => terminal::get_balance(),
             At::Counter => terminal::init_purchase(self.sale.amount.min(self.balance), self.sale.terminal),
+            At::Log(_) => terminal::read_log(1),
         }
     }
 
@@ -94,8 +100,21 @@ impl Resolution {
                 Ok(_) => Finding::Unclear,
                 Err(fault) => refused_or_torn(fault, answer),
             },
+            At::Log(tac) => match terminal::parse_log(answer) {
+                Ok(newest) if newest.is_some_and(|newest| self.is_ours(&newest)) => Finding::Paid(tac),
+                Ok(_) => Finding::Unclear,
+                Err(fault) => refused_or_torn(fault, answer),
+            },
             At::Over => Finding::Torn,
         }
+    }
+
+    /// The log names this very purchase; its counter is left out, because cards differ.
+    fn is_ours(&self, newest: &LogRecord) -> bool {
+        let sale = &self.sale;
+        let same_place = (newest.kind, newest.terminal) == (Kind::Purchase.code(), sale.terminal);
+        let same_moment = (newest.stamp.date, newest.stamp.time) == (sale.stamp.date, sale.stamp.time);
+        same_place && same_moment && newest.amount == sale.amount
     }
 
     fn ask(&mut self, at: At) -> Finding {
@@ -120,14 +139,14 @@ impl Resolution {
     }
 
     /// Without a proof that the module could check: what balance and counter `m` say.
-    fn judge(&self, m: Option<u16>) -> Finding {
+    fn judge(&mut self, m: Option<u16>) -> Finding {
         let before = &self.sale;
         let untouched = m == Some(before.m) && self.balance == before.old_balance;
         let debited = before.old_balance.checked_sub(before.amount) == Some(self.balance)
             && (m.is_none() || m == before.m.checked_add(1));
         match (untouched, debited, self.unchecked) {
             (true, _, _) => Finding::NotPaid,
-            (false, true, Some(tac)) => Finding::Paid(tac),
+            (false, true, Some(tac)) => self.ask(At::Log(tac)),
             (false, true, None) | (false, false, _) => Finding::Unclear,
         }
     }
@@ -224,16 +243,31 @@ mod tests {
         check(true, &[none(), none(), balance(0)], Finding::Unclear);
     }
 
+    /// The card's newest log record, of a purchase of 12.00.
+    fn log(terminal: [u8; 6], hour: u8) -> Vec<u8> {
+        let stamp = card::session::Stamp { date: torn().stamp.date, time: [hour, 0, 0] };
+        let (seq, kind) = (4, Kind::Purchase.code());
+        let record = LogRecord { seq, overdraft: [0; 3], amount: 1200, kind, terminal, stamp };
+        [record.encode(), vec![0x90, 0x00]].concat()
+    }
+
     #[test]
-    fn a_proof_that_the_module_cannot_check_counts_only_when_balance_and_counter_agree() {
+    fn a_proof_that_the_module_cannot_check_counts_only_when_balance_counter_and_log_agree() {
         let unchecked = |balance_now, m| [proof(MAC, TAC), none(), balance(balance_now), purse(balance_now, m)];
-        check(false, &unchecked(3800, 4), Finding::Paid(TAC));
+        let logged = |newest: Vec<u8>| [unchecked(3800, 4).as_slice(), &[newest]].concat();
+        let here = torn().terminal;
+        check(false, &logged(log(here, 0x12)), Finding::Paid(TAC));
+        check(false, &logged(log([0, 0, 9, 0, 0, 0], 0x12)), Finding::Unclear);
+        check(false, &logged(log(here, 0x13)), Finding::Unclear);
+        check(false, &logged(vec![0x6A, 0x83]), Finding::Unclear);
+        check(false, &logged(vec![0x6A, 0x82]), Finding::Unclear);
+        check(false, &logged(vec![0x6A]), Finding::Torn);
         check(false, &unchecked(3800, 5), Finding::Unclear);
         check(false, &unchecked(2600, 5), Finding::Unclear);
         check(false, &unchecked(5000, 3), Finding::NotPaid);
-        let before = [none(), proof(MAC, TAC), balance(3800), purse(3800, 4)];
+        let before = [none(), proof(MAC, TAC), balance(3800), purse(3800, 4), log(here, 0x12)];
         check(false, &before, Finding::Paid(TAC));
-        let both = [proof(MAC, TAC), proof(OTHER, OTHER), balance(3800), purse(3800, 4)];
+        let both = [proof(MAC, TAC), proof(OTHER, OTHER), balance(3800), purse(3800, 4), log(here, 0x12)];
         check(false, &both, Finding::Paid(TAC));
         check(false, &[none(), none(), balance(3800), purse(3800, 4)], Finding::Unclear);
     }
@@ -244,7 +278,8 @@ mod tests {
         let unknown = |_| Checked::Unknown;
         assert_eq!(resolution.answer(&proof(MAC, TAC), unknown), Finding::Ask);
         assert_eq!(resolution.answer(&none(), unknown), Finding::Ask);
-        assert_eq!(resolution.answer(&balance(0), unknown), Finding::Paid(TAC));
+        assert_eq!(resolution.answer(&balance(0), unknown), Finding::Ask);
+        assert_eq!(resolution.answer(&log(torn().terminal, 0x12), unknown), Finding::Paid(TAC));
     }
 
     #[test]
