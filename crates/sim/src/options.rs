@@ -25,6 +25,8 @@ pub(crate) struct Options {
     pub(crate) arrival: Arrival,
     /// A purchase module keeps its own count through a power cut; else it continues above the journal.
     pub(crate) hardware_modules: bool,
+    /// The store writes its account rows every so many batches.
+    pub(crate) checkpoint_every: u32,
     pub(crate) faults: Faults,
 }
 
@@ -79,6 +81,12 @@ pub(crate) struct Faults {
     pub(crate) crash_before_reply: u32,
     /// Mean hours between deaths at any moment; 0 for never.
     pub(crate) crash_hours: u32,
+    /// It dies when it reads rows.
+    pub(crate) crash_at_load: u32,
+    /// It dies while it starts: when it recovers, or at its first load.
+    pub(crate) crash_at_start: u32,
+    /// Mean hours between leaps of the machine's clock; 0 for never.
+    pub(crate) leap_hours: u32,
     /// A commit is refused for want of room.
     pub(crate) disk_full: u32,
     /// A commit is refused by a constraint.
@@ -122,7 +130,9 @@ impl Options {
         let mut rng = Rng::fork(seed, "options", 0);
         let arrival = rng.pick(&[Arrival::Tap, Arrival::Instant, Arrival::Mixed]).unwrap_or(Arrival::Tap);
         let hardware_modules = rng.chance(500);
-        Options { days, holders: 30, tills: 4, arrival, hardware_modules, faults: Faults::draw(&mut rng) }
+        let faults = Faults::draw(&mut rng);
+        let checkpoint_every = rng.pick(&[1, 4, 32]).unwrap_or(1);
+        Options { days, holders: 30, tills: 4, arrival, hardware_modules, checkpoint_every, faults }
     }
 }
 
@@ -152,6 +162,9 @@ impl Faults {
         crash_at_commit: 0,
         crash_before_reply: 0,
         crash_hours: 0,
+        crash_at_load: 0,
+        crash_at_start: 0,
+        leap_hours: 0,
         disk_full: 0,
         constraint: 0,
         power_cut_hours: 0,
@@ -212,17 +225,21 @@ impl Faults {
             late_pay: one(&[50, 300]),
             false_ok: one(&[50, 300]),
             rogue_minutes: one(&[5, 30]),
+            crash_at_load: one(&[1, 5, 20]),
+            crash_at_start: one(&[50, 300]),
+            leap_hours: one(&[1, 4]),
         }
     }
 }
 
 impl fmt::Display for Options {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Options { days, holders, tills, arrival, hardware_modules, faults } = self;
+        let Options { days, holders, tills, arrival, hardware_modules, checkpoint_every, faults } = self;
         write!(
             out,
             "days={days} holders={holders} tills={tills} arrival={arrival:?} hardware_modules={hardware_modules}"
         )?;
+        write!(out, " checkpoint_every={checkpoint_every}")?;
         // The names of the faults that are on, as they stand in the source.
         let all = format!("{faults:?}");
         let fields = all.trim_start_matches("Faults { ").trim_end_matches(" }").split(", ");
