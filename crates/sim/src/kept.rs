@@ -261,7 +261,11 @@ impl Store for WatchedStore {
         };
         if fatal {
             drop(inner);
-            self.die(if late { "server: crash after the book was read" } else { "server: crash before the book was read" });
+            self.die(if late {
+                "server: crash after the book was read"
+            } else {
+                "server: crash before the book was read"
+            });
         }
         let mut given = given?;
         if self.plant == Some(Plant::P68) && !given.tail.is_empty() {

@@ -11,7 +11,7 @@
 //! | `server.rs`, `gateway.rs`, `watched_job.rs`, `ports.rs`, `wechat.rs` | the server process and what it is made of |
 //! | `kept.rs`, `checkpoint.rs`, `crash.rs`, `clock.rs` | its disk, where it dies and starts again, its clock |
 //! | `provider.rs`, `notice.rs` | WeChat Pay |
-//! | `till.rs`, `disk.rs`, `visit.rs`, `rogue.rs` | terminals, the people at them, a terminal that lies |
+//! | `till.rs`, `line.rs`, `disk.rs`, `visit.rs`, `rogue.rs` | terminals, the people at them, a terminal that lies |
 //! | `holder.rs` | people with phones |
 //! | `net.rs` | what becomes of messages |
 //! | `checker/` | the independent checker |
@@ -30,6 +30,7 @@ mod disk;
 mod gateway;
 mod holder;
 mod kept;
+mod line;
 mod net;
 mod notes;
 mod notice;

@@ -1,5 +1,5 @@
 //! Bugs that are planted on purpose, to see whether the checker finds them. None of them touches the product: they lie in
-//! the ports, in the messages, on the teller's desk or on the terminal's disk, as this world hands them to the product.
+//! the ports, the store, the messages, on the teller's desk or on the terminal's disk, as this world hands them to the product.
 
 pub(crate) mod hooks;
 

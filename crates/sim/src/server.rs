@@ -19,12 +19,12 @@ use rules::ids::OrderNo;
 use store::memory::MemoryDisk;
 use teller::{Door, Engine, Job, Limits, Schema};
 
+use crate::clock::WorldClock;
 use crate::gateway::Gateway;
 use crate::kept::{CONSTRAINT, Death, Watch, WatchedStore};
 use crate::notes::Who;
 use crate::options::Options;
 use crate::plant::Plant;
-use crate::clock::WorldClock;
 use crate::ports::{Chance, Ids, OpenSecrets, START, WorldKeys, lock};
 use crate::rng::Rng;
 use crate::watched_job::WatchedJob;

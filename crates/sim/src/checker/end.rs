@@ -52,8 +52,19 @@ impl Checker {
         let at = block.at.get() - START;
         let (before, then) = self.time.replace((at, now)).unwrap_or((at, now));
         let (step, passed) = (at - before, now - then);
-        self.findings.demand(step >= 0 && step <= passed + FOLLOWED && (at - now).abs() <= 2 * FOLLOWED, "M7", Who::NOBODY, || {
-            format!("block {} is {} s after the one before it, {} s passed; it is {} s off", block.no, step / SECOND, passed / SECOND, (at - now) / SECOND)
-        });
+        self.findings.demand(
+            step >= 0 && step <= passed + FOLLOWED && (at - now).abs() <= 2 * FOLLOWED,
+            "M7",
+            Who::NOBODY,
+            || {
+                format!(
+                    "block {} is {} s after the one before it, {} s passed; it is {} s off",
+                    block.no,
+                    step / SECOND,
+                    passed / SECOND,
+                    (at - now) / SECOND
+                )
+            },
+        );
     }
 }

@@ -31,8 +31,8 @@ use crate::notes::Who;
 use book::Book;
 use loads::Loads;
 use payments::Payments;
-pub(crate) use replay::Replay;
 pub(crate) use payments::{Capture, Charge};
+pub(crate) use replay::Replay;
 use sales::Sales;
 pub(crate) use sales::{Debit, End};
 

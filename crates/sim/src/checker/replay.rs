@@ -125,7 +125,10 @@ impl Replay {
         let told = [row.debit_prev, row.credit_prev];
         let own = [row.debit, row.credit].map(|key| self.accounts.get(&key).map_or(0, |sums| sums.last));
         if told != own {
-            return Err(format!("row {} says that its accounts were named before in {told:?}; it was {own:?}", row.seq));
+            return Err(format!(
+                "row {} says that its accounts were named before in {told:?}; it was {own:?}",
+                row.seq
+            ));
         }
         self.set_aside(row)?;
         for debit in [true, false] {
@@ -273,3 +276,6 @@ fn apply(sums: &mut Sums, row: &JournalRow, debit: bool, asides: &BTreeMap<u64, 
     }
     sums.last = row.seq;
 }
+
+#[cfg(test)]
+mod tests;
