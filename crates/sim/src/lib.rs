@@ -12,7 +12,7 @@
 //! | `kept.rs`, `checkpoint.rs`, `crash.rs`, `clock.rs` | its disk, where it dies and starts again, its clock |
 //! | `provider.rs`, `notice.rs` | WeChat Pay |
 //! | `till.rs`, `line.rs`, `disk.rs`, `visit.rs`, `rogue.rs` | terminals, the people at them, a terminal that lies |
-//! | `holder.rs` | people with phones |
+//! | `holder.rs`, `door.rs` | people with phones, people with passwords |
 //! | `net.rs` | what becomes of messages |
 //! | `checker/` | the independent checker |
 //! | `plant.rs`, `plant/` | bugs planted on purpose |
@@ -27,6 +27,7 @@ mod count;
 mod crash;
 mod digest;
 mod disk;
+mod door;
 mod gateway;
 mod holder;
 mod kept;

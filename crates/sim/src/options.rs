@@ -120,6 +120,8 @@ pub(crate) struct Faults {
     pub(crate) late_pay: u32,
     /// The page says "paid" of what was not.
     pub(crate) false_ok: u32,
+    /// Mean minutes between visits to a door with wrong passwords; 0 for never.
+    pub(crate) guess_minutes: u32,
     /// Mean minutes between messages of a terminal that somebody took over; 0 for never.
     pub(crate) rogue_minutes: u32,
 }
@@ -181,6 +183,7 @@ impl Faults {
         late_pay: 0,
         false_ok: 0,
         rogue_minutes: 0,
+        guess_minutes: 0,
     };
 
     fn draw(rng: &mut Rng) -> Faults {
@@ -228,6 +231,7 @@ impl Faults {
             crash_at_load: one(&[1, 5, 20]),
             crash_at_start: one(&[50, 300]),
             leap_hours: one(&[1, 4]),
+            guess_minutes: one(&[5, 30]),
         }
     }
 }

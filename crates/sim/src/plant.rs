@@ -85,6 +85,7 @@ plants! {
     P72: "after a commit of unknown outcome the process goes on (M4)" => ["I1", "BROKEN"];
     P73: "a payment is known for some minutes alone (M6)" => ["I2"];
     P74: "the book's time follows the wall clock wherever it leaps (M7)" => ["M7"];
+    P75: "a wrong password is refused and not counted (M2)" => ["M2"];
 }
 
 impl Plant {

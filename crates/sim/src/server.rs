@@ -45,6 +45,7 @@ pub(crate) enum Said {
     Looked { holder: usize, click: usize },
     Notice { notice: Option<usize>, outcome: NoticeOutcome },
     Due,
+    Door { holder: usize, right: bool, sure: (bool, bool), outcome: Option<bool> },
     Rogue { asked: ToPlatform, stopped: bool, answers: Vec<ToTerminal> },
     Nothing,
 }
@@ -250,6 +251,7 @@ impl World {
             Said::Looked { holder, click } => self.reply(holder, click, crate::holder::Reply::Looked),
             Said::Notice { notice, outcome } => self.notice_answered(notice, &outcome),
             Said::Due => self.plan_due(),
+            Said::Door { holder, right, sure, outcome } => self.door_answered(holder, right, sure, outcome),
             Said::Rogue { asked, stopped, answers } => self.rogue_answered(&asked, stopped, &answers),
             Said::Nothing => {}
         }

@@ -61,6 +61,7 @@ impl World {
         self.plan_crash();
         self.plan_rogue();
         self.plan_leap();
+        self.plan_door();
         self.plan_arrival();
     }
 

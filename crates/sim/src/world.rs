@@ -9,6 +9,7 @@ use rules::ids::EnrolmentId;
 use crate::checker::{Checker, Failure};
 use crate::count::Counters;
 use crate::digest::Digest;
+use crate::door::Doors;
 use crate::gateway::Pipe;
 use crate::holder::{Holder, Reply, Request};
 use crate::net::Net;
@@ -37,6 +38,8 @@ pub(crate) enum Event {
     Start,
     Leap,
     LeapMended,
+    Door,
+    Knock { holder: usize, right: bool },
     Due { boot: u64 },
     GiveUp { boot: u64, card: u64, k: u32, enrolment: EnrolmentId },
     Arrival,
@@ -138,6 +141,7 @@ pub(crate) struct World {
     pub(crate) pipes: BTreeMap<u64, Pipe>,
     pub(crate) last_conn: u64,
     pub(crate) rogue: Option<Rogue>,
+    pub(crate) doors: Doors,
 }
 
 impl World {
@@ -168,6 +172,7 @@ impl World {
             pipes: BTreeMap::new(),
             last_conn: 0,
             rogue: None,
+            doors: Doors::new(seed),
         }
     }
 
@@ -219,6 +224,8 @@ impl World {
             Event::Crash => self.crash_now(),
             Event::Start => self.start_server(),
             Event::Leap => self.leap(),
+            Event::Door => self.come_to_door(),
+            Event::Knock { holder, right } => self.knock(holder, right),
             Event::LeapMended => self.mend_clock(),
             Event::Due { boot } => self.run_due(boot),
             Event::GiveUp { boot, card, k, enrolment } => self.give_up_load(boot, card, k, enrolment),

@@ -9,6 +9,7 @@
 //! | `loads.rs` | I3 purse, ACK of released loads |
 //! | `sales.rs` | I3 and I8 of debits, I5 once, ACK of records |
 //! | `replay.rs`, `form.rs` | I7: what stands on the disk, read, hashed and added up again |
+//! | (`door.rs` of the world) | M2: a try at a password that was answered is counted |
 //! | `end.rs` | L1, L3, L4 at the end of the calm phase, M7 the book's time |
 
 pub(crate) mod book;

@@ -67,6 +67,7 @@ pub(crate) fn after(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
         Plant::P14 => move_order_back(keys, desk),
         Plant::P38 => drop_unconfirmed(keys, desk),
         Plant::P70 => forget_quarantine(keys, desk),
+        Plant::P75 => forget_try(keys, desk),
         _ => None,
     };
 }
@@ -278,4 +279,13 @@ fn forget_quarantine(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
         desk.put(key, Row::Enrolment(Box::new(enrolment))).ok()?;
     }
     Some(())
+}
+
+fn forget_try(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    if !keys.contains(&Key::Strangers) {
+        return None;
+    }
+    let (key, mut person) = find(keys, desk, Row::person)?;
+    (person.password.tries, person.password.locked_until) = (0, None);
+    desk.put(key, Row::Person(Box::new(person))).ok()
 }
