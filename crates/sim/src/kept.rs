@@ -1,9 +1,11 @@
 //! The store of this world: the memory store, with an eye on what it keeps and a hand on its power.
 
+use std::collections::VecDeque;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
 
 use flows::rows::Campus;
-use ledger::JournalRow;
+use ledger::{Block, JournalRow};
 use store::memory::{MemoryDisk, MemoryStore, Trouble};
 use teller::{Checkpoint, Commit, CommitError, RawKey, Recovered, Schema, Store, StoreError};
 
@@ -13,14 +15,47 @@ use crate::ports::lock;
 /// One batch that is durable.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
+    pub(crate) block: Block,
     pub(crate) journal: Vec<JournalRow>,
     pub(crate) rows: Vec<(RawKey, Option<Vec<u8>>)>,
 }
 
+/// What will befall the process at its store.
+#[derive(Default)]
+pub(crate) struct Perils {
+    /// One for each commit.
+    pub(crate) troubles: VecDeque<Trouble>,
+    /// It dies when it recovers: after it read the book, else before.
+    pub(crate) at_recover: Option<bool>,
+    /// It dies at this load from now on.
+    pub(crate) at_load: Option<u32>,
+}
+
+/// The process ended here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Death {
+    /// A counter's name.
+    pub(crate) how: &'static str,
+    /// The block that was being kept, and whether it was.
+    pub(crate) block: Option<(u64, bool)>,
+}
+
+/// What goes through the stack instead of a value when the process dies in the middle of it.
+struct Died;
+
+/// What a commit met that was refused for want of a rule's consent.
+pub(crate) const CONSTRAINT: &str = "server: commit constraint";
+
 #[derive(Default)]
 struct Inner {
-    trouble: Option<Trouble>,
+    perils: Perils,
+    plant: Option<Plant>,
+    /// Loads since the start, and since the perils were drawn.
+    loads: (u32, u32),
     kept: Vec<Kept>,
+    met: Vec<&'static str>,
+    death: Option<Death>,
+    given: Option<Recovered>,
     poison: Vec<String>,
     /// Batches that were called durable and are not: a planted bug.
     lazy: Vec<Commit>,
@@ -32,9 +67,26 @@ struct Inner {
 pub(crate) struct Watch(Arc<Mutex<Inner>>);
 
 impl Watch {
-    /// The next commit meets this.
-    pub(crate) fn trouble(&self, trouble: Option<Trouble>) {
-        lock(&self.0).trouble = trouble;
+    /// From now on the process meets these.
+    pub(crate) fn perils(&self, perils: Perils) {
+        let mut inner = lock(&self.0);
+        inner.perils = perils;
+        inner.loads.1 = 0;
+    }
+
+    /// What it met since the last call, by the counters' names.
+    pub(crate) fn take_met(&self) -> Vec<&'static str> {
+        std::mem::take(&mut lock(&self.0).met)
+    }
+
+    /// Where it died since the last call.
+    pub(crate) fn take_death(&self) -> Option<Death> {
+        lock(&self.0).death.take()
+    }
+
+    /// What the last recovery was given.
+    pub(crate) fn take_given(&self) -> Option<Recovered> {
+        lock(&self.0).given.take()
     }
 
     /// What became durable since the last call.
@@ -68,17 +120,23 @@ impl Watch {
         let mut inner = lock(&self.0);
         inner.lazy.clear();
         inner.writer = None;
-        inner.trouble = None;
+        inner.perils = Perils::default();
     }
 }
 
 fn keep(inner: &mut Inner, commit: &Commit) -> Result<(), CommitError> {
-    let Some(writer) = inner.writer.as_ref() else {
+    let Some(writer) = inner.writer.as_mut() else {
         return Err(CommitError::Unknown("the power is out".to_owned()));
     };
-    writer.commit(commit)?;
+    if inner.plant == Some(Plant::P59) {
+        let mut more = commit.clone();
+        more.checkpoint.replay_from = commit.block.first_seq + u64::from(commit.block.rows);
+        writer.commit(&more)?;
+    } else {
+        writer.commit(commit)?;
+    }
     let rows = commit.rows.iter().map(|row| (row.at.clone(), row.body.clone())).collect();
-    inner.kept.push(Kept { journal: commit.journal.to_vec(), rows });
+    inner.kept.push(Kept { block: commit.block.clone(), journal: commit.journal.to_vec(), rows });
     Ok(())
 }
 
@@ -92,7 +150,9 @@ impl WatchedStore {
     /// Takes the disk's one writer. Error: it has one.
     pub(crate) fn open(disk: &MemoryDisk, watch: &Watch, plant: Option<Plant>) -> Result<WatchedStore, StoreError> {
         let writer = disk.open().map_err(|fault| StoreError { what: "opening the disk", why: fault.to_string() })?;
-        lock(&watch.0).writer = Some(writer);
+        let mut inner = lock(&watch.0);
+        (inner.writer, inner.plant) = (Some(writer), plant);
+        drop(inner);
         Ok(WatchedStore { watch: watch.clone(), plant })
     }
 
@@ -113,17 +173,62 @@ impl WatchedStore {
     }
 }
 
+impl WatchedStore {
+    /// The process dies: nothing after this happens, and what is not durable is gone.
+    fn die(&self, how: &'static str) -> ! {
+        let mut inner = lock(&self.watch.0);
+        inner.death = Some(Death { how, block: None });
+        inner.writer = None;
+        drop(inner);
+        resume_unwind(Box::new(Died))
+    }
+
+    /// Where a load ends the process, if this one does.
+    fn fatal_load(&self) -> Option<&'static str> {
+        let mut inner = lock(&self.watch.0);
+        inner.loads = (inner.loads.0 + 1, inner.loads.1 + 1);
+        let left = inner.perils.at_load?.saturating_sub(1);
+        inner.perils.at_load = Some(left);
+        let how = match inner.loads {
+            (1, _) => "server: crash at the first load after a start",
+            (_, 1) => "server: crash at a load",
+            _ => "server: crash at a later load of a batch",
+        };
+        (left == 0).then_some(how)
+    }
+}
+
 impl Store for WatchedStore {
     fn recover(&self) -> Result<Recovered, StoreError> {
-        match lock(&self.watch.0).writer.as_ref() {
-            Some(writer) => writer.recover(),
-            None => Err(StoreError { what: "recovering", why: "the power is out".to_owned() }),
+        let mut inner = lock(&self.watch.0);
+        inner.loads = (0, 0);
+        let (fatal, late) = (inner.perils.at_recover.is_some(), inner.perils.at_recover == Some(true));
+        let given = match inner.writer.as_mut() {
+            Some(writer) if !fatal || late => writer.recover(),
+            _ => Err(StoreError { what: "recovering", why: "the power is out".to_owned() }),
+        };
+        if fatal {
+            drop(inner);
+            self.die(if late {
+                "server: crash after the book was read"
+            } else {
+                "server: crash before the book was read"
+            });
         }
+        let mut given = given?;
+        if self.plant == Some(Plant::P68) && !given.tail.is_empty() {
+            given.tail.remove(0);
+        }
+        inner.given = Some(given.clone());
+        Ok(given)
     }
 
     fn load(&self, wanted: &[RawKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        let inner = lock(&self.watch.0);
-        let Some(writer) = inner.writer.as_ref() else {
+        if let Some(how) = self.fatal_load() {
+            self.die(how);
+        }
+        let mut inner = lock(&self.watch.0);
+        let Some(writer) = inner.writer.as_mut() else {
             return Err(StoreError { what: "reading rows", why: "the power is out".to_owned() });
         };
         let mut bodies = writer.load(wanted)?;
@@ -137,11 +242,33 @@ impl Store for WatchedStore {
 
     fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         let mut inner = lock(&self.watch.0);
-        let trouble = inner.trouble.take();
+        let trouble = inner.perils.troubles.pop_front();
+        let again = inner.met.contains(&CONSTRAINT);
+        let died = |kept: bool| {
+            let how = match (again, kept) {
+                (true, _) => "server: crash among commands run one by one",
+                (false, false) => "server: crash before commit",
+                (false, true) => "server: crash after commit",
+            };
+            Some(Death { how, block: Some((commit.block.no, kept)) })
+        };
+        let unknown = Err(CommitError::Unknown("the power went out".to_owned()));
         match trouble {
-            Some(Trouble::Constraint) => return Err(CommitError::Constraint("as the world wants it".to_owned())),
-            Some(Trouble::Full) => return Err(CommitError::Full("as the world wants it".to_owned())),
-            Some(Trouble::LostBefore) => return Err(CommitError::Unknown("the power went out".to_owned())),
+            Some(Trouble::Constraint) => {
+                inner.met.push(CONSTRAINT);
+                if self.plant == Some(Plant::P71) {
+                    return Ok(());
+                }
+                return Err(CommitError::Constraint("as the world wants it".to_owned()));
+            }
+            Some(Trouble::Full) => {
+                inner.met.push("server: disk full");
+                return Err(CommitError::Full("as the world wants it".to_owned()));
+            }
+            Some(Trouble::LostBefore) => {
+                inner.death = died(false);
+                return unknown;
+            }
             Some(Trouble::LostAfter) | None => {}
         }
         let lazy = self.lazy_table().is_some_and(|table| commit.rows.iter().any(|row| row.at.table == table));
@@ -150,10 +277,11 @@ impl Store for WatchedStore {
         } else {
             keep(&mut inner, commit)?;
         }
-        match trouble {
-            Some(_) => Err(CommitError::Unknown("the power went out".to_owned())),
-            None => Ok(()),
+        if trouble.is_none() {
+            return Ok(());
         }
+        inner.death = died(inner.lazy.is_empty());
+        unknown
     }
 
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), CommitError> {

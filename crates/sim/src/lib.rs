@@ -8,10 +8,11 @@
 //! | file | who |
 //! |---|---|
 //! | `world.rs` | time, events, the two phases: faults, then calm in which everything must converge |
-//! | `server.rs`, `gateway.rs`, `kept.rs`, `watched_job.rs`, `ports.rs`, `wechat.rs` | the server process and what it is made of |
+//! | `server.rs`, `gateway.rs`, `watched_job.rs`, `ports.rs`, `wechat.rs` | the server process and what it is made of |
+//! | `kept.rs`, `checkpoint.rs`, `crash.rs`, `clock.rs` | its disk, where it dies and starts again, its clock |
 //! | `provider.rs`, `notice.rs` | WeChat Pay |
-//! | `till.rs`, `disk.rs`, `visit.rs`, `rogue.rs` | terminals, the people at them, a terminal that lies |
-//! | `holder.rs` | people with phones |
+//! | `till.rs`, `line.rs`, `disk.rs`, `visit.rs`, `rogue.rs` | terminals, the people at them, a terminal that lies |
+//! | `holder.rs`, `door.rs` | people with phones, people with passwords |
 //! | `net.rs` | what becomes of messages |
 //! | `checker/` | the independent checker |
 //! | `plant.rs`, `plant/` | bugs planted on purpose |
@@ -20,12 +21,16 @@
 //! Architecture invariant: no real time, no thread, no socket, no file. The same seed gives the same run.
 
 mod checker;
+mod clock;
 mod count;
+mod crash;
 mod digest;
 mod disk;
+mod door;
 mod gateway;
 mod holder;
 mod kept;
+mod line;
 mod net;
 mod notes;
 mod notice;

@@ -25,6 +25,8 @@ pub(crate) struct Options {
     pub(crate) arrival: Arrival,
     /// A purchase module keeps its own count through a power cut; else it continues above the journal.
     pub(crate) hardware_modules: bool,
+    /// Account rows that a batch writes beside its own work: few, so that a start has rows to replay.
+    pub(crate) sweep: u64,
     pub(crate) faults: Faults,
 }
 
@@ -79,6 +81,12 @@ pub(crate) struct Faults {
     pub(crate) crash_before_reply: u32,
     /// Mean hours between deaths at any moment; 0 for never.
     pub(crate) crash_hours: u32,
+    /// It dies when it reads rows.
+    pub(crate) crash_at_load: u32,
+    /// It dies while it starts: when it recovers, or at its first load.
+    pub(crate) crash_at_start: u32,
+    /// Mean hours between leaps of the machine's clock; 0 for never.
+    pub(crate) leap_hours: u32,
     /// A commit is refused for want of room.
     pub(crate) disk_full: u32,
     /// A commit is refused by a constraint.
@@ -112,6 +120,8 @@ pub(crate) struct Faults {
     pub(crate) late_pay: u32,
     /// The page says "paid" of what was not.
     pub(crate) false_ok: u32,
+    /// Mean minutes between visits to a door with wrong passwords; 0 for never.
+    pub(crate) guess_minutes: u32,
     /// Mean minutes between messages of a terminal that somebody took over; 0 for never.
     pub(crate) rogue_minutes: u32,
 }
@@ -122,7 +132,9 @@ impl Options {
         let mut rng = Rng::fork(seed, "options", 0);
         let arrival = rng.pick(&[Arrival::Tap, Arrival::Instant, Arrival::Mixed]).unwrap_or(Arrival::Tap);
         let hardware_modules = rng.chance(500);
-        Options { days, holders: 30, tills: 4, arrival, hardware_modules, faults: Faults::draw(&mut rng) }
+        let faults = Faults::draw(&mut rng);
+        let sweep = rng.pick(&[1, 4, 256]).unwrap_or(1);
+        Options { days, holders: 30, tills: 4, arrival, hardware_modules, sweep, faults }
     }
 }
 
@@ -152,6 +164,9 @@ impl Faults {
         crash_at_commit: 0,
         crash_before_reply: 0,
         crash_hours: 0,
+        crash_at_load: 0,
+        crash_at_start: 0,
+        leap_hours: 0,
         disk_full: 0,
         constraint: 0,
         power_cut_hours: 0,
@@ -168,6 +183,7 @@ impl Faults {
         late_pay: 0,
         false_ok: 0,
         rogue_minutes: 0,
+        guess_minutes: 0,
     };
 
     fn draw(rng: &mut Rng) -> Faults {
@@ -212,17 +228,22 @@ impl Faults {
             late_pay: one(&[50, 300]),
             false_ok: one(&[50, 300]),
             rogue_minutes: one(&[5, 30]),
+            crash_at_load: one(&[1, 5, 20]),
+            crash_at_start: one(&[50, 300]),
+            leap_hours: one(&[1, 4]),
+            guess_minutes: one(&[5, 30]),
         }
     }
 }
 
 impl fmt::Display for Options {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Options { days, holders, tills, arrival, hardware_modules, faults } = self;
+        let Options { days, holders, tills, arrival, hardware_modules, sweep, faults } = self;
         write!(
             out,
             "days={days} holders={holders} tills={tills} arrival={arrival:?} hardware_modules={hardware_modules}"
         )?;
+        write!(out, " sweep={sweep}")?;
         // The names of the faults that are on, as they stand in the source.
         let all = format!("{faults:?}");
         let fields = all.trim_start_matches("Faults { ").trim_end_matches(" }").split(", ");

@@ -1,5 +1,5 @@
 //! Bugs that are planted on purpose, to see whether the checker finds them. None of them touches the product: they lie in
-//! the ports, in the messages, on the teller's desk or on the terminal's disk, as this world hands them to the product.
+//! the ports, the store, the messages, on the teller's desk or on the terminal's disk, as this world hands them to the product.
 
 pub(crate) mod hooks;
 
@@ -69,12 +69,23 @@ plants! {
     P38: "an unconfirmed debit is dropped" => ["L4"];
     P39: "an unconfirmed debit is charged although the card was not debited" => ["I3"];
     P58: "a record's answer is not kept: the same record is decided again" => ["I5"];
+    P59: "the account rows lack the last block that they are said to contain" => ["I7"];
+    P60: "the order of a hash map decides which order is loaded first" => ["determinism"];
     P61: "a reversal is taken and not carried out (M17)" => ["I5"];
     P62: "a reversal leaves no tombstone and a request never expires (M17)" => ["I5", "ACK"];
     P63: "the purse is to be debited for a sale that the account has paid (M16)" => ["I5"];
     P64: "a fill of the purse that was not applied does not go back to the account (M10)" => ["L3"];
     P65: "a refusal is not kept: the same request may be approved later (M3)" => ["I5"];
     P66: "an open sale is judged by the balance while another debit may be under way" => ["I3"];
+    P67: "a record's number counts without its content: another record gets the stored answer" => ["I5"];
+    P68: "the journal is replayed from one row too late on (M5)" => ["I7"];
+    P69: "a row that nobody loaded is taken for one that is not there (M1)" => ["I2"];
+    P70: "a terminal that contradicts itself is refused, and nothing of that is kept (M2)" => ["I5"];
+    P71: "a batch that the database refused is taken as kept: its balances stay (M4)" => ["ACK", "I1", "I7"];
+    P72: "after a commit of unknown outcome the process goes on (M4)" => ["I1", "BROKEN"];
+    P73: "a payment is known for some minutes alone (M6)" => ["I2"];
+    P74: "the book's time follows the wall clock wherever it leaps (M7)" => ["M7"];
+    P75: "a wrong password is refused and not counted (M2)" => ["M2"];
 }
 
 impl Plant {

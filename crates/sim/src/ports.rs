@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::future::ready;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use card::crypto::Key16;
@@ -12,7 +11,7 @@ use card::host::{LoadOpening, Masters};
 use card::session::{Kind, Stamp, Terms};
 use card::terminal::LoadAnswer;
 use flows::ports::{
-    CardKeys, CardNo, CardStamp, Clock, Entropy, Field, LoadSession, Pii, PurseDebit, SealBroken, Secrets, Waiting,
+    CardKeys, CardNo, CardStamp, Entropy, Field, LoadSession, Pii, PurseDebit, SealBroken, Secrets, Waiting,
 };
 use ledger::{Id, Micros};
 use teller::IdSource;
@@ -26,22 +25,6 @@ pub(crate) const START: i64 = 1_795_392_000_000_000;
 /// Takes a lock that nobody ever poisons for long: the world has one thread.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The server's wall clock, set by the world.
-#[derive(Default)]
-pub(crate) struct WorldClock(AtomicI64);
-
-impl WorldClock {
-    pub(crate) fn set(&self, micros: i64) {
-        self.0.store(START.saturating_add(micros), Ordering::Relaxed);
-    }
-}
-
-impl Clock for WorldClock {
-    fn now(&self) -> Micros {
-        Micros::new(self.0.load(Ordering::Relaxed))
-    }
 }
 
 /// The server's chance.

@@ -1,11 +1,14 @@
 //! A terminal that somebody took over: it is enrolled, it is connected, and it lies. It has no keys of cards and no purchase
 //! module; with all its messages it must not move a fen.
 
+use std::collections::BTreeMap;
+
 use flows::rows::Enrolment;
 use flows::terminal_link;
 use link::{Answer, DebitEvidence, LoadInit, Marked, PurseSale, Record, Stage, Stamp, ToPlatform, ToTerminal};
 
 use crate::notes::Who;
+use crate::plant::Plant;
 use crate::rng::Rng;
 use crate::server::Said;
 use crate::world::{Event, World};
@@ -16,12 +19,16 @@ const MINUTE: i64 = 60_000_000;
 pub(crate) struct Rogue {
     enrolment: Enrolment,
     seq: u64,
+    /// What it was answered to, by number.
+    told: BTreeMap<u64, Record>,
+    /// It was stopped.
+    stopped: bool,
     rng: Rng,
 }
 
 impl Rogue {
     pub(crate) fn new(enrolment: Enrolment, seed: u64) -> Rogue {
-        Rogue { enrolment, seq: 0, rng: Rng::fork(seed, "rogue", 0) }
+        Rogue { enrolment, seq: 0, told: BTreeMap::new(), stopped: false, rng: Rng::fork(seed, "rogue", 0) }
     }
 
     fn card(&mut self, cards: &[u64]) -> u64 {
@@ -115,19 +122,46 @@ impl World {
             format!("rogue: {message:?}")
         });
         if let (Some(live), Some(rogue)) = (self.server.live.as_mut(), self.rogue.as_ref()) {
-            let (school, enrolment) = (live.school.clone(), rogue.enrolment.clone());
+            let (school, enrolment, stopped) = (live.school.clone(), rogue.enrolment.clone(), rogue.stopped);
+            let asked = message.clone();
+            let heard = match (self.plant, message) {
+                (Some(Plant::P67), ToPlatform::Journal { seq, record }) => {
+                    ToPlatform::Journal { seq, record: rogue.told.get(&seq).copied().unwrap_or(record) }
+                }
+                (_, message) => message,
+            };
             live.spawn(async move {
-                let answers = terminal_link::answer(&school, &enrolment, message).await;
-                Said::Rogue { answers }
+                let answers = terminal_link::answer(&school, &enrolment, heard).await;
+                Said::Rogue { asked, stopped, answers }
             });
         }
         self.run_server();
         self.plan_rogue();
     }
 
-    /// The platform answers it.
-    pub(crate) fn rogue_answered(&mut self, answers: &[ToTerminal]) {
+    /// Another record under a number that was answered stops the terminal, and it stays stopped (I5, M19).
+    fn rogue_is_stopped(&mut self, asked: &ToPlatform, stopped: bool, answer: &ToTerminal) {
+        let (ToPlatform::Journal { seq, record }, ToTerminal::Answered(Marked { answer, .. })) = (asked, answer) else {
+            return;
+        };
+        let Some(rogue) = self.rogue.as_mut() else { return };
+        let quarantined = *answer == Answer::Quarantined;
+        rogue.stopped |= quarantined;
+        let before = rogue.told.get(seq).copied();
+        let other = before.is_some_and(|before| before != *record);
+        let asks = matches!(record, Record::Authorise { .. });
+        if before.is_none() && !quarantined {
+            rogue.told.insert(*seq, *record);
+        }
+        self.checker.findings.demand(quarantined || !(other || stopped && asks), "I5", Who::NOBODY, || {
+            format!("{record:?} under number {seq} was answered {answer:?}; stopped before: {stopped}, there before: {before:?}")
+        });
+    }
+
+    /// The platform answers it. `stopped`: it had been told before that it is quarantined.
+    pub(crate) fn rogue_answered(&mut self, asked: &ToPlatform, stopped: bool, answers: &[ToTerminal]) {
         for answer in answers {
+            self.rogue_is_stopped(asked, stopped, answer);
             let granted = match answer {
                 ToTerminal::TapRelease { .. } | ToTerminal::TapDone { .. } => true,
                 ToTerminal::Answered(Marked { answer, .. }) => {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -15,14 +16,16 @@ use flows::{School, due};
 use ledger::{Micros, SchoolId};
 use link::{ToPlatform, ToTerminal};
 use rules::ids::OrderNo;
-use store::memory::{MemoryDisk, Trouble};
+use store::memory::MemoryDisk;
 use teller::{Door, Engine, Job, Limits, Schema};
 
+use crate::clock::WorldClock;
 use crate::gateway::Gateway;
-use crate::kept::{Watch, WatchedStore};
+use crate::kept::{CONSTRAINT, Death, Watch, WatchedStore};
 use crate::notes::Who;
+use crate::options::Options;
 use crate::plant::Plant;
-use crate::ports::{Chance, Ids, OpenSecrets, START, WorldClock, WorldKeys, lock};
+use crate::ports::{Chance, Ids, OpenSecrets, START, WorldKeys, lock};
 use crate::rng::Rng;
 use crate::watched_job::WatchedJob;
 use crate::wechat::WorldWeChat;
@@ -42,7 +45,8 @@ pub(crate) enum Said {
     Looked { holder: usize, click: usize },
     Notice { notice: Option<usize>, outcome: NoticeOutcome },
     Due,
-    Rogue { answers: Vec<ToTerminal> },
+    Door { holder: usize, right: bool, sure: (bool, bool), outcome: Option<bool> },
+    Rogue { asked: ToPlatform, stopped: bool, answers: Vec<ToTerminal> },
     Nothing,
 }
 
@@ -80,11 +84,15 @@ pub(crate) struct Server {
     pub(crate) watch: Watch,
     pub(crate) boot: u64,
     pub(crate) live: Option<Live>,
+    /// The last start came to nothing.
+    pub(crate) died_starting: bool,
     pub(crate) wechat: Arc<WorldWeChat>,
-    clock: Arc<WorldClock>,
+    pub(crate) clock: Arc<WorldClock>,
     chance: Arc<Chance>,
     keys: Arc<WorldKeys>,
-    rng: Rng,
+    pub(crate) rng: Rng,
+    /// Account rows that a batch writes.
+    sweep: u64,
     seed: u64,
 }
 
@@ -94,17 +102,19 @@ pub(crate) fn school_id() -> SchoolId {
 }
 
 impl Server {
-    pub(crate) fn new(seed: u64, plant: Option<Plant>) -> Server {
+    pub(crate) fn new(seed: u64, options: &Options, plant: Option<Plant>) -> Server {
         Server {
             disk: MemoryDisk::new(school_id(), Campus::TABLES),
             watch: Watch::default(),
             boot: 0,
             live: None,
+            died_starting: false,
             wechat: Arc::new(WorldWeChat::new(plant)),
-            clock: Arc::new(WorldClock::default()),
+            clock: Arc::new(WorldClock::new(plant)),
             chance: Arc::new(Chance(Mutex::new(Rng::fork(seed, "server chance", 0)))),
             keys: Arc::new(WorldKeys::new(plant)),
             rng: Rng::fork(seed, "server", 0),
+            sweep: options.sweep,
             seed,
         }
     }
@@ -119,7 +129,7 @@ impl Server {
         let store = WatchedStore::open(&self.disk, &self.watch, plant).map_err(|fault| fault.to_string())?;
         let ids = Box::new(Ids::new(Rng::fork(self.seed, "ids", self.boot)));
         let cached_rows = if plant == Some(Plant::P01) { 0 } else { Limits::default().cached_rows };
-        let limits = Limits { cached_rows, ..Limits::default() };
+        let limits = Limits { cached_rows, sweep: self.sweep, tail: 1 << 40, ..Limits::default() };
         let engine = Engine::start(school_id(), store, ids, limits).map_err(|fault| fault.to_string())?;
         let school = School {
             id: school_id(),
@@ -242,7 +252,8 @@ impl World {
             Said::Looked { holder, click } => self.reply(holder, click, crate::holder::Reply::Looked),
             Said::Notice { notice, outcome } => self.notice_answered(notice, &outcome),
             Said::Due => self.plan_due(),
-            Said::Rogue { answers } => self.rogue_answered(&answers),
+            Said::Door { holder, right, sure, outcome } => self.door_answered(holder, right, sure, outcome),
+            Said::Rogue { asked, stopped, answers } => self.rogue_answered(&asked, stopped, &answers),
             Said::Nothing => {}
         }
     }
@@ -252,29 +263,28 @@ impl World {
         if boot != self.server.boot {
             return;
         }
-        let trouble = self.draw_trouble();
-        self.server.watch.trouble(trouble);
+        let perils = self.draw_perils();
+        self.server.watch.perils(perils);
         let Some(live) = self.server.live.as_mut() else { return };
         live.stepping = false;
         let jobs = std::mem::take(&mut live.jobs);
         let count = jobs.len();
-        let outcome = live.engine.step(jobs, self.server.clock.now());
-        let dead = match outcome {
-            Ok(put_off) => {
-                live.jobs = put_off;
-                false
-            }
-            Err(_) => true,
-        };
-        self.look_at_batch(trouble);
-        self.note(Who::NOBODY, || format!("server: a batch of {count}, {trouble:?}"));
-        if dead {
-            self.crash(match trouble {
-                Some(Trouble::LostBefore) => "server: crash before commit",
-                _ => "server: crash after commit",
-            });
-        } else if self.server.rng.chance(self.faults.crash_before_reply) {
-            self.crash("server: crash before reply");
+        let now = self.server.clock.now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| live.engine.step(jobs, now)));
+        let death = self.server.watch.take_death();
+        match outcome {
+            Ok(Ok(put_off)) => live.jobs = put_off,
+            Ok(Err(_)) => {}
+            Err(panic) if death.is_none() => resume_unwind(panic),
+            Err(_) => {}
+        }
+        self.look_at_batch();
+        self.note(Who::NOBODY, || format!("server: a batch of {count}, {death:?}"));
+        match death {
+            Some(Death { block: Some(_), .. }) if self.plant == Some(Plant::P72) => {}
+            Some(death) => self.died(death),
+            None if self.server.rng.chance(self.faults.crash_before_reply) => self.crash("server: crash before reply"),
+            None => {}
         }
         self.run_server();
     }
@@ -288,52 +298,23 @@ impl World {
                 live.jobs.extend(put_off);
             }
         }
-        self.look_at_batch(None);
-    }
-
-    pub(crate) fn plan_crash(&mut self) {
-        if self.faults.crash_hours > 0 {
-            let mean = i64::from(self.faults.crash_hours) * 3600 * SECOND;
-            let next = self.net.about(mean);
-            self.at(next, Event::Crash);
-        }
-    }
-
-    /// The process dies at any moment.
-    pub(crate) fn crash_now(&mut self) {
-        if !self.calm {
-            self.crash("server: crash at any moment");
-            self.plan_crash();
-        }
-    }
-
-    fn draw_trouble(&mut self) -> Option<Trouble> {
-        let (rng, faults) = (&mut self.server.rng, &self.faults);
-        if rng.chance(faults.crash_at_commit) {
-            rng.pick(&[Trouble::LostBefore, Trouble::LostAfter])
-        } else if rng.chance(faults.disk_full) {
-            self.counters.add("server: disk full");
-            Some(Trouble::Full)
-        } else if rng.chance(faults.constraint) {
-            self.counters.add("server: commit constraint");
-            Some(Trouble::Constraint)
-        } else {
-            None
-        }
+        self.look_at_batch();
     }
 
     /// What became durable goes to the checker.
-    pub(crate) fn look_at_batch(&mut self, trouble: Option<Trouble>) {
+    pub(crate) fn look_at_batch(&mut self) {
         for kept in self.server.watch.take() {
-            for row in &kept.journal {
-                self.digest.bytes(&row.encode());
-            }
+            self.digest.bytes(&kept.block.link);
             self.counters.add_many("journal rows", u64::try_from(kept.journal.len()).unwrap_or(0));
             self.counters.add("batches");
-            self.checker.kept(&kept, &mut self.counters);
+            self.checker.kept(&kept, self.now, &mut self.counters);
+        }
+        let met = self.server.watch.take_met();
+        let wanted = met.contains(&CONSTRAINT);
+        for name in met {
+            self.counters.add(name);
         }
         for why in self.server.watch.take_poison() {
-            let wanted = trouble == Some(Trouble::Constraint);
             self.checker.findings.demand(wanted, "BROKEN", Who::NOBODY, || format!("a command was poison: {why}"));
         }
         if self.plant == Some(Plant::P05) || self.plant == Some(Plant::P28) {
@@ -344,49 +325,7 @@ impl World {
     /// The planted bug keeps what it called kept.
     pub(crate) fn catch_up(&mut self) {
         if self.server.watch.catch_up() {
-            self.look_at_batch(None);
-        }
-    }
-
-    /// The process dies.
-    pub(crate) fn crash(&mut self, how: &'static str) {
-        if self.server.live.take().is_none() {
-            return;
-        }
-        self.counters.add(how);
-        self.note(Who::NOBODY, || how.to_owned());
-        self.server.watch.power_off();
-        self.server.wechat.forget_calls();
-        self.connections_die();
-        let down = if self.server.rng.chance(100) {
-            self.server.rng.between(60 * SECOND, 1800 * SECOND)
-        } else {
-            self.server.rng.between(SECOND / 5, 20 * SECOND)
-        };
-        self.at(if self.calm { SECOND } else { down }, Event::Start);
-    }
-
-    /// A process starts on what the disk holds.
-    pub(crate) fn start_server(&mut self) {
-        if self.server.live.is_some() {
-            return;
-        }
-        if let Err(why) = self.server.start(self.plant) {
-            self.checker.findings.add("I7", Who::NOBODY, || format!("the server does not start again: {why}"));
-            return;
-        }
-        self.note(Who::NOBODY, || "server: up".to_owned());
-        if self.server.boot > 1 {
-            self.counters.add("server: restarted");
-        }
-        self.compare_engine();
-        self.at(SECOND, Event::Due { boot: self.server.boot });
-    }
-
-    /// I7, light: what recovery replayed is what the journal says.
-    pub(crate) fn compare_engine(&mut self) {
-        if let Some(live) = self.server.live.as_ref() {
-            self.checker.same_accounts(live.engine().book().accounts().sorted().into_iter());
+            self.look_at_batch();
         }
     }
 

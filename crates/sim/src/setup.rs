@@ -60,6 +60,8 @@ impl World {
         self.plan_forgery();
         self.plan_crash();
         self.plan_rogue();
+        self.plan_leap();
+        self.plan_door();
         self.plan_arrival();
     }
 

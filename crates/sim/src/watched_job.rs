@@ -30,6 +30,7 @@ impl Job<Campus> for WatchedJob {
         if let Some(plant) = self.plant {
             hooks::also_needs(plant, &mut keys, seen);
             lock(&self.named).clone_from(&keys);
+            hooks::needs_not(plant, &mut keys);
         }
         keys
     }

@@ -9,6 +9,7 @@ use rules::ids::EnrolmentId;
 use crate::checker::{Checker, Failure};
 use crate::count::Counters;
 use crate::digest::Digest;
+use crate::door::Doors;
 use crate::gateway::Pipe;
 use crate::holder::{Holder, Reply, Request};
 use crate::net::Net;
@@ -35,6 +36,10 @@ pub(crate) enum Event {
     CatchUp,
     Crash,
     Start,
+    Leap,
+    LeapMended,
+    Door,
+    Knock { holder: usize, right: bool },
     Due { boot: u64 },
     GiveUp { boot: u64, card: u64, k: u32, enrolment: EnrolmentId },
     Arrival,
@@ -136,6 +141,7 @@ pub(crate) struct World {
     pub(crate) pipes: BTreeMap<u64, Pipe>,
     pub(crate) last_conn: u64,
     pub(crate) rogue: Option<Rogue>,
+    pub(crate) doors: Doors,
 }
 
 impl World {
@@ -148,6 +154,7 @@ impl World {
             planned: 0,
             heap: BinaryHeap::new(),
             faults: options.faults,
+            server: Server::new(seed, &options, plant),
             options,
             calm: false,
             plant,
@@ -156,7 +163,6 @@ impl World {
             notes,
             digest: Digest::new(),
             net: Net::new(seed),
-            server: Server::new(seed, plant),
             provider: Provider::new(seed),
             holders: Vec::new(),
             cards: Vec::new(),
@@ -166,6 +172,7 @@ impl World {
             pipes: BTreeMap::new(),
             last_conn: 0,
             rogue: None,
+            doors: Doors::new(seed),
         }
     }
 
@@ -216,6 +223,10 @@ impl World {
             Event::CatchUp => self.catch_up(),
             Event::Crash => self.crash_now(),
             Event::Start => self.start_server(),
+            Event::Leap => self.leap(),
+            Event::Door => self.come_to_door(),
+            Event::Knock { holder, right } => self.knock(holder, right),
+            Event::LeapMended => self.mend_clock(),
             Event::Due { boot } => self.run_due(boot),
             Event::GiveUp { boot, card, k, enrolment } => self.give_up_load(boot, card, k, enrolment),
             Event::Arrival => self.change_arrival(),
@@ -270,6 +281,7 @@ impl World {
         self.note(Who::NOBODY, || "calm".to_owned());
         (self.calm, self.faults) = (true, Faults::NONE);
         self.provider.dark_until = 0;
+        self.mend_clock();
         self.start_server();
         for till in 0..self.tills.len() {
             self.power_on(till);
@@ -300,7 +312,7 @@ impl World {
 
     /// The end: everything must have converged, and the book must verify.
     fn finish(&mut self) {
-        self.compare_engine();
+        self.compare_all();
         self.checker.converged();
         let mut archive = self.server.disk.archive();
         let report = store::verify::verify(crate::server::school_id(), &mut archive, &[], &mut |_| {});

@@ -28,11 +28,13 @@ pub struct Limits {
     pub cached_rows: usize,
     /// Journal rows that a start may have to replay after a crash.
     pub tail: u64,
+    /// Account rows that a large batch writes beside its own work, when the tail does not ask for more.
+    pub sweep: u64,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { batch: 2048, bytes: 1 << 20, rounds: 8, put_off: 4, cached_rows: 200_000, tail: 4_000_000 }
+        Limits { batch: 2048, bytes: 1 << 20, rounds: 8, put_off: 4, cached_rows: 200_000, tail: 4_000_000, sweep: 256 }
     }
 }
 
@@ -115,7 +117,7 @@ impl<S: Schema, St: Store> Engine<S, St> {
             store: Arc::new(store),
             ids,
             limits,
-            sweep: Sweep::new(&book, kept.replay_from, limits.tail),
+            sweep: Sweep::new(&book, kept.replay_from, &limits),
             book,
             cache: Cache::new(limits.cached_rows),
             block: kept.block,

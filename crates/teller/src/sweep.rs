@@ -1,9 +1,6 @@
 use ledger::{Book, Slot};
 
-use crate::Checkpoint;
-
-/// Fewest account rows a large batch writes beside its own work.
-const LEAST: u64 = 256;
+use crate::{Checkpoint, Limits};
 
 /// Goes round the accounts, a few with every batch, and writes those that changed: so a start has little to replay, no
 /// batch pays for all the accounts that it touched, and rows that lie side by side are written together.
@@ -22,11 +19,13 @@ pub(crate) struct Sweep {
     unsettled: Vec<Slot>,
     /// Rows that a start may have to replay.
     tail: u64,
+    /// Account rows that a large batch writes when it need not write more.
+    usual: u64,
 }
 
 impl Sweep {
     /// After a start: accounts that the tail touched are written again.
-    pub(crate) fn new(book: &Book, replay_from: u64, tail: u64) -> Sweep {
+    pub(crate) fn new(book: &Book, replay_from: u64, limits: &Limits) -> Sweep {
         let accounts = book.accounts();
         let lacks = |number: usize| {
             let account = accounts.slot(number).and_then(|slot| accounts.at(slot));
@@ -39,7 +38,8 @@ impl Sweep {
             replay_from,
             durable: replay_from,
             unsettled: Vec::new(),
-            tail: tail.max(2),
+            tail: limits.tail.max(2),
+            usual: limits.sweep.max(1),
         }
     }
 
@@ -78,7 +78,7 @@ impl Sweep {
         let deadline = self.began.saturating_add(self.tail / 2);
         let rows_left = deadline.saturating_sub(book.head()).max(1);
         let needed = left.saturating_mul(rows).checked_div(rows_left).unwrap_or(left).saturating_add(1);
-        rows.saturating_mul(4).clamp(8, LEAST).max(needed)
+        rows.saturating_mul(4).max(8).min(self.usual).max(needed)
     }
 
     fn write(&mut self, book: &Book, most: u64, most_looked_at: u64) -> Checkpoint {

@@ -1,10 +1,17 @@
 //! What must hold when everything has been calm for long enough.
 
-use ledger::{Account, AccountKey};
+use std::collections::BTreeMap;
 
-use super::book::code;
+use ledger::Block;
+
+use super::book::{Held, Name, code};
 use super::{Checker, Sum};
 use crate::notes::Who;
+use crate::ports::START;
+
+const SECOND: i64 = 1_000_000;
+/// How far a clock that leapt is followed.
+const FOLLOWED: i64 = 300 * SECOND;
 
 impl Checker {
     /// The end of the calm phase: everything must have converged (L1, L3, L4, I5).
@@ -24,22 +31,40 @@ impl Checker {
         });
     }
 
-    /// The accounts that an engine has are those of the checker's own book (I7).
-    pub(crate) fn same_accounts<'a>(&mut self, accounts: impl Iterator<Item = (&'a AccountKey, &'a Account)>) {
-        let mut seen = 0;
-        for (key, account) in accounts {
-            let own = self.book.held(key.code.0, key.owner);
-            let [credits, debits] = [account.credits_posted, account.debits_posted].map(|sum| Sum::from(sum.get()));
-            let [coming, leaving] = [account.credits_pending, account.debits_pending].map(|sum| Sum::from(sum.get()));
-            let theirs = (credits - debits, leaving, coming);
-            let own = (own.posted, own.leaving, own.coming);
-            self.findings.demand(theirs == own, "I7", Who::NOBODY, || {
-                format!("the engine has {theirs:?} on {key:?}, the journal says {own:?}")
-            });
-            seen += 1;
+    /// What the checker was told batch by batch is what the disk holds (I7).
+    pub(crate) fn same_sums(&self) -> Result<(), String> {
+        let mut read: BTreeMap<Name, Held> = BTreeMap::new();
+        for (key, sums) in self.replay.accounts() {
+            let held = read.entry((key.code.0, key.owner)).or_default();
+            held.posted += sums.into - sums.out;
+            held.leaving += sums.leaving;
+            held.coming += sums.coming;
         }
-        let own = self.book.accounts().count();
-        self.findings
-            .demand(seen == own, "I7", Who::NOBODY, || format!("the engine has {seen} accounts, the journal {own}"));
+        match self.book.accounts().find(|(name, held)| read.get(name) != Some(held)) {
+            None if read.len() == self.book.accounts().count() => Ok(()),
+            other => Err(format!("told was {other:?}; on the disk are {} accounts", read.len())),
+        }
+    }
+
+    /// M7: the book's time never goes back, never steps by more than five minutes beyond what passed, and does not stay in
+    /// tomorrow or yesterday.
+    pub(super) fn time(&mut self, block: &Block, now: i64) {
+        let at = block.at.get() - START;
+        let (before, then) = self.time.replace((at, now)).unwrap_or((at, now));
+        let (step, passed) = (at - before, now - then);
+        self.findings.demand(
+            step >= 0 && step <= passed + FOLLOWED && (at - now).abs() <= 2 * FOLLOWED,
+            "M7",
+            Who::NOBODY,
+            || {
+                format!(
+                    "block {} is {} s after the one before it, {} s passed; it is {} s off",
+                    block.no,
+                    step / SECOND,
+                    passed / SECOND,
+                    (at - now) / SECOND
+                )
+            },
+        );
     }
 }

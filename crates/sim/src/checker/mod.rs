@@ -8,12 +8,16 @@
 //! | `payments.rs` | I2 provider, I9 limits, ACK of notices |
 //! | `loads.rs` | I3 purse, ACK of released loads |
 //! | `sales.rs` | I3 and I8 of debits, I5 once, ACK of records |
-//! | `end.rs` | L1, L3, L4 at the end of the calm phase, I7 replay |
+//! | `replay.rs`, `form.rs` | I7: what stands on the disk, read, hashed and added up again |
+//! | (`door.rs` of the world) | M2: a try at a password that was answered is counted |
+//! | `end.rs` | L1, L3, L4 at the end of the calm phase, M7 the book's time |
 
 pub(crate) mod book;
 mod end;
+mod form;
 mod loads;
 mod payments;
+mod replay;
 mod sales;
 
 use std::collections::BTreeMap;
@@ -29,6 +33,7 @@ use book::Book;
 use loads::Loads;
 use payments::Payments;
 pub(crate) use payments::{Capture, Charge};
+pub(crate) use replay::Replay;
 use sales::Sales;
 pub(crate) use sales::{Debit, End};
 
@@ -73,6 +78,9 @@ pub(crate) struct Checker {
     pub(crate) payments: Payments,
     pub(crate) loads: Loads,
     pub(crate) sales: Sales,
+    pub(crate) replay: Replay,
+    /// Time of the newest block, and when it was made.
+    time: Option<(i64, i64)>,
     /// A terminal was taken over: some cases have a cause now.
     pub(crate) rogue: Option<u128>,
 }
@@ -128,7 +136,9 @@ impl Checker {
     }
 
     /// A batch became durable.
-    pub(crate) fn kept(&mut self, kept: &Kept, counters: &mut Counters) {
+    pub(crate) fn kept(&mut self, kept: &Kept, now: i64, counters: &mut Counters) {
+        self.time(&kept.block, now);
+        self.replay.wrote(kept.rows.iter().map(|(at, _)| at));
         for (key, body) in &kept.rows {
             let Some(body) = body else { continue };
             let Some(row) = kept::row(body) else {

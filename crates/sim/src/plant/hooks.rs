@@ -2,13 +2,15 @@
 //!
 //! A hook that does not find what it looks for does nothing, so errors of the desk are dropped here and nowhere else.
 
+use std::hash::{BuildHasher, RandomState};
+
 use flows::rows::{Campus, Key, PaymentNote, RecordNote, Row};
 use ledger::{Fen, Id, Stage as Leg, Transfer};
 use rules::card::Card;
 use rules::chart::{self, Reason};
 use rules::load::{Attempt, Source, State as LoadState};
 use rules::top_up::State as OrderState;
-use teller::{Desk, Seen};
+use teller::{Desk, Look, Seen};
 
 use super::{IMPATIENCE, Plant};
 
@@ -26,6 +28,13 @@ pub(crate) fn also_needs(plant: Plant, keys: &mut Vec<Key>, seen: &Seen<'_, Camp
     }
 }
 
+/// Rows that the command names and that are not loaded for it.
+pub(crate) fn needs_not(plant: Plant, keys: &mut Vec<Key>) {
+    if plant == Plant::P69 {
+        keys.retain(|key| !matches!(key, Key::Payment(..)));
+    }
+}
+
 /// Before the command decides.
 pub(crate) fn before(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
     let _ = match plant {
@@ -38,6 +47,9 @@ pub(crate) fn before(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
         Plant::P29 => widen_load(keys, desk),
         Plant::P31 => lose_item(keys, desk),
         Plant::P32 => forget_debit(keys, desk),
+        Plant::P60 => shuffle_waiting(keys, desk),
+        Plant::P69 => take_for_absent(keys, desk),
+        Plant::P73 => forget_payment(keys, desk),
         Plant::P58 => forget_answer(keys, desk, |note| note.hash != TOMBSTONE),
         Plant::P62 => forget_answer(keys, desk, |note| note.hash == TOMBSTONE),
         Plant::P64 => forget_fill(keys, desk),
@@ -54,9 +66,14 @@ pub(crate) fn after(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
     let _ = match plant {
         Plant::P14 => move_order_back(keys, desk),
         Plant::P38 => drop_unconfirmed(keys, desk),
+        Plant::P70 => forget_quarantine(keys, desk),
+        Plant::P75 => forget_try(keys, desk),
         _ => None,
     };
 }
+
+/// How long the planted bug knows a payment, seconds after its order was made.
+const EXPIRY: i64 = 600;
 
 /// Hash of a record that was reversed before it arrived.
 const TOMBSTONE: [u8; 32] = [0; 32];
@@ -224,4 +241,51 @@ fn forget_awaiting(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
     let (key, mut card) = find(keys, desk, Row::card)?;
     card.awaiting.clear();
     desk.put(key, Row::Card(card)).ok()
+}
+
+fn shuffle_waiting(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    if !begins_load(keys) {
+        return None;
+    }
+    let (key, mut items) = find(keys, desk, Row::waiting)?;
+    let map = RandomState::new();
+    items.sort_by_cached_key(|item| map.hash_one((item.amount.get(), item.since.get())));
+    desk.put(key, Row::Waiting(items)).ok()
+}
+
+fn take_for_absent(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    let key = keys.iter().find(|key| matches!(key, Key::Payment(..)))?;
+    if matches!(desk.look(key), Look::NotLoaded) {
+        desk.insert_new(key.clone(), Row::Payment(PaymentNote { order: None, case: None }));
+        desk.delete(key.clone()).ok()?;
+    }
+    Some(())
+}
+
+fn forget_payment(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    let key = keys.iter().find(|key| matches!(key, Key::Payment(..)))?;
+    let (_, order) = find(keys, desk, Row::order)?;
+    desk.get(key).ok()??;
+    if desk.now() > order.created_at.after_seconds(EXPIRY) {
+        desk.delete(key.clone()).ok()?;
+    }
+    Some(())
+}
+
+fn forget_quarantine(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    let (key, mut enrolment) = find(keys, desk, Row::enrolment)?;
+    if enrolment.quarantined {
+        enrolment.quarantined = false;
+        desk.put(key, Row::Enrolment(Box::new(enrolment))).ok()?;
+    }
+    Some(())
+}
+
+fn forget_try(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    if !keys.contains(&Key::Strangers) {
+        return None;
+    }
+    let (key, mut person) = find(keys, desk, Row::person)?;
+    (person.password.tries, person.password.locked_until) = (0, None);
+    desk.put(key, Row::Person(Box::new(person))).ok()
 }
