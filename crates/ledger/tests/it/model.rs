@@ -245,6 +245,8 @@ enum Deed {
         pend: bool,
         more: i64,
     },
+    /// Posts a pend at the moment at which its time is over, or so many microseconds beside it.
+    AtExpiry(prop::sample::Index, i64),
     Mark,
     /// Takes back everything since one of the marks.
     Rollback(prop::sample::Index),
@@ -260,6 +262,7 @@ fn deed() -> impl Strategy<Value = Deed> {
             .prop_map(|(wish, later, effective, code)| Deed::Post(wish, later, effective, code)),
         4 => (0..ACCOUNTS.len(), 0..ACCOUNTS.len(), any::<bool>(), -1_i64..=1)
             .prop_map(|(debit, credit, pend, more)| Deed::Edge { debit, credit, pend, more }),
+        2 => (any::<prop::sample::Index>(), -1_i64..=1).prop_map(|(pick, beside)| Deed::AtExpiry(pick, beside)),
         3 => Just(Deed::Mark),
         2 => any::<prop::sample::Index>().prop_map(Deed::Rollback),
         1 => any::<prop::sample::Index>().prop_map(Deed::Settle),
@@ -331,6 +334,16 @@ impl Both {
                     false => Wish::Direct { debit, credit, fen },
                 };
                 self.post(wish, 1, 0, 1);
+            }
+            Deed::AtExpiry(pick, beside) => {
+                let timed = self.lines.pendings().into_iter();
+                let timed: Vec<_> = timed.filter_map(|(seq, pend)| Some((seq, pend.expires_at?))).collect();
+                if !timed.is_empty() {
+                    let (seq, until) = timed[pick.index(timed.len())];
+                    let pick = self.pended.iter().rposition(|(made, _)| *made == seq).expect("it was taken");
+                    let later = u32::try_from(until.get() + beside - self.now.get()).unwrap_or(0);
+                    self.post(Wish::Post { pick, tenths: 10 }, later, 0, 1);
+                }
             }
             Deed::Mark => self.marks.push((self.book.mark(), self.lines.0.len())),
             Deed::Rollback(at) => {
