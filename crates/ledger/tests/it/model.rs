@@ -34,6 +34,14 @@ impl Line {
         }
     }
 
+    /// From when on it cannot be posted.
+    fn until(&self) -> Option<Micros> {
+        match self.asked.stage {
+            Stage::PendUntil(at) => Some(at),
+            _ => None,
+        }
+    }
+
     fn names(&self, key: &AccountKey) -> bool {
         self.asked.debit == *key || self.asked.credit == *key
     }
@@ -61,19 +69,21 @@ impl Lines {
     }
 
     /// The pend at `seq`, unless a later line ended it.
-    fn open(&self, seq: u64) -> Option<&Transfer> {
+    fn open(&self, seq: u64) -> Option<Pending> {
         let (_, line) = self.numbered().find(|(at, _)| *at == seq)?;
         let ended = self.0.iter().any(|line| line.ends() == Some(seq));
-        (matches!(line.asked.stage, Stage::Pend | Stage::PendUntil(_)) && !ended).then_some(&line.asked)
+        let Transfer { debit, credit, amount, stage, .. } = line.asked;
+        let open = matches!(stage, Stage::Pend | Stage::PendUntil(_)) && !ended;
+        open.then_some(Pending { debit, credit, amount, expires_at: line.until() })
     }
 
     /// Fen set aside from and to an account, without the pend at `but`.
     fn aside(&self, key: &AccountKey, but: u64) -> (i128, i128) {
-        let of = |side: fn(&Transfer) -> AccountKey| {
+        let of = |side: fn(&Pending) -> AccountKey| {
             let open = self.numbered().filter(|(seq, _)| *seq != but).filter_map(|(seq, _)| self.open(seq));
             open.filter(|pend| side(pend) == *key).map(|pend| i128::from(pend.amount.get())).sum()
         };
-        (of(|asked| asked.debit), of(|asked| asked.credit))
+        (of(|pend| pend.debit), of(|pend| pend.credit))
     }
 
     /// Sequence of the newest line that names the account.
@@ -91,8 +101,7 @@ impl Lines {
         let wanted = asked.amount;
         let amount = i128::from(wanted.get());
         let ends = Line { asked: *asked, recorded_at: now }.ends();
-        let open = ends.and_then(|seq| self.open(seq));
-        let pend = open.map(|pend| (pend.debit, pend.credit, pend.amount));
+        let post = matches!(asked.stage, Stage::Post(_));
         let mut all = Vec::new();
         if amount < 1 {
             all.push(PostRefusal::AmountNotPositive);
@@ -100,20 +109,21 @@ impl Lines {
         if asked.debit == asked.credit {
             all.push(PostRefusal::SameAccount);
         }
-        match (ends, pend) {
-            (Some(seq), None) => all.push(PostRefusal::NotPending(seq)),
-            (Some(seq), Some((debit, credit, pended))) => {
-                if debit != asked.debit || credit != asked.credit {
-                    all.push(PostRefusal::OtherAccounts(seq));
-                }
-                if matches!(asked.stage, Stage::Post(_)) && open.and_then(until).is_some_and(|at| at <= now) {
-                    all.push(PostRefusal::Expired(seq));
-                }
-                if wanted > pended || (matches!(asked.stage, Stage::Void(_)) && wanted < pended) {
-                    all.push(PostRefusal::OtherAmount { wanted, pended });
+        if let Some(seq) = ends {
+            match self.open(seq) {
+                None => all.push(PostRefusal::NotPending(seq)),
+                Some(Pending { debit, credit, amount: pended, expires_at }) => {
+                    if debit != asked.debit || credit != asked.credit {
+                        all.push(PostRefusal::OtherAccounts(seq));
+                    }
+                    if post && expires_at.is_some_and(|until| until.get() <= now.get()) {
+                        all.push(PostRefusal::Expired(seq));
+                    }
+                    if wanted > pended || (!post && wanted < pended) {
+                        all.push(PostRefusal::OtherAmount { wanted, pended });
+                    }
                 }
             }
-            (None, _) => {}
         }
         if matches!(asked.stage, Stage::Void(_)) {
             return all;
@@ -163,7 +173,7 @@ impl Lines {
             credit: line.asked.credit,
             amount: line.asked.amount,
             ref_seq: line.ends().unwrap_or(0),
-            expires_at: until(&line.asked),
+            expires_at: line.until(),
             debit_prev: before.newest(&line.asked.debit),
             credit_prev: before.newest(&line.asked.credit),
             debit_balance: balance(&line.asked.debit),
@@ -202,13 +212,15 @@ impl Lines {
     }
 
     fn pendings(&self) -> Vec<(u64, Pending)> {
-        let pending = |pend: &Transfer| Pending {
-            debit: pend.debit,
-            credit: pend.credit,
-            amount: pend.amount,
-            expires_at: until(pend),
-        };
-        self.numbered().filter_map(|(seq, _)| Some((seq, pending(self.open(seq)?)))).collect()
+        self.numbered().filter_map(|(seq, _)| Some((seq, self.open(seq)?))).collect()
+    }
+
+    /// Open pends whose time is over, the longest first.
+    fn expired(&self, now: Micros) -> Vec<(u64, Pending)> {
+        let mut over = self.pendings();
+        over.retain(|(_, pend)| pend.expires_at.is_some_and(|until| until <= now));
+        over.sort_by_key(|(seq, pend)| (pend.expires_at, *seq));
+        over
     }
 
     /// Everything that can be seen of a book that took these lines.
@@ -218,13 +230,6 @@ impl Lines {
 
     fn cut(&mut self, head: usize) {
         self.0.truncate(head);
-    }
-}
-
-fn until(asked: &Transfer) -> Option<Micros> {
-    match asked.stage {
-        Stage::PendUntil(at) => Some(at),
-        _ => None,
     }
 }
 
@@ -240,21 +245,28 @@ enum Deed {
         pend: bool,
         more: i64,
     },
+    /// Posts a pend at the moment at which its time is over, or so many microseconds beside it.
+    AtExpiry(prop::sample::Index, i64),
     Mark,
     /// Takes back everything since one of the marks.
     Rollback(prop::sample::Index),
-    Settle,
+    /// Lets everything before one of the marks stand, as when a batch is kept while the next one is decided.
+    Settle(prop::sample::Index),
+    SettleAll,
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
+    let later = prop_oneof![9 => 0_u32..4, 1 => any::<u32>()];
     prop_oneof![
-        12 => (wish(), any::<u32>(), any::<i32>(), any::<u16>())
+        12 => (wish(), later, any::<i32>(), any::<u16>())
             .prop_map(|(wish, later, effective, code)| Deed::Post(wish, later, effective, code)),
         4 => (0..ACCOUNTS.len(), 0..ACCOUNTS.len(), any::<bool>(), -1_i64..=1)
             .prop_map(|(debit, credit, pend, more)| Deed::Edge { debit, credit, pend, more }),
+        2 => (any::<prop::sample::Index>(), -1_i64..=1).prop_map(|(pick, beside)| Deed::AtExpiry(pick, beside)),
         3 => Just(Deed::Mark),
         2 => any::<prop::sample::Index>().prop_map(Deed::Rollback),
-        1 => Just(Deed::Settle),
+        1 => any::<prop::sample::Index>().prop_map(Deed::Settle),
+        1 => Just(Deed::SettleAll),
     ]
 }
 
@@ -267,7 +279,6 @@ struct Both {
     pended: Vec<(u64, Pending)>,
     marks: Vec<(Mark, usize)>,
     settled: usize,
-    start: Mark,
     /// What happened, to be sure that it does.
     taken: usize,
     refused: usize,
@@ -276,10 +287,8 @@ struct Both {
 
 impl Both {
     fn new() -> Both {
-        let book = Book::new();
         Both {
-            start: book.mark(),
-            book,
+            book: Book::new(),
             lines: Lines::default(),
             now: NOW,
             pended: Vec::new(),
@@ -294,19 +303,12 @@ impl Both {
     fn post(&mut self, wish: Wish, later: u32, effective: i32, code: u16) {
         self.now = Micros::new(self.now.get() + i64::from(later));
         let number = u128::from(self.lines.head()) + u128::from(later);
-        let wished = transfer_of(wish, &self.pended);
-        let stage = match wished.stage {
-            // Minutes from now, where times between deeds are of minutes too.
-            Stage::PendUntil(at) => Stage::PendUntil(Micros::new(self.now.get() + at.since(NOW) * 100_000_000)),
-            stage => stage,
-        };
         let asked = Transfer {
             id: Id::new(number << 64 | 7),
-            stage,
             effective_at: Micros::new(self.now.get() + i64::from(effective)),
             code,
             reference: Id::new(number),
-            ..wished
+            ..transfer_of(wish, &self.pended)
         };
         let expected = self.lines.take(&asked, self.now).map(|()| self.lines.row(self.lines.head()));
         assert_eq!(self.book.post(&asked, self.now), expected, "{asked:?}");
@@ -314,9 +316,7 @@ impl Both {
             Ok(row) => {
                 self.taken += 1;
                 if row.kind == Kind::Pend {
-                    let JournalRow { debit, credit, amount, expires_at, .. } = row;
-                    let pending = Pending { debit, credit, amount, expires_at };
-                    self.pended.push((row.seq, pending));
+                    self.pended.extend(self.book.pending(row.seq).map(|pending| (row.seq, pending)));
                 }
             }
             Err(_) => self.refused += 1,
@@ -335,22 +335,39 @@ impl Both {
                 };
                 self.post(wish, 1, 0, 1);
             }
+            Deed::AtExpiry(pick, beside) => {
+                let timed = self.lines.pendings().into_iter();
+                let timed: Vec<_> = timed.filter_map(|(seq, pend)| Some((seq, pend.expires_at?))).collect();
+                if !timed.is_empty() {
+                    let (seq, until) = timed[pick.index(timed.len())];
+                    let pick = self.pended.iter().rposition(|(made, _)| *made == seq).expect("it was taken");
+                    let later = u32::try_from(until.get() + beside - self.now.get()).unwrap_or(0);
+                    self.post(Wish::Post { pick, tenths: 10 }, later, 0, 1);
+                }
+            }
             Deed::Mark => self.marks.push((self.book.mark(), self.lines.0.len())),
             Deed::Rollback(at) => {
                 if !self.marks.is_empty() {
                     let at = at.index(self.marks.len());
                     let (mark, head) = self.marks[at];
+                    // What stands is not taken back.
+                    let head = head.max(self.settled);
                     self.taken_back += self.lines.0.len() - head;
                     self.book.rollback(mark);
                     self.lines.cut(head);
                     self.marks.truncate(at + 1);
                 }
             }
-            Deed::Settle => {
+            Deed::Settle(at) => {
+                if !self.marks.is_empty() {
+                    let (mark, head) = self.marks[at.index(self.marks.len())];
+                    self.book.settle(mark);
+                    self.settled = self.settled.max(head);
+                }
+            }
+            Deed::SettleAll => {
                 self.book.settle_all();
-                self.start = self.book.mark();
                 self.settled = self.lines.0.len();
-                self.marks.clear();
             }
         }
         self.compare();
@@ -371,37 +388,42 @@ impl Both {
             assert!(account.within(key.code));
         }
         assert_eq!(ACCOUNTS.iter().map(|key| self.lines.balance(key)).sum::<i128>(), 0, "money was made or lost");
-        let changed = self.lines.sums(self.lines.named(self.settled));
-        let places = self.book.changed(self.start).into_iter();
-        let mut own: Vec<_> = places.map(|slot| *self.book.accounts().at(slot).expect("a place")).collect();
-        own.sort_unstable_by_key(|(key, _)| *key);
-        assert_eq!(own, changed);
-        let over = |(_, pending): &(u64, Pending)| pending.expires_at.is_some_and(|at| at <= self.now);
-        let mut expired: Vec<_> = self.lines.pendings().into_iter().filter(over).collect();
-        expired.sort_unstable_by_key(|(seq, pending)| (pending.expires_at, *seq));
-        expired.truncate(2);
-        assert_eq!(self.book.expired(self.now, 2), expired);
+        for (mark, head) in &self.marks {
+            let slots = self.book.changed(*mark);
+            assert!(slots.is_sorted_by(|one, next| one < next), "each place once, in order");
+            let mut changed: Vec<_> =
+                slots.into_iter().map(|slot| *self.book.accounts().at(slot).expect("a place")).collect();
+            changed.sort_unstable_by_key(|(key, _)| *key);
+            assert_eq!(changed, self.lines.sums(self.lines.named(self.settled.max(*head))));
+        }
+        let expired = self.lines.expired(self.now);
+        assert_eq!(self.book.expired(self.now, 2), expired[..expired.len().min(2)]);
         for seq in 0..=self.lines.head() + 1 {
-            let open = self.lines.pendings().into_iter().find(|(at, _)| *at == seq).map(|(_, pending)| pending);
-            assert_eq!(self.book.pending(seq), open);
+            assert_eq!(self.book.pending(seq), self.lines.open(seq));
         }
     }
 
-    /// Rows as the lines make them, not as the book gave them, are taken by another book: from nothing, and from a
-    /// checkpoint after any of them.
-    fn replay(&self, cut: u64) {
-        let mut again = Book::new();
-        for seq in 1..=self.lines.head() {
-            assert_eq!(again.replay(&self.lines.row(seq)), Ok(()));
-        }
-        assert_eq!(all_of(&again), self.lines.all());
-        let mut early = self.lines.clone();
-        early.cut(usize::try_from(cut).expect("few"));
+    /// Rows as the lines make them, not as the book gave them, are taken by other books: from nothing, from a checkpoint
+    /// after any of them, and from one in which each account was kept at a time of its own.
+    fn replay(&self, cut: u64, ages: &[prop::sample::Index]) {
+        let rows: Vec<JournalRow> = (1..=self.lines.head()).map(|seq| self.lines.row(seq)).collect();
+        let upto = |head: usize| Lines(self.lines.0[..head].to_vec());
+        let (cut, head) = (usize::try_from(cut).expect("few"), rows.len());
+        let early = upto(cut);
+        let mut whole = Book::new();
+        assert!(rows.iter().all(|row| whole.replay(row) == Ok(())));
         let mut later = Book::restore(early.sums(early.named(0)), early.pendings(), early.head());
-        for seq in cut + 1..=self.lines.head() {
-            assert_eq!(later.replay(&self.lines.row(seq)), Ok(()));
+        assert!(rows[cut..].iter().all(|row| later.replay(row) == Ok(())));
+        let aged = self.lines.named(0).into_iter().zip(ages.iter().cycle()).map(|(key, age)| {
+            let kept_at = cut + age.index(head - cut + 1);
+            (key, upto(kept_at).account(&key))
+        });
+        let mut fuzzy = Book::restore(aged, early.pendings(), early.head());
+        assert!(rows[cut..].iter().all(|row| fuzzy.recover(row) == Ok(())));
+        for book in [whole, later, fuzzy] {
+            assert_eq!(all_of(&book), self.lines.all());
+            assert_eq!(book.expired(self.now, usize::MAX), self.lines.expired(self.now));
         }
-        assert_eq!(all_of(&later), self.lines.all());
     }
 }
 
@@ -412,13 +434,14 @@ proptest! {
     fn the_book_agrees_with_a_list_that_is_read_from_its_first_line(
         deeds in proptest::collection::vec(deed(), 1..70),
         cut in any::<prop::sample::Index>(),
+        ages in proptest::collection::vec(any::<prop::sample::Index>(), 6),
     ) {
         let mut both = Both::new();
         for deed in deeds {
             both.act(deed);
         }
         let heads = usize::try_from(both.lines.head() + 1).expect("few");
-        both.replay(cut.index(heads) as u64);
+        both.replay(cut.index(heads) as u64, &ages);
     }
 }
 
@@ -434,7 +457,8 @@ fn what_is_drawn_takes_refuses_and_takes_back_often_enough_to_show_something() {
         let deeds = proptest::collection::vec(deed(), 60).new_tree(&mut runner).expect("draws").current();
         for deed in deeds {
             if let Deed::Post(wish, ..) = deed {
-                let first = both.lines.refusals(&transfer_of(wish, &both.pended), both.now).into_iter().next();
+                let asked = transfer_of(wish, &both.pended);
+                let first = both.lines.refusals(&asked, both.now).into_iter().next();
                 kinds.extend(first.filter(|one| !kinds.iter().any(|other| name(other) == name(one))));
             }
             both.act(deed);

@@ -62,6 +62,8 @@ fn it_looks_beside_a_running_server_and_changes_nothing() {
     let files = || {
         let mut names: Vec<_> =
             fs::read_dir(place.0.join("school")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        // The server makes its reporting table whenever it comes to it.
+        names.retain(|name| !name.to_string_lossy().starts_with("reports."));
         names.sort();
         names
     };
