@@ -172,6 +172,9 @@ impl<S: Schema, St: Store> Engine<S, St> {
         self.decide(&mut round, jobs);
         let waiting = std::mem::take(&mut round.waiting);
         let (sealed, commit) = self.seal(round);
+        if let Some(fault) = self.disk_failed() {
+            return self.failed(sealed, waiting, fault);
+        }
         let outcome = commit.as_ref().map_or(Ok(()), |commit| self.store.commit(commit));
         match outcome {
             Ok(()) => {
@@ -180,6 +183,11 @@ impl<S: Schema, St: Store> Engine<S, St> {
             }
             Err(fault) => self.failed(sealed, waiting, fault),
         }
+    }
+
+    /// A disk that can no longer be read would make every command poison, for ever: the process ends instead.
+    pub(crate) fn disk_failed(&self) -> Option<CommitError> {
+        self.store.failed().then(|| CommitError::Unknown("the disk has failed".to_owned()))
     }
 
     /// The batch is durable: from now on it is what everyone sees, and its commands are answered.

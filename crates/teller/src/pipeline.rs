@@ -141,6 +141,9 @@ impl<S: Schema, St: Store> Loop<'_, S, St> {
     /// Keeps a small batch on the spot and sends a larger one on its way.
     fn send(&mut self, sealed: Sealed<S>, commit: Option<Commit>, waiting: Jobs<S>) -> Result<bool, CommitError> {
         self.put_off.extend(waiting);
+        if let Some(fault) = self.engine.disk_failed() {
+            return self.engine.failed(sealed, Jobs::<S>::new(), fault).map(|_| true);
+        }
         let Some(commit) = commit else {
             self.engine.keep(sealed, None);
             return Ok(true);

@@ -116,6 +116,7 @@ impl<S: Schema, St: Store> Engine<S, St> {
         for job in jobs {
             match self.load(std::slice::from_ref(&job)) {
                 Ok(()) => ready.push(job),
+                Err(_) if self.store.failed() => poison.push((job, Some(Fault::Stopping))),
                 Err(fault) => poison.push((job, Some(Fault::Poison(fault.to_string())))),
             }
         }

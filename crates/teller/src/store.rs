@@ -27,6 +27,13 @@ pub trait Store: Send + Sync {
     ///
     /// Errors: [`CommitError`], as for a batch. Repeats: change nothing.
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), CommitError>;
+
+    /// Whether the disk has failed as a whole: nothing can be loaded or kept any more, and the process must end (M4).
+    ///
+    /// Asked after `load` gave an error. A row that is damaged by itself is no such failure.
+    fn failed(&self) -> bool {
+        false
+    }
 }
 
 /// A row by table and key bytes.

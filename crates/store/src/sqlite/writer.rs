@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ledger::{Account, AccountKey, Block, JournalRow, Micros, Pending, SchoolId, row_digest};
@@ -20,7 +21,8 @@ pub struct SqliteStore {
     writing: Mutex<Connection>,
     school: SchoolId,
     tables: BTreeMap<&'static str, RowSql>,
-    _lock: File,
+    lock: File,
+    failed: AtomicBool,
 }
 
 /// The statements for one table of guard rows.
@@ -67,11 +69,45 @@ impl SqliteStore {
         let tables: BTreeMap<_, _> = tables.iter().map(|table| (*table, RowSql::of(table))).collect();
         let reading = super::read_only(dir, school)?;
         reading.set_prepared_statement_cache_capacity(tables.len().saturating_add(16));
-        Ok(SqliteStore { reading: Mutex::new(reading), writing: Mutex::new(connection), school, tables, _lock: lock })
+        Ok(SqliteStore {
+            reading: Mutex::new(reading),
+            writing: Mutex::new(connection),
+            school,
+            tables,
+            lock,
+            failed: AtomicBool::new(false),
+        })
     }
 
     fn writing(&self) -> MutexGuard<'_, Connection> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_rows(&self, wanted: &[RawKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let what = "reading rows";
+        let school = self.school.get();
+        let mut connection = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let transaction = connection.transaction().map_err(doing(what))?;
+        let mut statement: Option<(&'static str, CachedStatement<'_>)> = None;
+        let mut bodies = Vec::with_capacity(wanted.len());
+        for at in wanted {
+            if statement.as_ref().is_none_or(|(table, _)| *table != at.table) {
+                let sql = self.tables.get(at.table).ok_or_else(|| damaged(what, &no_table(at.table)))?;
+                statement = Some((at.table, transaction.prepare_cached(&sql.read).map_err(doing(what))?));
+            }
+            let Some((_, read)) = &mut statement else { continue };
+            let found = read
+                .query_row(params![school, at.key], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))
+                .optional()
+                .map_err(doing(what))?;
+            if let Some((body, digest)) = &found
+                && row_digest(at.table, &at.key, Some(body)).content != digest.as_slice()
+            {
+                return Err(damaged(what, &format!("{} {}: its digest does not fit", at.table, crate::hex(&at.key))));
+            }
+            bodies.push(found.map(|(body, _)| body));
+        }
+        Ok(bodies)
     }
 
     /// One transaction that writes: all of it, or nothing.
@@ -175,30 +211,16 @@ impl Store for SqliteStore {
     }
 
     fn load(&self, wanted: &[RawKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        let what = "reading rows";
-        let school = self.school.get();
-        let mut connection = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        let transaction = connection.transaction().map_err(doing(what))?;
-        let mut statement: Option<(&'static str, CachedStatement<'_>)> = None;
-        let mut bodies = Vec::with_capacity(wanted.len());
-        for at in wanted {
-            if statement.as_ref().is_none_or(|(table, _)| *table != at.table) {
-                let sql = self.tables.get(at.table).ok_or_else(|| damaged(what, &no_table(at.table)))?;
-                statement = Some((at.table, transaction.prepare_cached(&sql.read).map_err(doing(what))?));
+        self.read_rows(wanted).inspect_err(|_| {
+            // SQLite calls a read that failed and a damaged page by one name; a disk that is gone does not sync either.
+            if self.lock.sync_all().is_err() {
+                self.failed.store(true, Ordering::SeqCst);
             }
-            let Some((_, read)) = &mut statement else { continue };
-            let found = read
-                .query_row(params![school, at.key], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))
-                .optional()
-                .map_err(doing(what))?;
-            if let Some((body, digest)) = &found
-                && row_digest(at.table, &at.key, Some(body)).content != digest.as_slice()
-            {
-                return Err(damaged(what, &format!("{} {}: its digest does not fit", at.table, crate::hex(&at.key))));
-            }
-            bodies.push(found.map(|(body, _)| body));
-        }
-        Ok(bodies)
+        })
+    }
+
+    fn failed(&self) -> bool {
+        self.failed.load(Ordering::SeqCst)
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), CommitError> {

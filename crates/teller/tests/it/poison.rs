@@ -1,7 +1,7 @@
 //! M4: one bad command, a full disk, an unknown outcome.
 
 use ledger::Stage;
-use teller::{Fault, Halt, RawKey, Rejected};
+use teller::{CommitError, Fault, Halt, RawKey, Rejected};
 
 use crate::shelf::{Shelf, Trouble};
 use crate::shop::{Act, BANK, Counter, Key, Told, act, act_on, count, credit, holder, pay, refused};
@@ -130,4 +130,20 @@ fn m4_an_unknown_outcome_while_looking_for_a_culprit_leaves_nobody_without_an_an
     let stopping = || Err(Rejected::Fault(Fault::Stopping));
     assert_eq!(counter.told_since(0), [Ok(1), stopping(), stopping(), stopping(), stopping()]);
     assert_eq!(shelf.kept().journal.len(), 1);
+}
+
+#[test]
+fn m4_a_disk_that_can_no_longer_be_read_ends_the_engine_and_nobody_is_told_that_a_command_is_to_blame() {
+    let shelf = Shelf::default();
+    let mut counter = Counter::open(&shelf);
+    assert_eq!(counter.ask(vec![count(1)]), [Ok(1)]);
+    shelf.kept().unreadable.insert(RawKey { table: "tally", key: vec![0, 0, 0, 2] });
+    shelf.kept().failed = true;
+    let blocks = shelf.kept().blocks.len();
+    let stopped = counter.step(vec![count(1), count(2)]).err();
+    assert!(matches!(stopped, Some(CommitError::Unknown(_))), "{stopped:?}");
+    let stopping: Told = Err(Rejected::Fault(Fault::Stopping));
+    let told: Vec<Told> = counter.told().iter().skip(1).map(|(_, told, _)| told.clone()).collect();
+    assert_eq!(told, [stopping.clone(), stopping]);
+    assert_eq!(shelf.kept().blocks.len(), blocks);
 }

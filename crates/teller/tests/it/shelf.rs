@@ -40,6 +40,8 @@ pub struct Kept {
     pub trouble: VecDeque<Trouble>,
     /// Rows that cannot be read.
     pub unreadable: BTreeSet<RawKey>,
+    /// Not these rows alone: the whole disk.
+    pub failed: bool,
     /// Reads that went to the store, in order.
     pub loads: Vec<Vec<RawKey>>,
     /// Every commit from this block on is lost before it is kept.
@@ -159,6 +161,10 @@ impl Store for Shelf {
             return Err(StoreError { what: "reading rows", why: "a page is damaged".to_owned() });
         }
         Ok(wanted.iter().map(|key| kept.rows.get(key).cloned()).collect())
+    }
+
+    fn failed(&self) -> bool {
+        self.kept().failed
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
