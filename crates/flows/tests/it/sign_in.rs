@@ -211,6 +211,21 @@ fn signing_out_ends_every_session_of_the_holder_and_no_other() {
 }
 
 #[test]
+fn m9_a_restore_ends_every_session_of_the_backup_and_new_ones_live() {
+    let mut rig = Rig::new();
+    admitted(&rig);
+    let before = knock(&rig, NUMBER, FIRST).unwrap();
+    let backup = rig.disk.copy();
+    assert!(lives(&rig, &before.token));
+    // It was signed out after the backup; the backup does not know.
+    rig.run(flows::session::sign_out(&rig.school, &before.token)).unwrap();
+    rig.restore(&backup);
+    assert!(!lives(&rig, &before.token));
+    rig.advance(1);
+    assert!(lives(&rig, &knock(&rig, NUMBER, FIRST).unwrap().token));
+}
+
+#[test]
 fn signing_in_sweeps_out_the_holders_ended_sessions() {
     let rig = Rig::new();
     let person = admitted(&rig);

@@ -131,7 +131,8 @@ fn begin(data: &Path, school: SchoolId, kept: Option<&Path>, before: u64) -> Res
 }
 
 fn tell(options: &Options, manifest: &Manifest, head: Head, epoch: Epoch) {
-    let data = options.data.display();
+    let data = std::path::absolute(&options.data).unwrap_or_else(|_| options.data.clone());
+    let data = data.display();
     println!("restored      {data} from {}", options.from.display());
     println!("book          whole up to block {}, journal row {}", head.block, head.seq);
     println!("epoch         {}", epoch.number);
