@@ -2,30 +2,30 @@
 
 mod counts;
 mod install;
-mod run;
+pub mod run;
 mod steps;
 mod trees;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use counts::{Counts, summary};
+use counts::{Counting, Counts, summary};
 use run::Stopwatch;
 use steps::{STEPS, Step, Work};
+
+use crate::power_cut;
 
 /// Where things are.
 struct Places {
     /// The repository.
     root: PathBuf,
-    /// Cargo's build folder: this program runs from `<target>/debug/xtask`.
+    /// Cargo's build folder.
     target: PathBuf,
 }
 
 impl Places {
     fn of(root: &Path) -> Places {
-        let own = std::env::current_exe().ok();
-        let target = own.as_deref().and_then(Path::parent).and_then(Path::parent).map(PathBuf::from);
-        Places { root: root.to_owned(), target: target.unwrap_or_else(|| root.join("target")) }
+        Places { root: root.to_owned(), target: target(root) }
     }
 
     /// Where the browser tests keep their interpreter and their script; nothing of it is committed.
@@ -44,6 +44,13 @@ impl Places {
     fn binary(&self) -> PathBuf {
         self.target.join("release/onecard")
     }
+}
+
+/// Cargo's build folder: this program runs from `<target>/debug/xtask`.
+pub fn target(root: &Path) -> PathBuf {
+    let own = std::env::current_exe().ok();
+    let target = own.as_deref().and_then(Path::parent).and_then(Path::parent).map(PathBuf::from);
+    target.unwrap_or_else(|| root.join("target"))
 }
 
 /// Which steps are run.
@@ -75,8 +82,40 @@ impl Choice<'_> {
 /// What became of a step.
 struct Row {
     name: &'static str,
-    counts: Option<Counts>,
+    outcome: Outcome,
     seconds: u64,
+}
+
+/// How a step went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// It passed, unless one of its checks failed.
+    Counted(Counts),
+    /// It failed, for this reason.
+    Failed(Counts, String),
+    /// This machine cannot run it, for this reason; nothing was shown.
+    NotRun(String),
+}
+
+impl Outcome {
+    fn of(done: Result<Counts, String>) -> Outcome {
+        done.map_or_else(|error| Outcome::Failed(Counts::default(), error), Outcome::Counted)
+    }
+
+    fn fault(&self) -> Option<String> {
+        match self {
+            Outcome::Counted(counts) => counts.fault(),
+            Outcome::Failed(_, error) => Some(error.clone()),
+            Outcome::NotRun(_) => None,
+        }
+    }
+
+    fn counts(&self) -> Option<Counts> {
+        match self {
+            Outcome::Counted(counts) | Outcome::Failed(counts, _) => Some(counts.settled(self.fault().is_some())),
+            Outcome::NotRun(_) => None,
+        }
+    }
 }
 
 /// Runs the steps in their order and stops at the first that fails. The last line is `N passed, M failed`.
@@ -88,22 +127,24 @@ pub fn main(root: &Path, choice: Choice<'_>) -> ExitCode {
     let whole = Stopwatch::start();
     for (at, step) in (1..).zip(&steps) {
         if fault.is_some() {
-            rows.push(Row { name: step.name, counts: None, seconds: 0 });
+            let outcome = Outcome::NotRun("a step before it failed".to_owned());
+            rows.push(Row { name: step.name, outcome, seconds: 0 });
             continue;
         }
         println!("\n== [{at}/{}] {}: {}", steps.len(), step.name, step.shows);
         let watch = Stopwatch::start();
-        let (counts, error) = match perform(step, &places) {
-            Ok(counts) => (counts, counts.fault()),
-            Err((counts, error)) => (counts, Some(error)),
+        let outcome = perform(step, &places);
+        let (error, seconds) = (outcome.fault(), watch.seconds());
+        let verdict = match &outcome {
+            Outcome::NotRun(why) => format!("not run: {why};"),
+            _ if error.is_some() => "FAILED".to_owned(),
+            _ => "ok".to_owned(),
         };
-        let (counts, seconds) = (counts.settled(error.is_some()), watch.seconds());
-        let verdict = if error.is_some() { "FAILED" } else { "ok" };
         println!("== [{at}/{}] {}: {verdict} after {seconds} s ({} s in all)", steps.len(), step.name, whole.seconds());
         fault = error.map(|error| format!("{} failed: {error}", step.name));
-        rows.push(Row { name: step.name, counts: Some(counts), seconds });
+        rows.push(Row { name: step.name, outcome, seconds });
     }
-    let total = rows.iter().filter_map(|row| row.counts).fold(Counts::default(), Counts::plus);
+    let total = rows.iter().filter_map(|row| row.outcome.counts()).fold(Counts::default(), Counts::plus);
     print!("\n{}", table(&rows));
     if let Some(fault) = &fault {
         println!("\n{fault}");
@@ -112,24 +153,42 @@ pub fn main(root: &Path, choice: Choice<'_>) -> ExitCode {
     if fault.is_none() && total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Does one step: its counts, or its counts and what went wrong.
-fn perform(step: &Step, places: &Places) -> Result<Counts, (Counts, String)> {
-    let none = |error: String| (Counts::default(), error);
+/// Does one step.
+fn perform(step: &Step, places: &Places) -> Outcome {
     match &step.work {
-        Work::Tidy => crate::tidy::check(&places.root).map(Counts::passed).map_err(none),
-        Work::Install => install::everything(places).map(|()| Counts::default()).map_err(none),
-        Work::Trees => trees::check(places).map(Counts::passed).map_err(none),
+        Work::Tidy => Outcome::of(crate::tidy::check(&places.root).map(Counts::passed)),
+        Work::Install => Outcome::of(install::everything(places).map(|()| Counts::default())),
+        Work::Trees => Outcome::of(trees::check(places).map(Counts::passed)),
         Work::Command { line, counting } => {
             let line: Vec<String> = line.iter().map(|word| filled(word, places)).collect();
-            let done = run::aloud(&line, &places.root, &places.target.join("xtask"), step.name).map_err(none)?;
-            let counts = counting.read(&done.lines, done.success);
-            if done.success {
-                counts.map_err(none)
-            } else {
-                let counts = counts.unwrap_or_default();
-                Err((counts, format!("`{}` did not end well; its output is in {}", line.join(" "), done.log.display())))
+            command(step, &line, *counting, places)
+        }
+        Work::PowerCuts(rounds) => {
+            let wish = power_cut::Wish { rounds: *rounds, ..power_cut::Wish::default() };
+            if let Some(why) = power_cut::missing(&places.root, &places.target, wish) {
+                return Outcome::NotRun(why);
+            }
+            match power_cut::build(&places.root) {
+                Ok(()) => command(step, &power_cut::line(&places.target, wish), Counting::Summary, places),
+                Err(error) => Outcome::Failed(Counts::default(), error),
             }
         }
+    }
+}
+
+/// Runs a program and counts what it says.
+fn command(step: &Step, line: &[String], counting: Counting, places: &Places) -> Outcome {
+    let done = match run::aloud(line, &places.root, &places.target.join("xtask"), step.name) {
+        Ok(done) => done,
+        Err(error) => return Outcome::Failed(Counts::default(), error),
+    };
+    match counting.read(&done.lines, done.success) {
+        counts if !done.success => {
+            let program = line.iter().take(6).cloned().collect::<Vec<_>>().join(" ");
+            let error = format!("`{program} ...` did not end well; its output is in {}", done.log.display());
+            Outcome::Failed(counts.unwrap_or_default(), error)
+        }
+        counts => Outcome::of(counts),
     }
 }
 
@@ -146,9 +205,12 @@ fn filled(word: &str, places: &Places) -> String {
 fn table(rows: &[Row]) -> String {
     let mut text = format!("{:<22}{:>8}{:>8}{:>9}\n", "step", "passed", "failed", "seconds");
     for row in rows {
-        let line = match row.counts {
-            Some(counts) => format!("{:<22}{:>8}{:>8}{:>9}\n", row.name, counts.passed, counts.failed, row.seconds),
-            None => format!("{:<22}{:>25}\n", row.name, "not run"),
+        let line = match (&row.outcome, row.outcome.counts()) {
+            (_, Some(counts)) => {
+                format!("{:<22}{:>8}{:>8}{:>9}\n", row.name, counts.passed, counts.failed, row.seconds)
+            }
+            (Outcome::NotRun(why), _) => format!("{:<22} not run: {why}\n", row.name),
+            (_, None) => format!("{:<22} not run\n", row.name),
         };
         text.push_str(&line);
     }
@@ -162,15 +224,17 @@ mod tests {
     #[test]
     fn the_table_shows_what_ran_and_what_did_not() {
         let rows = [
-            Row { name: "tidy", counts: Some(Counts { passed: 21, failed: 0 }), seconds: 1 },
-            Row { name: "cargo test", counts: Some(Counts { passed: 400, failed: 2 }), seconds: 75 },
-            Row { name: "browser", counts: None, seconds: 0 },
+            Row { name: "tidy", outcome: Outcome::Counted(Counts { passed: 21, failed: 0 }), seconds: 1 },
+            Row { name: "cargo test", outcome: Outcome::Counted(Counts { passed: 400, failed: 2 }), seconds: 75 },
+            Row { name: "install", outcome: Outcome::Failed(Counts::default(), "no network".to_owned()), seconds: 2 },
+            Row { name: "browser", outcome: Outcome::NotRun("a step before it failed".to_owned()), seconds: 0 },
         ];
         let wanted = "\
 step                    passed  failed  seconds
 tidy                        21       0        1
 cargo test                 400       2       75
-browser                                 not run
+install                      0       1        2
+browser                not run: a step before it failed
 ";
         assert_eq!(table(&rows), wanted);
     }

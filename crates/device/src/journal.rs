@@ -205,6 +205,11 @@ impl State {
         asked.map(|(seq, _)| *seq).filter(|seq| !ended(seq)).collect()
     }
 
+    /// The answer to this authorisation was that it is paid.
+    pub fn was_paid(&self, seq: u64) -> bool {
+        self.closed.get(&seq) == Some(&true)
+    }
+
     /// Sales recorded as unconfirmed that no later evidence settled, by the number of their record.
     pub fn unsettled(&self) -> BTreeMap<u64, PurseSale> {
         let settled =

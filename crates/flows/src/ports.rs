@@ -7,7 +7,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use ledger::{Fen, Id, JournalRow, Micros};
+use ledger::{AccountKey, Fen, Id, JournalRow, Micros};
 use teller::{RawKey, StoreError};
 
 /// Names that stand in the ports' signatures, so that an adapter need not import the rules.
@@ -21,6 +21,11 @@ pub type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Micros;
+
+    /// The wall leapt and nobody has confirmed it: time goes on steadily, and jobs that move money by time alone wait (M7).
+    fn leapt(&self) -> bool {
+        false
+    }
 }
 
 /// Chance: unguessable bytes.
@@ -281,6 +286,22 @@ pub trait Reader: Send + Sync {
 
     /// Journal rows at these sequences, in the order asked; a sequence that does not exist is left out.
     fn journal(&self, seqs: Vec<u64>) -> Waiting<'_, Result<Vec<JournalRow>, StoreError>>;
+
+    /// Where in the journal `account` stood at `moment`, as a reporting table has it: a hint, which may be old or wrong and
+    /// must be proved by the journal. A reader without such a table has none.
+    fn around(&self, account: AccountKey, moment: Micros) -> Waiting<'_, Result<Option<Around>, StoreError>> {
+        let _ = (account, moment);
+        Box::pin(std::future::ready(Ok(None)))
+    }
+}
+
+/// Journal rows of one account around a moment, by the time of recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Around {
+    /// The newest row not after the moment; 0 for none.
+    pub last: u64,
+    /// The first row after it; `None` when none is known.
+    pub next: Option<u64>,
 }
 
 /// Which part of a list.

@@ -19,7 +19,7 @@ use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
 
 use crate::rows::{Campus, Enrolment, Key, RecordNote, Row};
 use crate::tap_load::{freeze, port_debit, post, stop};
-use crate::{ReadFault, School};
+use crate::{ReadFault, School, epoch, resent};
 
 /// A record with everything about it that could be checked outside the teller.
 struct Take {
@@ -29,12 +29,14 @@ struct Take {
     record: Record,
     hold_live: bool,
     evidence: Evidence,
+    /// The terminal says that this authorisation was answered as paid before.
+    paid_before: bool,
 }
 
 /// Nobody enrolled that terminal.
-struct NotEnrolled;
+pub(crate) struct NotEnrolled;
 
-type Stop = Halt<Campus, NotEnrolled>;
+pub(crate) type Stop = Halt<Campus, NotEnrolled>;
 
 impl Command<Campus> for Take {
     type Answer = Vec<u8>;
@@ -63,7 +65,8 @@ impl Command<Campus> for Take {
         let Some(mut enrolment) = enrolment else { return Err(Halt::Refuse(NotEnrolled)) };
         // What already happened there is still taken; new sales are not.
         let stopped = enrolment.quarantined || enrolment.replaced;
-        if stopped && matches!(self.record, Record::Authorise { .. }) {
+        let forgotten = self.forgotten(desk)?;
+        if stopped && !forgotten && matches!(self.record, Record::Authorise { .. }) {
             return coded(&Answer::Quarantined);
         }
         let key = Key::Record(self.enrolment, self.seq);
@@ -79,6 +82,9 @@ impl Command<Campus> for Take {
             return self.quarantine(desk, enrolment);
         }
         let (answer, sale) = match &self.record {
+            Record::Authorise { card, amount, .. } if forgotten => {
+                resent::paid(desk, &enrolment, self.seq, CardNo(*card), *amount)?
+            }
             Record::Authorise { card, amount, not_after, .. } => {
                 self.authorise(desk, &enrolment, CardNo(*card), *amount, Micros::new(*not_after))?
             }
@@ -104,6 +110,7 @@ fn coded(answer: &Answer) -> Result<Vec<u8>, Stop> {
 
 fn card_keys(seen: &Seen<'_, Campus>, no: CardNo) -> Vec<Key> {
     let mut keys = vec![Key::Card(no), Key::Settings];
+    keys.extend(epoch::needs(seen, no));
     let open = seen.row(&Key::Card(no)).and_then(Row::card).map(|card| card.unconfirmed.clone());
     keys.extend(open.unwrap_or_default().into_iter().map(Key::Sale));
     keys
@@ -123,6 +130,7 @@ impl Take {
             if let Some(sale) = seen.row(&Key::Sale(id)).and_then(Row::sale) {
                 keys.push(Key::Card(sale.card));
                 keys.extend(debit_keys(sale));
+                keys.extend(epoch::needs(seen, sale.card));
             }
         }
         keys
@@ -134,6 +142,13 @@ impl Take {
             Some(id) => Ok(desk.get(&Key::Sale(id))?.and_then(Row::sale).cloned()),
             None => Ok(None),
         }
+    }
+
+    /// A sale that was paid and that a restore made the book forget: the goods are sold.
+    fn forgotten(&self, desk: &Desk<'_, Campus>) -> Result<bool, NotLoaded<Key>> {
+        let Record::Authorise { not_after, .. } = &self.record else { return Ok(false) };
+        let epoch = epoch::newest(desk)?;
+        Ok(self.paid_before && epoch.is_some_and(|epoch| epoch.is_after(Micros::new(*not_after))))
     }
 
     fn authorise(
@@ -279,7 +294,7 @@ impl Take {
         let [taken, replayed] = taken_by(desk, no, &debit_of(told))?;
         let called_off = before.as_ref().is_some_and(|sale| sale.state == State::CalledOff);
         let card_known = card.is_some();
-        let facts = DebitFacts { taken, replayed, called_off, ..debit_facts(desk, no, card_known, self.evidence) };
+        let facts = DebitFacts { taken, replayed, called_off, ..debit_facts(desk, no, card_known, self.evidence)? };
         let acceptance = purchase::accept(amount, &facts);
         let id = sale.id;
         apply(desk, card, sale, acceptance)?;
@@ -347,9 +362,14 @@ fn debit_of(told: &PurseSale) -> Debit {
 }
 
 /// A debit of a card, with nothing else standing in its way.
-fn debit_facts(desk: &Desk<'_, Campus>, no: CardNo, card_known: bool, evidence: Evidence) -> DebitFacts {
+fn debit_facts(
+    desk: &Desk<'_, Campus>,
+    no: CardNo,
+    card_known: bool,
+    evidence: Evidence,
+) -> Result<DebitFacts, NotLoaded<Key>> {
     let on_card = desk.account(&chart::on_card(no));
-    DebitFacts {
+    Ok(DebitFacts {
         card_known,
         evidence,
         replayed: false,
@@ -358,7 +378,8 @@ fn debit_facts(desk: &Desk<'_, Campus>, no: CardNo, card_known: bool, evidence: 
         on_card: on_card.balance(),
         in_transit: on_card.credits_pending,
         suspense: desk.account(&chart::suspense_card(no)).balance(),
-    }
+        forgotten_load: epoch::meeting(desk, no)?.explains_overspending(),
+    })
 }
 
 /// Keys that a debit claims for ever once it is proved (M6).
@@ -400,6 +421,7 @@ fn apply<R>(
                 PaidFrom::Unproved => (chart::suspense_card(sale.card), Reason::SaleFromUnproved),
             };
             post(desk, account, chart::merchant(sale.merchant), sale.amount, Leg::Direct, reason, sale.id)?;
+            epoch::sale_came(desk, sale.card, sale.amount)?;
             sale.state = State::FromPurse;
             for key in debit_keys(&sale) {
                 desk.put(key, Row::Sold(sale.id))?;
@@ -453,7 +475,7 @@ pub(crate) fn settle<R>(
             for key in debit_keys(&sale) {
                 taken |= desk.get(&key)?.is_some();
             }
-            let facts = DebitFacts { taken, ..debit_facts(desk, card.no, true, Evidence::Proved) };
+            let facts = DebitFacts { taken, ..debit_facts(desk, card.no, true, Evidence::Proved)? };
             match purchase::accept(sale.amount, &facts) {
                 // Its counter belongs to another proved sale, so this one never debited the card.
                 Acceptance::Suspend { case: case::Kind::SaleConflict, .. } => {
@@ -480,6 +502,22 @@ impl Enrolment {
         if seq > self.contiguous && !self.beyond.contains(&seq) {
             self.beyond.push(seq);
         }
+        self.close_up();
+    }
+
+    /// Records below `lowest` will never come: nothing waits for them any more. Gives how many there are.
+    pub(crate) fn forget_below(&mut self, lowest: u64) -> u64 {
+        let through = lowest.saturating_sub(1);
+        let here = self.beyond.iter().filter(|seq| **seq <= through).count();
+        let missing = through.saturating_sub(self.contiguous).saturating_sub(u64::try_from(here).unwrap_or(0));
+        self.beyond.retain(|seq| *seq > through);
+        self.contiguous = self.contiguous.max(through);
+        self.last_seq = self.last_seq.max(through);
+        self.close_up();
+        missing
+    }
+
+    fn close_up(&mut self) {
         while let Some(next) = self.contiguous.checked_add(1)
             && let Some(place) = self.beyond.iter().position(|each| *each == next)
         {
@@ -495,6 +533,22 @@ impl Enrolment {
 /// Repeats: the same record gets the stored answer, byte for byte; another one under its number is `Quarantined`.
 /// Source: R81; M3, M17, M19.
 pub async fn take(school: &School, enrolment: EnrolmentId, seq: u64, record: Record) -> Option<Answer> {
+    take_as(school, enrolment, seq, record, false).await
+}
+
+/// As [`take`], for an authorisation that the terminal says was answered as paid: after a restore, one that the book forgot
+/// is paid now, since the goods are sold (M9). To a book that knows it, this is a repeat like any other.
+pub async fn take_paid(school: &School, enrolment: EnrolmentId, seq: u64, record: Record) -> Option<Answer> {
+    take_as(school, enrolment, seq, record, true).await
+}
+
+async fn take_as(
+    school: &School,
+    enrolment: EnrolmentId,
+    seq: u64,
+    record: Record,
+    paid_before: bool,
+) -> Option<Answer> {
     let now = school.now();
     let hold_live = match &record {
         Record::Authorise { card, hold, .. } => school.nonces.holds(CardNo(*card), enrolment, *hold, now),
@@ -502,7 +556,7 @@ pub async fn take(school: &School, enrolment: EnrolmentId, seq: u64, record: Rec
     };
     let evidence = evidence(school, enrolment, &record).await.ok()?;
     let hash = record_hash(&record)?;
-    match school.submit(Take { enrolment, seq, hash, record, hold_live, evidence }).await {
+    match school.submit(Take { enrolment, seq, hash, record, hold_live, evidence, paid_before }).await {
         Ok(answer) => link::decode(&answer).ok(),
         Err(Rejected::Refused(NotEnrolled)) => Some(Answer::Quarantined),
         Err(Rejected::Fault(_)) => None,

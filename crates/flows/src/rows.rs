@@ -6,6 +6,7 @@ mod form;
 use ledger::{CodecError, Id, Reader, Writer};
 use rules::card::Card;
 use rules::case::Case;
+use rules::epoch::{Epoch, Met};
 use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, TerminalNo};
 use rules::limits::Change;
 use rules::load::{Attempt, Item};
@@ -71,6 +72,10 @@ pub enum Key {
     Settings,
     /// A form that a holder sent, by the key in it.
     Form(PersonId, [u8; 16]),
+    /// Since when the book goes on from a backup; absent while it never did (M9).
+    Epoch,
+    /// What was found when this card first came after a restore (M9).
+    Met(CardNo),
 }
 
 /// What a row holds.
@@ -118,6 +123,10 @@ pub enum Row {
     Settings(Vec<Change>),
     /// What a form was answered.
     Form(FormNote),
+    /// The newest restore.
+    Epoch(Epoch),
+    /// How a card was found.
+    Met(Met),
 }
 
 /// Tries at the password door with numbers that nobody has: an attack on many numbers shows here.
@@ -264,6 +273,8 @@ impl Schema for Campus {
         "open_case",
         "settings",
         "form",
+        "epoch",
+        "met",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -305,6 +316,8 @@ impl Schema for Campus {
             Key::Case(_) => "open_case",
             Key::Settings => "settings",
             Key::Form(..) => "form",
+            Key::Epoch => "epoch",
+            Key::Met(_) => "met",
         }
     }
 
@@ -316,7 +329,7 @@ impl Schema for Campus {
                 out.raw(text.as_bytes());
             }
             Key::Document(hash) | Key::Session(hash) | Key::Certificate(hash) => hash.write(&mut out),
-            Key::Card(no) => no.write(&mut out),
+            Key::Card(no) | Key::Met(no) => no.write(&mut out),
             Key::Order(no) => no.write(&mut out),
             Key::Payment(channel, transaction) => {
                 out.u8(*channel).raw(transaction.as_bytes());
@@ -334,7 +347,7 @@ impl Schema for Campus {
             }
             Key::Merchant(id) => id.write(&mut out),
             Key::Case(id) => id.write(&mut out),
-            Key::Settings | Key::Strangers => {}
+            Key::Settings | Key::Strangers | Key::Epoch => {}
             Key::Form(person, key) => (*person, *key).write(&mut out),
         }
         out.done()
@@ -347,53 +360,70 @@ impl Schema for Campus {
     }
 
     fn decode(_: &Key, body: &[u8]) -> Result<Row, CodecError> {
-        let mut from = Reader::new(body);
-        let row = Row::read(&mut from)?;
-        from.end()?;
-        Ok(row)
+        read(body)
     }
 
     fn listings(key: &Key, row: &Row) -> Vec<Listing> {
-        let place = |list, owner: &[u8], at: ledger::Micros| Listing {
-            list,
-            owner: owner.to_vec(),
-            at: at.get(),
-            key: Campus::key_bytes(key),
-        };
-        match row {
-            Row::Order(order) => {
-                let due = order.due_at.map(|at| place(lists::DUE_ORDERS, &[], at));
-                let mut places: Vec<Listing> = due.into_iter().collect();
-                if let State::Credited(credited) = &order.state {
-                    places.push(place(lists::CREDITED, &order.person.0.bytes(), credited.at));
-                }
-                places
+        places(&Campus::key_bytes(key), row)
+    }
+}
+
+fn read(body: &[u8]) -> Result<Row, CodecError> {
+    let mut from = Reader::new(body);
+    let row = Row::read(&mut from)?;
+    from.end()?;
+    Ok(row)
+}
+
+impl Campus {
+    /// Lists in which a row is to be found, from its key and body as a store keeps them. Errors: as `decode`.
+    pub fn listings_of_stored(key: &[u8], body: &[u8]) -> Result<Vec<Listing>, CodecError> {
+        Ok(places(key, &read(body)?))
+    }
+}
+
+fn places(key: &[u8], row: &Row) -> Vec<Listing> {
+    let place = |list, owner: &[u8], at: ledger::Micros| Listing {
+        list,
+        owner: owner.to_vec(),
+        at: at.get(),
+        key: key.to_vec(),
+    };
+    match row {
+        Row::Order(order) => {
+            let due = order.due_at.map(|at| place(lists::DUE_ORDERS, &[], at));
+            let mut places: Vec<Listing> = due.into_iter().collect();
+            if let State::Credited(credited) = &order.state {
+                places.push(place(lists::CREDITED, &order.person.0.bytes(), credited.at));
             }
-            Row::Sale(sale) => {
-                sale.person.map(|person| place(lists::SALES, &person.0.bytes(), sale.at)).into_iter().collect()
-            }
-            Row::Card(card) => vec![place(lists::CARDS, &card.person.0.bytes(), card.since)],
-            Row::Attempt(attempt) => {
-                vec![place(lists::ATTEMPTS, &attempt.card.0.to_be_bytes(), attempt.released_at)]
-            }
-            Row::Person(person) => vec![place(lists::PEOPLE, &[], person.opened_at)],
-            Row::Case(case) => vec![place(lists::CASES, &[], case.opened_at)],
-            Row::Merchant(_) => vec![place(lists::MERCHANTS, &[], ledger::Micros::default())],
-            Row::Enrolment(_) => vec![place(lists::ENROLMENTS, &[], ledger::Micros::default())],
-            Row::Session(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
-            Row::Holder(_)
-            | Row::Strangers(_)
-            | Row::Waiting(_)
-            | Row::Ordered(_)
-            | Row::Payment(_)
-            | Row::Applied(_)
-            | Row::Enrolled(_)
-            | Row::Record(_)
-            | Row::Sold(_)
-            | Row::Sells(_)
-            | Row::Settings(_)
-            | Row::Form(_) => Vec::new(),
+            places
         }
+        Row::Sale(sale) => {
+            sale.person.map(|person| place(lists::SALES, &person.0.bytes(), sale.at)).into_iter().collect()
+        }
+        Row::Card(card) => vec![place(lists::CARDS, &card.person.0.bytes(), card.since)],
+        Row::Attempt(attempt) => {
+            vec![place(lists::ATTEMPTS, &attempt.card.0.to_be_bytes(), attempt.released_at)]
+        }
+        Row::Person(person) => vec![place(lists::PEOPLE, &[], person.opened_at)],
+        Row::Case(case) => vec![place(lists::CASES, &[], case.opened_at)],
+        Row::Merchant(_) => vec![place(lists::MERCHANTS, &[], ledger::Micros::default())],
+        Row::Enrolment(_) => vec![place(lists::ENROLMENTS, &[], ledger::Micros::default())],
+        Row::Session(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
+        Row::Holder(_)
+        | Row::Strangers(_)
+        | Row::Waiting(_)
+        | Row::Ordered(_)
+        | Row::Payment(_)
+        | Row::Applied(_)
+        | Row::Enrolled(_)
+        | Row::Record(_)
+        | Row::Sold(_)
+        | Row::Sells(_)
+        | Row::Settings(_)
+        | Row::Form(_)
+        | Row::Epoch(_)
+        | Row::Met(_) => Vec::new(),
     }
 }
 
@@ -419,6 +449,8 @@ stored_enum!(Row {
     19 => Form(note),
     20 => Sells(merchant),
     21 => Strangers(strangers),
+    22 => Epoch(epoch),
+    23 => Met(met),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -455,4 +487,6 @@ rows_of! {
     case: Case => Case,
     settings: Settings => Vec<Change>,
     form: Form => FormNote,
+    epoch: Epoch => Epoch,
+    met: Met => Met,
 }

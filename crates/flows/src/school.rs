@@ -8,6 +8,7 @@ use teller::{Balances, Command, Door, Fault, RawKey, Rejected, Schema, Settled, 
 
 use rules::words::Words;
 
+use crate::alarm;
 use crate::nonces::Nonces;
 use crate::ports::{CardKeys, Clock, Entropy, ListAsk, Reader, Secrets, WeChat};
 use crate::rows::{Campus, Key, Row};
@@ -58,11 +59,18 @@ impl School {
         command: C,
     ) -> impl Future<Output = Settled<C::Answer, C::Refusal>> + Send + use<C> {
         let (tell, told) = oneshot::channel();
-        let reply = move |outcome| {
+        let clock = Arc::clone(&self.clock);
+        let reply = move |outcome: Settled<C::Answer, C::Refusal>| {
+            if let Err(Rejected::Fault(fault)) = &outcome {
+                alarm::tell(std::any::type_name::<C>(), fault, clock.now());
+            }
             // Nobody waits any more when the client went away; the decision stands all the same.
             let _ = tell.send(outcome);
         };
         let taken = self.door.hand_in(job(command, reply)).is_ok();
+        if !taken {
+            alarm::tell(std::any::type_name::<C>(), &Fault::Busy, self.now());
+        }
         async move {
             if !taken {
                 return Err(Rejected::Fault(Fault::Busy));

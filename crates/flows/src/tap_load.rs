@@ -3,16 +3,19 @@
 //! Order of one tap: [`open`] gives nonce and amount; [`begin`] takes the card's INITIALIZE answer, settles what was open,
 //! and releases a load or says that nothing is to be loaded; [`confirm`] takes the card's TAC.
 
+mod restored;
+
 use ledger::{Fen, Id, Micros, Stage as Leg, Transfer};
 use rules::calendar::card_stamp;
 use rules::card::{self, Card};
 use rules::case::{self, Case};
 use rules::chart::{self, Reason};
+use rules::epoch::Meeting;
 use rules::ids::{CardNo, CaseId, EnrolmentId, PersonId, TerminalNo};
 use rules::limits::Limits;
 use rules::load::{
-    self, Attempt, Confirmation, Decision, Facts, Item, Next, Purse, Refusal, Resolution, Session, Source, Stage,
-    State, Unconfirmed, Verdict,
+    self, Ahead, Attempt, Confirmation, Decision, Facts, Item, Next, Purse, Refusal, Resolution, Session, Source,
+    Stage, State, Unconfirmed, Verdict,
 };
 use rules::purchase::Sale;
 use rules::top_up;
@@ -23,7 +26,7 @@ use crate::nonces::Nonce;
 use crate::ports::{CardStamp, LoadSession, PurseDebit};
 use crate::rows::{Campus, Key, Row};
 use crate::school::fault_words;
-use crate::{School, purchase};
+use crate::{School, epoch, purchase};
 
 /// Nonce and amount for the first INITIALIZE of a tap.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,11 +81,13 @@ struct CardView {
     purse: Purse,
     limits: Limits,
     sales: Vec<Sale>,
+    meeting: Meeting,
 }
 
 impl CardView {
     fn needs(seen: &Seen<'_, Campus>, no: CardNo) -> Vec<Key> {
         let mut keys = vec![Key::Card(no), Key::Settings];
+        keys.extend(epoch::needs(seen, no));
         let Some(card) = seen.row(&Key::Card(no)).and_then(Row::card) else { return keys };
         keys.push(Key::Waiting(card.person));
         keys.extend(card.unconfirmed.iter().map(|sale| Key::Sale(*sale)));
@@ -110,7 +115,8 @@ impl CardView {
             suspense: desk.account(&chart::suspense_card(no)).balance(),
             available: desk.account(&chart::available(card.person)).spendable(),
         };
-        Ok(Some(CardView { card, attempt, waiting, purse, limits, sales }))
+        let meeting = epoch::meeting(desk, no)?;
+        Ok(Some(CardView { card, attempt, waiting, purse, limits, sales, meeting }))
     }
 
     fn facts(&self, stage: Stage) -> Facts<'_> {
@@ -121,6 +127,7 @@ impl CardView {
             purse: self.purse,
             stage,
             limits: &self.limits,
+            meeting: self.meeting,
         }
     }
 }
@@ -216,7 +223,11 @@ impl Command<Campus> for Begin {
             }
         }
         let attempt = card.released.and_then(|k| seen.row(&Key::Attempt(self.card, k))).and_then(Row::attempt);
-        keys.extend(attempt.into_iter().flat_map(order_keys));
+        keys.extend(attempt.into_iter().flat_map(|attempt| order_keys(&attempt.items)));
+        if seen.row(&Key::Epoch).is_some() {
+            let waiting = seen.row(&Key::Waiting(card.person)).and_then(Row::waiting);
+            keys.extend(waiting.into_iter().flat_map(|items| order_keys(items)));
+        }
         keys
     }
 
@@ -240,7 +251,9 @@ impl Command<Campus> for Begin {
                 alarm(desk, &view.card, kind, &self.session)?;
                 Ok(Begun::Alarm)
             }
-            (Decision::Proceed { resolution, sales, next }, _) => self.proceed(desk, view, resolution, &sales, next),
+            (Decision::Proceed { resolution, sales, ahead, next }, _) => {
+                self.proceed(desk, view, resolution, &sales, (ahead, next))
+            }
         }
     }
 }
@@ -252,7 +265,7 @@ impl Begin {
         mut view: CardView,
         resolution: Resolution,
         verdicts: &[Verdict],
-        next: Next,
+        (ahead, next): (Option<Ahead>, Next),
     ) -> Result<Begun, Halt<Campus, Refusal>> {
         let mut loaded = 0;
         if let Some(attempt) = view.attempt.take() {
@@ -265,6 +278,7 @@ impl Begin {
                 Resolution::NotApplied => not_applied(desk, &mut view.card, &mut view.waiting, attempt)?,
             }
         }
+        restored::meet(desk, &mut view, &self.session, resolution, ahead)?;
         for (sale, verdict) in view.sales.into_iter().zip(verdicts) {
             purchase::settle(desk, &mut view.card, sale, *verdict)?;
         }
@@ -319,8 +333,8 @@ impl Begin {
     }
 }
 
-fn order_keys(attempt: &Attempt) -> Vec<Key> {
-    let orders = attempt.items.iter().filter_map(|item| match item.source {
+fn order_keys(items: &[Item]) -> Vec<Key> {
+    let orders = items.iter().filter_map(|item| match item.source {
         Source::Order(no) => Some(Key::Order(no)),
         Source::Float => None,
     });
@@ -351,24 +365,38 @@ fn applied(desk: &mut Desk<'_, Campus>, card: &mut Card, mut attempt: Attempt) -
     let (from, to) = (chart::awaiting_tap(card.person), chart::on_card(card.no));
     let reference = Id::new(u128::from(card.no.0));
     post(desk, from, to, amount, Leg::Post(attempt.pend), Reason::LoadApplied, reference)?;
-    let suspense = desk.account(&chart::suspense_card(card.no)).balance();
-    let early = Fen::ZERO.minus(suspense).unwrap_or(Fen::ZERO).min(desk.account(&to).balance());
-    if early.is_positive() {
-        post(desk, to, chart::suspense_card(card.no), early, Leg::Direct, Reason::UnprovedSettled, reference)?;
-    }
-    for key in order_keys(&attempt) {
-        if let Some(order) = desk.get(&key)?.and_then(Row::order) {
-            let standing = rules::person::Standing::Open;
-            let moved = top_up::decide(order, &top_up::Event::Loaded, standing, desk.now()).order;
-            desk.put(key, Row::Order(Box::new(moved)))?;
-        }
-    }
+    settle_early(desk, card.no)?;
+    orders_loaded(desk, &attempt.items)?;
     let n = attempt.session.n;
     attempt.state = State::Applied { at: desk.now() };
     card.n = n.saturating_add(1);
     card.released = None;
     desk.put(Key::Applied(card.no, n), Row::Applied(attempt.k))?;
     desk.put(Key::Attempt(card.no, attempt.k), Row::Attempt(Box::new(attempt)))?;
+    Ok(())
+}
+
+/// What was spent before it was proved is made good out of what is on the card (M13).
+fn settle_early(desk: &mut Desk<'_, Campus>, no: CardNo) -> Result<(), Halt<Campus, Refusal>> {
+    let (on_card, suspense) = (chart::on_card(no), chart::suspense_card(no));
+    let spent = Fen::ZERO.minus(desk.account(&suspense).balance()).unwrap_or(Fen::ZERO);
+    let early = spent.min(desk.account(&on_card).balance());
+    if early.is_positive() {
+        let reference = Id::new(u128::from(no.0));
+        post(desk, on_card, suspense, early, Leg::Direct, Reason::UnprovedSettled, reference)?;
+    }
+    Ok(())
+}
+
+/// The money of these items' orders is on the card.
+fn orders_loaded(desk: &mut Desk<'_, Campus>, items: &[Item]) -> Result<(), Halt<Campus, Refusal>> {
+    for key in order_keys(items) {
+        if let Some(order) = desk.get(&key)?.and_then(Row::order) {
+            let standing = rules::person::Standing::Open;
+            let moved = top_up::decide(order, &top_up::Event::Loaded, standing, desk.now()).order;
+            desk.put(key, Row::Order(Box::new(moved)))?;
+        }
+    }
     Ok(())
 }
 
@@ -540,7 +568,7 @@ impl Command<Campus> for Confirm {
         let mut keys = CardView::needs(seen, self.card);
         keys.extend([Key::Enrolment(self.enrolment), Key::Attempt(self.card, self.k)]);
         if let Some(attempt) = seen.row(&Key::Attempt(self.card, self.k)).and_then(Row::attempt) {
-            keys.extend(order_keys(attempt));
+            keys.extend(order_keys(&attempt.items));
             keys.push(Key::Applied(self.card, attempt.session.n));
         }
         keys

@@ -1,13 +1,13 @@
 //! What is said to a terminal's messages: each goes to the flow it is for, and the outcome becomes a message again.
 
-use link::{LoadInit, Marked, Proof, Stage, Stamp, ToPlatform, ToTerminal};
-use rules::ids::CardNo;
+use link::{Answer, LoadInit, Marked, Proof, Stage, Stamp, ToPlatform, ToTerminal};
+use rules::ids::{CardNo, EnrolmentId};
 use rules::load;
 use rules::words::Words;
 
 use crate::rows::Enrolment;
 use crate::tap_load::{self, Onward};
-use crate::{School, purchase, terminal};
+use crate::{School, purchase, resent, terminal};
 
 /// What is said to one message. Nothing for a record that cannot be decided now: the terminal sends it again.
 pub async fn answer(school: &School, enrolment: &Enrolment, message: ToPlatform) -> Vec<ToTerminal> {
@@ -33,16 +33,26 @@ pub async fn answer(school: &School, enrolment: &Enrolment, message: ToPlatform)
         ToPlatform::TapConfirm { ask, card, k, tac } => {
             vec![onward(ask, tap_load::confirm(school, at, CardNo(card), k, tac).await)]
         }
-        ToPlatform::Journal { seq, record } => match purchase::take(school, at, seq, record).await {
-            Some(answer) => {
-                let mut answers = vec![ToTerminal::Answered(Marked { seq, answer })];
-                answers.extend(terminal::acknowledged(school, at).await.ok().map(acknowledged));
-                answers
-            }
-            None => Vec::new(),
-        },
+        ToPlatform::Journal { seq, record } => {
+            answered(school, at, seq, purchase::take(school, at, seq, record).await).await
+        }
+        ToPlatform::Paid { seq, record } => {
+            answered(school, at, seq, purchase::take_paid(school, at, seq, record).await).await
+        }
+        ToPlatform::Kept { lowest } => {
+            // When it could not be decided, the terminal says it again when it connects again.
+            let through = resent::kept(school, at, lowest).await;
+            through.map(acknowledged).into_iter().collect()
+        }
         ToPlatform::Ping => vec![ToTerminal::Pong { now: school.now().get() }],
     }
+}
+
+async fn answered(school: &School, at: EnrolmentId, seq: u64, answer: Option<Answer>) -> Vec<ToTerminal> {
+    let Some(answer) = answer else { return Vec::new() };
+    let mut answers = vec![ToTerminal::Answered(Marked { seq, answer })];
+    answers.extend(terminal::acknowledged(school, at).await.ok().map(acknowledged));
+    answers
 }
 
 const fn acknowledged(through: u64) -> ToTerminal {

@@ -35,6 +35,7 @@ enum OpenStop {
     Rule(OpenRefusal),
     OtherInput,
     NobodyThere,
+    AfterRestore,
 }
 
 impl Command<Campus> for Open {
@@ -48,6 +49,7 @@ impl Command<Campus> for Open {
             Key::Order(self.no),
             Key::Form(self.person, self.form),
             Key::Settings,
+            Key::Epoch,
         ];
         let holder = seen.row(&Key::Person(self.person)).and_then(Row::person);
         keys.extend(holder.and_then(|holder| holder.card).map(Key::Card));
@@ -60,6 +62,9 @@ impl Command<Campus> for Open {
                 true => Ok(OrderNo::from_id(form.made)),
                 false => Err(Halt::Refuse(OpenStop::OtherInput)),
             };
+        }
+        if crate::epoch::newest(desk)?.is_some_and(|epoch| !epoch.orders_asked) {
+            return Err(Halt::Refuse(OpenStop::AfterRestore));
         }
         let now = desk.now();
         let limits = limits_on(desk)?;
@@ -162,6 +167,7 @@ pub async fn open(
                 "此页面已用于另一笔充值，请返回充值页重新填写。",
                 "This page was used for another top-up; please go back and fill it in again.",
             ))),
+            Err(Rejected::Refused(OpenStop::AfterRestore)) => Err(Refusal::Fault(rules::epoch::not_asked_yet())),
             Err(Rejected::Fault(fault)) => Err(Refusal::Fault(fault_words(&fault))),
         };
     }

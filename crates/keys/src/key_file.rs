@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::Keyring;
+use crate::entropy::random;
 
 /// Written into every file; another number is refused.
 const FORMAT: u32 = 1;
@@ -57,6 +58,9 @@ struct Form {
     pepper: KeyText<32>,
     sealing: BTreeMap<u8, KeyText<32>>,
     lookup: KeyText<32>,
+    /// Missing in files from before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signing: Option<KeyText<32>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -85,6 +89,24 @@ impl Keyring {
         let mut text = Zeroizing::new(Vec::with_capacity(MOST_BYTES as usize));
         file.take(MOST_BYTES).read_to_end(&mut text)?;
         read(&text)
+    }
+
+    /// The keyring of a file, with a key of its own to sign with: a file from before there was one gets it now, durably,
+    /// under its own name in one step.
+    ///
+    /// Errors: as `load`, and `Io` when the folder cannot be written; the file is then as it was.
+    pub fn open(path: &Path) -> Result<Keyring, KeyFileFault> {
+        let mut keys = Keyring::load(path)?;
+        if keys.signing.is_none() {
+            keys.signing = Some(Key::new(random()));
+            let beside = path.with_extension("json.new");
+            // What an interrupted call left is no key file yet.
+            let _ = std::fs::remove_file(&beside);
+            keys.save_new(&beside)?;
+            std::fs::rename(&beside, path)?;
+            sync_folder(path)?;
+        }
+        Ok(keys)
     }
 
     /// Writes a new file with mode 0600, durably. Errors: `Io`, also when `path` exists; nothing is ever overwritten.
@@ -127,6 +149,7 @@ fn read(text: &[u8]) -> Result<Keyring, KeyFileFault> {
         pepper: form.pepper.0,
         sealing: form.sealing.into_iter().map(|(version, key)| (version, key.0)).collect(),
         lookup: form.lookup.0,
+        signing: form.signing.map(|key| key.0),
     })
 }
 
@@ -139,6 +162,7 @@ impl Form {
             pepper: KeyText(keys.pepper.clone()),
             sealing: keys.sealing.iter().map(|(version, key)| (*version, KeyText(key.clone()))).collect(),
             lookup: KeyText(keys.lookup.clone()),
+            signing: keys.signing.clone().map(KeyText),
         }
     }
 }

@@ -20,6 +20,7 @@ pub struct Keyring {
     pub(crate) pepper: Key32,
     pub(crate) sealing: BTreeMap<u8, Key32>,
     pub(crate) lookup: Key32,
+    pub(crate) signing: Option<Key32>,
 }
 
 impl Keyring {
@@ -37,6 +38,7 @@ impl Keyring {
             pepper: Key::new(random()),
             sealing: BTreeMap::from([(1, Key::new(random()))]),
             lookup: Key::new(random()),
+            signing: Some(Key::new(random())),
         }
     }
 

@@ -6,6 +6,7 @@
 //! | [`Keyring`] | all keys of one installation, and their file |
 //! | [`CardMasterKeys`] | the port `CardKeys`: proofs of cards and releases of loads |
 //! | [`SoftSecrets`] | the port `Secrets`: passwords, sealed personal data |
+//! | [`InstanceKey`] | signs what is written down outside the database |
 //! | [`SystemEntropy`] | the port `Entropy`: the operating system's chance |
 //!
 //! Architecture invariant: this crate knows nothing of SQL or HTTP, and needs no executor: work that takes long runs on
@@ -13,6 +14,7 @@
 
 mod card_keys;
 mod entropy;
+mod instance;
 mod key_file;
 mod keyring;
 mod passwords;
@@ -23,6 +25,7 @@ mod workers;
 
 pub use card_keys::CardMasterKeys;
 pub use entropy::SystemEntropy;
+pub use instance::{InstanceKey, PublicKey};
 pub use key_file::KeyFileFault;
 pub use keyring::Keyring;
 pub use production::{UnfitKey, Weakness};

@@ -93,6 +93,7 @@ impl Keyring {
             keys.push((format!("sealing key of version {version}"), key.expose()));
         }
         keys.push(("lookup key".to_owned(), self.lookup.expose()));
+        keys.extend(self.signing.iter().map(|key| ("instance key".to_owned(), key.expose().as_slice())));
         keys
     }
 }

@@ -55,6 +55,41 @@ impl AccountKey {
         Ok(AccountKey { code: AccountCode(from.u16()?), owner: from.u128()?, part: from.u32()? })
     }
 
+    /// Writes 3 to 24 bytes: the owner without its leading zeroes, the part only when it has one.
+    pub(crate) fn write_short(&self, out: &mut Writer) {
+        let owner = self.owner.to_be_bytes();
+        let zeroes = owner.iter().take_while(|byte| **byte == 0).count();
+        let digits = owner.get(zeroes..).unwrap_or_default();
+        let length = u8::try_from(digits.len()).unwrap_or(16);
+        out.u16(self.code.0).u8(length | if self.part == 0 { 0 } else { PARTED }).raw(digits);
+        if self.part != 0 {
+            out.count(u64::from(self.part));
+        }
+    }
+
+    /// Reads what `write_short` wrote. Errors: also a form that it never writes.
+    pub(crate) fn read_short(from: &mut Reader<'_>) -> Result<AccountKey, CodecError> {
+        let (code, head) = (AccountCode(from.u16()?), from.u8()?);
+        let digits = from.raw(usize::from(head & !PARTED))?;
+        let mut owner = [0; 16];
+        let at = owner.len().checked_sub(digits.len()).ok_or(CodecError::Unknown)?;
+        if digits.first() == Some(&0) {
+            return Err(CodecError::Unknown);
+        }
+        owner.get_mut(at..).unwrap_or_default().copy_from_slice(digits);
+        let part = if head & PARTED == 0 { 0 } else { from.count()? };
+        let part = u32::try_from(part).ok().filter(|part| (*part != 0) == (head & PARTED != 0));
+        Ok(AccountKey { code, owner: u128::from_be_bytes(owner), part: part.ok_or(CodecError::Unknown)? })
+    }
+
+    /// The account named by 22 bytes. Error: other bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<AccountKey, CodecError> {
+        let mut from = Reader::new(bytes);
+        let key = AccountKey::read(&mut from)?;
+        from.end()?;
+        Ok(key)
+    }
+
     /// The 22 bytes that name the account in a store; they sort as the keys do.
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = Writer::new();
@@ -62,6 +97,9 @@ impl AccountKey {
         out.done()
     }
 }
+
+/// In the byte before an owner: a part comes after it.
+const PARTED: u8 = 0x80;
 
 /// Sums of an account. Shape: four counts of fen, none below 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,6 +117,27 @@ pub struct Account {
 }
 
 impl Account {
+    /// The stored form, 5 to 50 bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        for sum in [self.debits_posted, self.credits_posted, self.debits_pending, self.credits_pending] {
+            out.signed(sum.get());
+        }
+        out.count(self.last_seq);
+        out.done()
+    }
+
+    /// Reads what `encode` wrote. Errors: whatever no `encode` writes.
+    pub fn decode(bytes: &[u8]) -> Result<Account, CodecError> {
+        let mut from = Reader::new(bytes);
+        let mut sum = || from.signed().map(Fen::new);
+        let (debits_posted, credits_posted, debits_pending, credits_pending) = (sum()?, sum()?, sum()?, sum()?);
+        let account =
+            Account { debits_posted, credits_posted, debits_pending, credits_pending, last_seq: from.count()? };
+        from.end()?;
+        Ok(account)
+    }
+
     /// Posted credits less posted debits. For an asset this is below nothing when it is owed to us.
     pub fn balance(&self) -> Fen {
         Fen::new(self.credits_posted.get().saturating_sub(self.debits_posted.get()))

@@ -1,6 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::{Account, AccountKey, Bound, Fen, Id, JournalRow, Kind, Micros};
+use crate::{
+    Account, AccountKey, Accounts, Bound, CodecError, Fen, Id, JournalRow, Kind, Micros, Reader, Slot, Writer,
+};
 
 /// What a transfer does with the money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +11,8 @@ pub enum Stage {
     Direct,
     /// Sets it aside.
     Pend,
+    /// Sets it aside until this moment of batch time: from then on it can no longer be posted, and goes back.
+    PendUntil(Micros),
     /// Moves what the `Pend` at this sequence set aside; the rest of it, if any, goes back.
     Post(u64),
     /// Gives back what the `Pend` at this sequence set aside.
@@ -45,6 +49,32 @@ pub struct Pending {
     pub credit: AccountKey,
     /// How much.
     pub amount: Fen,
+    /// From when on it can no longer be posted, if there is such a time.
+    pub expires_at: Option<Micros>,
+}
+
+impl Pending {
+    /// The stored form.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        self.debit.write_short(&mut out);
+        self.credit.write_short(&mut out);
+        out.signed(self.amount.get());
+        if let Some(at) = self.expires_at {
+            out.i64(at.get());
+        }
+        out.done()
+    }
+
+    /// Reads what `encode` wrote. Errors: whatever no `encode` writes.
+    pub fn decode(bytes: &[u8]) -> Result<Pending, CodecError> {
+        let mut from = Reader::new(bytes);
+        let (debit, credit) = (AccountKey::read_short(&mut from)?, AccountKey::read_short(&mut from)?);
+        let amount = Fen::new(from.signed()?);
+        let expires_at = if from.end().is_ok() { None } else { Some(Micros::new(from.i64()?)) };
+        from.end()?;
+        Ok(Pending { debit, credit, amount, expires_at })
+    }
 }
 
 /// Why the book does not take a transfer; the first that applies is given.
@@ -62,6 +92,9 @@ pub enum PostRefusal {
     /// The `Pend` names other accounts.
     #[error("journal row {0} set money aside between other accounts")]
     OtherAccounts(u64),
+    /// The time of the `Pend` is over: it can only be voided.
+    #[error("the money set aside at journal row {0} could be had only until an earlier time")]
+    Expired(u64),
     /// More than was set aside, or, for a `Void`, another amount.
     #[error("{wanted} does not fit the {pended} set aside")]
     OtherAmount {
@@ -87,7 +120,7 @@ pub enum PostRefusal {
 }
 
 enum Undo {
-    Account(AccountKey, Option<Account>),
+    Account(Slot, Account),
     Opened(u64),
     Closed(u64, Pending),
     Head(u64),
@@ -98,14 +131,17 @@ enum Undo {
 /// Promise: the sum of all balances is 0 after every call. Changes since the last [`Book::settle`] can be taken back.
 #[derive(Default)]
 pub struct Book {
-    accounts: BTreeMap<AccountKey, Account>,
+    accounts: Accounts,
     pending: BTreeMap<u64, Pending>,
+    expiries: BTreeSet<(Micros, u64)>,
     head: u64,
-    undo: Vec<Undo>,
+    undo: VecDeque<Undo>,
+    /// How many entries of the undo log were settled, ever.
+    settled: usize,
 }
 
 /// A place in the book's undo log; see [`Book::mark`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark(usize);
 
 impl Book {
@@ -120,12 +156,15 @@ impl Book {
         pending: impl IntoIterator<Item = (u64, Pending)>,
         head: u64,
     ) -> Book {
-        Book {
-            accounts: accounts.into_iter().collect(),
-            pending: pending.into_iter().collect(),
-            head,
-            undo: Vec::new(),
+        let mut book = Book { head, ..Book::default() };
+        for (key, account) in accounts {
+            let slot = book.accounts.place(&key);
+            book.accounts.set(slot, account);
         }
+        for (seq, pending) in pending {
+            book.set_aside(seq, pending);
+        }
+        book
     }
 
     /// Sequence of the newest row; 0 for none.
@@ -135,12 +174,12 @@ impl Book {
 
     /// The account's sums; all 0 when it was never used.
     pub fn account(&self, key: &AccountKey) -> Account {
-        self.accounts.get(key).copied().unwrap_or_default()
+        self.accounts.get(key)
     }
 
-    /// Every account that was ever used, in key order.
-    pub fn accounts(&self) -> impl Iterator<Item = (&AccountKey, &Account)> {
-        self.accounts.iter()
+    /// All accounts, each in its place.
+    pub const fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     /// Money set aside by the `Pend` at `seq`, while it is open.
@@ -151,6 +190,12 @@ impl Book {
     /// Everything set aside, by sequence.
     pub fn pendings(&self) -> impl Iterator<Item = (&u64, &Pending)> {
         self.pending.iter()
+    }
+
+    /// Money whose time is over at `now`, the longest first, at most `most`.
+    pub fn expired(&self, now: Micros, most: usize) -> Vec<(u64, Pending)> {
+        let over = self.expiries.range(..=(now, u64::MAX)).take(most);
+        over.filter_map(|(_, seq)| Some((*seq, self.pending(*seq)?))).collect()
     }
 
     /// Takes a transfer and gives the journal row it became.
@@ -164,14 +209,19 @@ impl Book {
         if transfer.debit == transfer.credit {
             return Err(PostRefusal::SameAccount);
         }
-        let (kind, ref_seq) = match transfer.stage {
-            Stage::Direct => (Kind::Direct, 0),
-            Stage::Pend => (Kind::Pend, 0),
-            Stage::Post(seq) => (Kind::Post, seq),
-            Stage::Void(seq) => (Kind::Void, seq),
+        let (kind, ref_seq, expires_at) = match transfer.stage {
+            Stage::Direct => (Kind::Direct, 0, None),
+            Stage::Pend => (Kind::Pend, 0, None),
+            Stage::PendUntil(at) => (Kind::Pend, 0, Some(at)),
+            Stage::Post(seq) => (Kind::Post, seq, None),
+            Stage::Void(seq) => (Kind::Void, seq, None),
         };
+        let (debit_slot, credit_slot) = (self.accounts.place(&transfer.debit), self.accounts.place(&transfer.credit));
+        let sums = |slot: Slot| self.accounts.at(slot).map(|(_, account)| *account).unwrap_or_default();
+        let released = self.released(transfer, kind, ref_seq, recorded_at)?;
+        let debit = debited(sums(debit_slot), transfer, kind, released)?;
+        let credit = credited(sums(credit_slot), transfer, kind, released)?;
         let seq = self.head.checked_add(1).ok_or(PostRefusal::TooLarge)?;
-        let (debit, credit) = self.sums_after(transfer, kind, ref_seq)?;
         // Nothing below may fail.
         let row = JournalRow {
             seq,
@@ -181,6 +231,7 @@ impl Book {
             credit: transfer.credit,
             amount: transfer.amount,
             ref_seq,
+            expires_at,
             debit_prev: debit.last_seq,
             credit_prev: credit.last_seq,
             debit_balance: debit.balance(),
@@ -190,40 +241,29 @@ impl Book {
             code: transfer.code,
             reference: transfer.reference,
         };
-        self.write(transfer.debit, Account { last_seq: seq, ..debit });
-        self.write(transfer.credit, Account { last_seq: seq, ..credit });
+        self.write(debit_slot, Account { last_seq: seq, ..debit });
+        self.write(credit_slot, Account { last_seq: seq, ..credit });
         self.write_pending(&row);
-        self.undo.push(Undo::Head(self.head));
+        self.undo.push_back(Undo::Head(self.head));
         self.head = seq;
         Ok(row)
     }
 
-    /// Both accounts as they will be, with their old `last_seq`.
-    fn sums_after(&self, transfer: &Transfer, kind: Kind, ref_seq: u64) -> Result<(Account, Account), PostRefusal> {
-        let (mut debit, mut credit) = (self.account(&transfer.debit), self.account(&transfer.credit));
-        if matches!(kind, Kind::Post | Kind::Void) {
-            let pended = self.pended(transfer, kind, ref_seq)?;
-            debit.debits_pending = debit.debits_pending.minus(pended).ok_or(PostRefusal::TooLarge)?;
-            credit.credits_pending = credit.credits_pending.minus(pended).ok_or(PostRefusal::TooLarge)?;
+    /// What a `Post` or `Void` takes out of what is set aside; nothing for the other kinds.
+    fn released(&self, transfer: &Transfer, kind: Kind, ref_seq: u64, now: Micros) -> Result<Fen, PostRefusal> {
+        match kind {
+            Kind::Direct | Kind::Pend => Ok(Fen::ZERO),
+            Kind::Post | Kind::Void => self.pended(transfer, kind, ref_seq, now),
         }
-        let bounded = kind != Kind::Void && transfer.debit.code.bound() == Bound::NeverNegative;
-        if bounded && transfer.amount > debit.spendable() {
-            return Err(PostRefusal::NotEnough { wanted: transfer.amount, spendable: debit.spendable() });
-        }
-        let (debit_sum, credit_sum) = match kind {
-            Kind::Direct | Kind::Post => (&mut debit.debits_posted, &mut credit.credits_posted),
-            Kind::Pend => (&mut debit.debits_pending, &mut credit.credits_pending),
-            Kind::Void => return Ok((debit, credit)),
-        };
-        *debit_sum = debit_sum.plus(transfer.amount).ok_or(PostRefusal::TooLarge)?;
-        *credit_sum = credit_sum.plus(transfer.amount).ok_or(PostRefusal::TooLarge)?;
-        Ok((debit, credit))
     }
 
-    fn pended(&self, transfer: &Transfer, kind: Kind, seq: u64) -> Result<Fen, PostRefusal> {
+    fn pended(&self, transfer: &Transfer, kind: Kind, seq: u64, now: Micros) -> Result<Fen, PostRefusal> {
         let pending = self.pending(seq).ok_or(PostRefusal::NotPending(seq))?;
         if (pending.debit, pending.credit) != (transfer.debit, transfer.credit) {
             return Err(PostRefusal::OtherAccounts(seq));
+        }
+        if kind == Kind::Post && pending.expires_at.is_some_and(|at| at <= now) {
+            return Err(PostRefusal::Expired(seq));
         }
         let fits = match kind {
             Kind::Void => transfer.amount == pending.amount,
@@ -236,21 +276,35 @@ impl Book {
         }
     }
 
-    fn write(&mut self, key: AccountKey, account: Account) {
-        let before = self.accounts.insert(key, account);
-        self.undo.push(Undo::Account(key, before));
+    fn write(&mut self, slot: Slot, account: Account) {
+        let before = self.accounts.set(slot, account);
+        self.undo.push_back(Undo::Account(slot, before));
+    }
+
+    fn set_aside(&mut self, seq: u64, pending: Pending) {
+        self.expiries.extend(pending.expires_at.map(|at| (at, seq)));
+        self.pending.insert(seq, pending);
+    }
+
+    fn take_back(&mut self, seq: u64) -> Option<Pending> {
+        let pending = self.pending.remove(&seq)?;
+        if let Some(at) = pending.expires_at {
+            self.expiries.remove(&(at, seq));
+        }
+        Some(pending)
     }
 
     fn write_pending(&mut self, row: &JournalRow) {
         match row.kind {
             Kind::Direct => {}
             Kind::Pend => {
-                self.pending.insert(row.seq, Pending { debit: row.debit, credit: row.credit, amount: row.amount });
-                self.undo.push(Undo::Opened(row.seq));
+                let JournalRow { debit, credit, amount, expires_at, .. } = *row;
+                self.set_aside(row.seq, Pending { debit, credit, amount, expires_at });
+                self.undo.push_back(Undo::Opened(row.seq));
             }
             Kind::Post | Kind::Void => {
-                if let Some(pending) = self.pending.remove(&row.ref_seq) {
-                    self.undo.push(Undo::Closed(row.ref_seq, pending));
+                if let Some(pending) = self.take_back(row.ref_seq) {
+                    self.undo.push_back(Undo::Closed(row.ref_seq, pending));
                 }
             }
         }
@@ -258,26 +312,11 @@ impl Book {
 
     /// Takes a row that was posted before, and checks that it follows from the rows before it to the last figure.
     ///
-    /// Errors: whatever `post` would refuse, or `NotReplayable` when a number of the row is another one.
+    /// Errors: whatever `post` would refuse, or `NotReplayable` when a number of the row is another one; then nothing has
+    /// changed.
     pub fn replay(&mut self, row: &JournalRow) -> Result<(), PostRefusal> {
         let mark = self.mark();
-        let stage = match row.kind {
-            Kind::Direct => Stage::Direct,
-            Kind::Pend => Stage::Pend,
-            Kind::Post => Stage::Post(row.ref_seq),
-            Kind::Void => Stage::Void(row.ref_seq),
-        };
-        let transfer = Transfer {
-            id: row.id,
-            debit: row.debit,
-            credit: row.credit,
-            amount: row.amount,
-            stage,
-            effective_at: row.effective_at,
-            code: row.code,
-            reference: row.reference,
-        };
-        let made = self.post(&transfer, row.recorded_at)?;
+        let made = self.post(&wish_of(row), row.recorded_at)?;
         if made == *row {
             return Ok(());
         }
@@ -285,44 +324,153 @@ impl Book {
         Err(PostRefusal::NotReplayable(row.seq))
     }
 
-    /// A place to come back to with [`Book::rollback`].
-    pub const fn mark(&self) -> Mark {
-        Mark(self.undo.len())
+    /// Takes a row over accounts that were kept at different times: an account that was kept after this row has it already.
+    ///
+    /// Promise: rows taken in order from the first that any account lacks give the book that was, and every figure of the
+    /// row that an account still lacked was checked. Errors: as [`Book::replay`]. Source: M5.
+    pub fn recover(&mut self, row: &JournalRow) -> Result<(), PostRefusal> {
+        let (debit_slot, credit_slot) = (self.accounts.place(&row.debit), self.accounts.place(&row.credit));
+        let sums = |slot: Slot| self.accounts.at(slot).map(|(_, account)| *account).unwrap_or_default();
+        let (debit, credit) = (sums(debit_slot), sums(credit_slot));
+        let has = |account: &Account| account.last_seq >= row.seq;
+        if !has(&debit) && !has(&credit) {
+            return self.replay(row);
+        }
+        let (wish, wrong) = (wish_of(row), Err(PostRefusal::NotReplayable(row.seq)));
+        let refers = matches!(row.kind, Kind::Post | Kind::Void);
+        if self.head.checked_add(1) != Some(row.seq)
+            || row.debit == row.credit
+            || !row.amount.is_positive()
+            || (row.ref_seq != 0 && !refers)
+            || (row.expires_at.is_some() && row.kind != Kind::Pend)
+        {
+            return wrong;
+        }
+        let released = self.released(&wish, row.kind, row.ref_seq, row.recorded_at)?;
+        let debit_after = if has(&debit) { debit } else { debited(debit, &wish, row.kind, released)? };
+        let credit_after = if has(&credit) { credit } else { credited(credit, &wish, row.kind, released)? };
+        let follows = |had: &Account, after: &Account, prev: u64, balance: Fen| {
+            has(had) || (had.last_seq, after.balance()) == (prev, balance)
+        };
+        if !follows(&debit, &debit_after, row.debit_prev, row.debit_balance)
+            || !follows(&credit, &credit_after, row.credit_prev, row.credit_balance)
+        {
+            return wrong;
+        }
+        if !has(&debit) {
+            self.write(debit_slot, Account { last_seq: row.seq, ..debit_after });
+        }
+        if !has(&credit) {
+            self.write(credit_slot, Account { last_seq: row.seq, ..credit_after });
+        }
+        self.write_pending(row);
+        self.undo.push_back(Undo::Head(self.head));
+        self.head = row.seq;
+        Ok(())
     }
 
-    /// Takes back everything since `mark`.
+    /// A place to come back to with [`Book::rollback`].
+    pub fn mark(&self) -> Mark {
+        Mark(self.settled.saturating_add(self.undo.len()))
+    }
+
+    /// Takes back everything since `mark`, or since the last [`Book::settle`] when that was later.
     pub fn rollback(&mut self, mark: Mark) {
-        while self.undo.len() > mark.0 {
-            match self.undo.pop() {
-                Some(Undo::Account(key, Some(account))) => {
-                    self.accounts.insert(key, account);
-                }
-                Some(Undo::Account(key, None)) => {
-                    self.accounts.remove(&key);
+        while self.settled.saturating_add(self.undo.len()) > mark.0 {
+            match self.undo.pop_back() {
+                Some(Undo::Account(slot, account)) => {
+                    self.accounts.set(slot, account);
                 }
                 Some(Undo::Opened(seq)) => {
-                    self.pending.remove(&seq);
+                    self.take_back(seq);
                 }
-                Some(Undo::Closed(seq, pending)) => {
-                    self.pending.insert(seq, pending);
-                }
+                Some(Undo::Closed(seq, pending)) => self.set_aside(seq, pending),
                 Some(Undo::Head(head)) => self.head = head,
                 None => return,
             }
         }
     }
 
-    /// Accounts changed since the last `settle`, in key order, as they are now.
-    pub fn changed(&self) -> BTreeMap<AccountKey, Account> {
-        let keys = self.undo.iter().filter_map(|undo| match undo {
-            Undo::Account(key, _) => Some(*key),
-            _ => None,
-        });
-        keys.map(|key| (key, self.account(&key))).collect()
+    /// Takes back everything since the last [`Book::settle`].
+    pub fn rollback_all(&mut self) {
+        self.rollback(Mark(self.settled));
     }
 
-    /// The changes stand: they can no longer be taken back.
-    pub fn settle(&mut self) {
-        self.undo.clear();
+    /// Accounts changed since `mark`, in the order of their places.
+    pub fn changed(&self, mark: Mark) -> Vec<Slot> {
+        let mut slots: Vec<Slot> = self
+            .undo
+            .range(mark.0.saturating_sub(self.settled).min(self.undo.len())..)
+            .filter_map(|undo| match undo {
+                Undo::Account(slot, _) => Some(*slot),
+                _ => None,
+            })
+            .collect();
+        slots.sort_unstable();
+        slots.dedup();
+        slots
+    }
+
+    /// The changes before `mark` stand: they can no longer be taken back.
+    pub fn settle(&mut self, mark: Mark) {
+        let stand = mark.0.saturating_sub(self.settled).min(self.undo.len());
+        self.undo.drain(..stand);
+        self.settled = self.settled.saturating_add(stand);
+    }
+
+    /// All changes stand.
+    pub fn settle_all(&mut self) {
+        self.settle(self.mark());
+    }
+}
+
+/// The giving account's sums after a transfer, but for `last_seq`. Errors: `NotEnough`, `TooLarge`.
+fn debited(account: Account, wish: &Transfer, kind: Kind, released: Fen) -> Result<Account, PostRefusal> {
+    let mut after = account;
+    after.debits_pending = after.debits_pending.minus(released).ok_or(PostRefusal::TooLarge)?;
+    let bounded = kind != Kind::Void && wish.debit.code.bound() == Bound::NeverNegative;
+    if bounded && wish.amount > after.spendable() {
+        return Err(PostRefusal::NotEnough { wanted: wish.amount, spendable: after.spendable() });
+    }
+    let sum = match kind {
+        Kind::Direct | Kind::Post => &mut after.debits_posted,
+        Kind::Pend => &mut after.debits_pending,
+        Kind::Void => return Ok(after),
+    };
+    *sum = sum.plus(wish.amount).ok_or(PostRefusal::TooLarge)?;
+    Ok(after)
+}
+
+/// The receiving account's sums after a transfer, but for `last_seq`. Error: `TooLarge`.
+fn credited(account: Account, wish: &Transfer, kind: Kind, released: Fen) -> Result<Account, PostRefusal> {
+    let mut after = account;
+    after.credits_pending = after.credits_pending.minus(released).ok_or(PostRefusal::TooLarge)?;
+    let sum = match kind {
+        Kind::Direct | Kind::Post => &mut after.credits_posted,
+        Kind::Pend => &mut after.credits_pending,
+        Kind::Void => return Ok(after),
+    };
+    *sum = sum.plus(wish.amount).ok_or(PostRefusal::TooLarge)?;
+    Ok(after)
+}
+
+/// The transfer that became this row.
+const fn wish_of(row: &JournalRow) -> Transfer {
+    let stage = match (row.kind, row.expires_at) {
+        (Kind::Direct, _) => Stage::Direct,
+        (Kind::Pend, None) => Stage::Pend,
+        (Kind::Pend, Some(at)) => Stage::PendUntil(at),
+        (Kind::Post, _) => Stage::Post(row.ref_seq),
+        (Kind::Void, _) => Stage::Void(row.ref_seq),
+    };
+    Transfer {
+        id: row.id,
+        debit: row.debit,
+        credit: row.credit,
+        amount: row.amount,
+        stage,
+        effective_at: row.effective_at,
+        code: row.code,
+        reference: row.reference,
     }
 }

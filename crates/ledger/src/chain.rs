@@ -1,4 +1,4 @@
-use crate::{JournalRow, Micros, SchoolId};
+use crate::{Bodies, Micros, SchoolId};
 
 /// A BLAKE3 hash.
 pub type Digest = [u8; 32];
@@ -54,16 +54,28 @@ pub fn row_digest(table: &str, key: &[u8], body: Option<&[u8]>) -> Change {
 }
 
 /// The link of a batch, from the link before it (all zero before the first).
-pub fn chain_link(school: SchoolId, before: &Digest, block: &Block, rows: &[JournalRow]) -> Digest {
+///
+/// Shape: BLAKE3 over the school, the link before, number, first row, row count and time of the block; how long each row's
+/// stored form is, then the forms; then the changes. Numbers are big-endian; a form's length takes two bytes.
+pub fn chain_link(school: SchoolId, before: &Digest, block: &Block, rows: &Bodies) -> Digest {
     let mut hash = blake3::Hasher::new_derive_key("onecard block v1");
     hash.update(&school.get().to_be_bytes()).update(before);
     hash.update(&block.no.to_be_bytes()).update(&block.first_seq.to_be_bytes());
     hash.update(&block.rows.to_be_bytes()).update(&block.at.get().to_be_bytes());
-    for row in rows {
-        hash.update(&row.encode());
+    let (bytes, ends) = rows.parts();
+    let mut start = 0_usize;
+    let mut lengths = Vec::with_capacity(ends.len().saturating_mul(2));
+    for end in ends {
+        let length = u16::try_from(end.saturating_sub(start)).unwrap_or(u16::MAX);
+        lengths.extend_from_slice(&length.to_be_bytes());
+        start = *end;
     }
+    hash.update(&lengths).update(bytes);
+    let mut changes = Vec::with_capacity(block.changes.len().saturating_mul(32));
     for change in &block.changes {
-        hash.update(&change.key).update(&change.content);
+        changes.extend_from_slice(&change.key);
+        changes.extend_from_slice(&change.content);
     }
+    hash.update(&changes);
     *hash.finalize().as_bytes()
 }

@@ -31,6 +31,14 @@ impl Id {
         Id((millis << 80) | (7 << 76) | (fraction << 64) | (2 << 62) | random)
     }
 
+    /// When [`Id::time_ordered`] made it; `None` for any other identifier.
+    pub fn made_at(self) -> Option<crate::Micros> {
+        let fraction = i64::try_from((self.0 >> 64) & 0xFFF).ok()?;
+        let ordered = (self.0 >> 76) & 0xF == 7 && (self.0 >> 62) & 0b11 == 0b10 && fraction < 1000;
+        let millis = i64::try_from(self.0 >> 80).ok()?;
+        ordered.then(|| crate::Micros::new(millis.saturating_mul(1000).saturating_add(fraction)))
+    }
+
     /// Sixteen bytes, most significant first.
     pub const fn bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
@@ -82,6 +90,8 @@ mod tests {
         let early = Id::time_ordered(Micros::new(1_700_000_000_000_500), [0xFF; 8]);
         let late = Id::time_ordered(Micros::new(1_700_000_000_000_501), [0; 8]);
         assert!(early < late);
+        assert_eq!(late.made_at(), Some(Micros::new(1_700_000_000_000_501)));
+        assert_eq!((Id::new(77).made_at(), Id::new(u128::MAX).made_at()), (None, None));
         assert_eq!(Id::parse(&late.to_string()), Ok(late));
         assert_eq!(Id::parse("+123456789012345678901234567890123"), Err(IdText));
         assert_eq!(Id::parse("xy"), Err(IdText));

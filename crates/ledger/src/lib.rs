@@ -16,6 +16,7 @@
 )]
 
 mod account;
+mod accounts;
 mod book;
 mod chain;
 mod code;
@@ -25,10 +26,11 @@ mod money;
 mod time;
 
 pub use account::{Account, AccountCode, AccountKey, Bound};
+pub use accounts::{Accounts, Slot};
 pub use book::{Book, Mark, Pending, PostRefusal, Stage, Transfer};
 pub use chain::{Block, Change, Digest, chain_link, row_digest};
 pub use code::{CodecError, Reader, Writer};
 pub use id::{Id, IdText, SchoolId};
-pub use journal::{JournalRow, Kind};
+pub use journal::{Bodies, JournalRow, Kind};
 pub use money::{AmountText, Fen};
 pub use time::Micros;

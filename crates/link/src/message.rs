@@ -185,6 +185,20 @@ pub enum ToPlatform {
     },
     /// Keep-alive.
     Ping,
+    /// As [`ToPlatform::Journal`], for an authorisation whose answer was `Paid`: the goods are sold. A platform that was
+    /// restored from a backup may not know of it any more.
+    Paid {
+        /// Contiguous from 1 within an enrolment.
+        seq: u64,
+        /// The authorisation.
+        record: Record,
+    },
+    /// Records below this one were acknowledged and are not kept any more: said after a greeting whose acknowledgement went
+    /// back below it, as after a restore from a backup. The answer is `Acknowledged`.
+    Kept {
+        /// Lowest number that can still be sent; the next one to be used when none is kept.
+        lowest: u64,
+    },
 }
 
 /// What the platform says to a journalled record. The same record always gets the same answer.

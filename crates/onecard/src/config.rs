@@ -11,6 +11,7 @@ use pay::wechat::WeChatConfig;
 use serde::Deserialize;
 
 use crate::Failure;
+use crate::engine::Files;
 use crate::prompt::Said;
 
 /// Everything `serve` is told. An unknown key is an error.
@@ -19,6 +20,8 @@ use crate::prompt::Said;
 pub struct Config {
     /// Folder of the book, the keys and the terminals' authority.
     pub data: PathBuf,
+    /// File of the anchors, best on another disk; in the data folder when none is named.
+    pub anchors: Option<PathBuf>,
     /// Number of the school, 1 to 9999.
     #[serde(default = "first_school")]
     pub school: u16,
@@ -83,7 +86,8 @@ pub fn read(path: &Path) -> Result<Config, Failure> {
     let mut config: Config = figment.extract().map_err(|fault| Said(fault.to_string()))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     config.data = folder.join(&config.data);
-    for file in [&mut config.web.certificate_file, &mut config.web.key_file].into_iter().flatten() {
+    for file in [&mut config.anchors, &mut config.web.certificate_file, &mut config.web.key_file].into_iter().flatten()
+    {
         *file = folder.join(&*file);
     }
     for file in
@@ -103,6 +107,20 @@ impl Config {
     /// The school's number, checked.
     pub fn school_id(&self) -> Result<SchoolId, Said> {
         SchoolId::new(self.school).ok_or_else(|| Said("school must be a number from 1 to 9999".to_owned()))
+    }
+
+    /// Its files, as the engine wants them.
+    pub fn files(&self) -> Files<'_> {
+        Files { data: &self.data, anchors: self.anchors.as_deref() }
+    }
+
+    /// Files that it names and that are not in the data folder: secrets and certificates of others.
+    pub fn other_files(&self) -> Vec<PathBuf> {
+        let wechat = &self.wechat;
+        let own = [&wechat.app_secret_file, &wechat.merchant_key_file, &wechat.apiv3_key_file];
+        let tls = [&self.web.certificate_file, &self.web.key_file];
+        let providers = wechat.platform_keys.iter().map(|key| &key.public_key_file);
+        own.into_iter().chain(tls.into_iter().flatten()).chain(providers).cloned().collect()
     }
 
     /// File of the keyring.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use flows::epoch::Reopening;
 use flows::nonces::Nonces;
 use flows::ports::{Clock, Reader, WeChat};
 use flows::rows::Campus;
@@ -14,8 +15,9 @@ use ledger::SchoolId;
 use store::sqlite::{SqliteReader, SqliteStore};
 use teller::{Door, Engine, Limits, Schema, Stopped};
 
-use crate::Failure;
 use crate::clock::{Ids, SteadyClock};
+use crate::confirmation::Confirmation;
+use crate::{Failure, anchors, backup};
 
 /// Commands that may wait at the teller's door.
 const QUEUE: usize = 8192;
@@ -29,21 +31,71 @@ pub struct Running {
     /// What the flows use.
     pub school: School,
     teller: JoinHandle<Stopped>,
+    anchors: anchors::Keeper,
+    clock: Arc<SteadyClock>,
+    confirmation: Confirmation,
 }
 
-/// Opens the book in `data` and starts its teller. Error: another process has it open, or it does not add up.
-pub fn start(data: &Path, id: SchoolId, keyring: &Keyring, wechat: Arc<dyn WeChat>) -> Result<Running, Failure> {
+/// Where the files of a school are.
+#[derive(Clone, Copy)]
+pub struct Files<'a> {
+    /// The data folder.
+    pub data: &'a Path,
+    /// The file of anchors, where the configuration names one.
+    pub anchors: Option<&'a Path>,
+}
+
+/// Opens the book and starts its teller.
+///
+/// Errors: a restore did not finish, another process has the book open, it is not the book that was anchored, or it does not
+/// add up.
+pub fn start(
+    files: Files<'_>,
+    id: SchoolId,
+    keyring: &Keyring,
+    wechat: Arc<dyn WeChat>,
+    clock: Arc<SteadyClock>,
+) -> Result<Running, Failure> {
+    backup::require_finished(files.data)?;
+    let store = SqliteStore::open(files.data, id, Campus::TABLES)?;
+    let anchors = anchors::open(files.data, files.anchors, id, keyring)?;
+    anchors.require()?;
+    run(store, files.data, id, keyring, wechat, (anchors, clock))
+}
+
+/// As `start`, for a restore: with anchors that are a step ahead of the book.
+pub fn start_restored(
+    data: &Path,
+    id: SchoolId,
+    keyring: &Keyring,
+    anchors: anchors::Open,
+) -> Result<Running, Failure> {
     let store = SqliteStore::open(data, id, Campus::TABLES)?;
+    run(store, data, id, keyring, Arc::new(no_channel::NoChannel), (anchors, Arc::new(SteadyClock::new())))
+}
+
+fn run(
+    store: SqliteStore,
+    data: &Path,
+    id: SchoolId,
+    keyring: &Keyring,
+    wechat: Arc<dyn WeChat>,
+    (anchors, steady): (anchors::Open, Arc<SteadyClock>),
+) -> Result<Running, Failure> {
     let reader: Arc<dyn Reader> = Arc::new(SqliteReader::open(data, id, Campus::TABLES, READERS)?);
     let mut engine = Engine::<Campus, _>::start(id, store, Box::new(Ids::new()), Limits::default())?;
     let door = Door::new(QUEUE);
     // One clock for the teller and for everything that is compared with its decisions.
-    let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new());
+    if let Some(newest) = anchors.newest_block_at()? {
+        steady.not_before(newest);
+    }
+    let clock: Arc<dyn Clock> = Arc::clone(&steady) as Arc<dyn Clock>;
     let balances = engine.balances();
     let teller = std::thread::Builder::new().name("teller".to_owned()).spawn({
         let (door, clock) = (door.clone(), Arc::clone(&clock));
         move || teller::run(&door, &mut engine, || clock.now())
     })?;
+    let anchors = anchors.keep(Arc::clone(&clock))?;
     let school = School {
         id,
         door,
@@ -56,7 +108,8 @@ pub fn start(data: &Path, id: SchoolId, keyring: &Keyring, wechat: Arc<dyn WeCha
         wechat,
         nonces: Arc::new(Nonces::default()),
     };
-    Ok(Running { school, teller })
+    let confirmation = Confirmation::new(data);
+    Ok(Running { school, teller, anchors, clock: steady, confirmation })
 }
 
 impl Running {
@@ -65,7 +118,10 @@ impl Running {
     /// Error: it had ended before, because the outcome of a commit was unknown.
     pub fn stop(self) -> Result<(), Failure> {
         self.school.door.close();
-        match self.teller.join() {
+        let ended = self.teller.join();
+        // The thread has said why.
+        let _ = self.anchors.stop();
+        match ended {
             Ok(Stopped::Closed) => Ok(()),
             Ok(Stopped::Store(fault)) => Err(fault.into()),
             Err(_) => Err("the teller's thread panicked; start again, recovery tells what was kept".into()),
@@ -78,10 +134,18 @@ impl Running {
     }
 }
 
-/// Looks after what is due, for ever.
-pub async fn run_due(school: School) {
+/// Looks after what is due, for ever; after the clock, on which that depends; and first, after a restore, after every open
+/// order.
+pub async fn run_due(running: &Running) {
+    let school = &running.school;
+    let mut reopening = Reopening::default();
     loop {
-        let pause = match due::run(&school, DUE_AT_ONCE).await {
+        running.confirmation.attend(&running.clock);
+        match reopening.run(school).await {
+            Ok(_) => {}
+            Err(fault) => tracing::error!(%fault, "open orders could not be read after the restore; trying again"),
+        }
+        let pause = match due::run(school, DUE_AT_ONCE).await {
             Ok(next) => next.since(school.now()).max(0).unsigned_abs(),
             Err(fault) => {
                 tracing::error!(%fault, "what is due could not be read; trying again");
@@ -130,5 +194,47 @@ pub mod no_channel {
                 pay_sign: String::new(),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::wall;
+
+    #[test]
+    fn m7_a_start_on_a_book_that_is_ahead_of_the_wall_waits_for_a_confirmation_and_goes_on_after_it() {
+        let data = std::env::temp_dir().join(format!("onecard-engine-{}", std::process::id()));
+        let school = SchoolId::new(1).expect("a school");
+        let (keyring, files) = (Keyring::generate(), Files { data: &data, anchors: None });
+        let open = |clock: &Arc<SteadyClock>| {
+            start(files, school, &keyring, Arc::new(no_channel::NoChannel), Arc::clone(clock)).expect("starts")
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runs");
+        let sell = |running: &Running, code: &str| {
+            runtime.block_on(flows::merchant::add(&running.school, code, "食堂", "Canteen")).expect("is added");
+        };
+
+        // The machine's clock stood a day ahead.
+        let ahead = Arc::new(SteadyClock::new());
+        ahead.not_before(wall().after_seconds(86_400));
+        let running = open(&ahead);
+        sell(&running, "canteen");
+        running.stop().expect("stops");
+
+        let clock = Arc::new(SteadyClock::new());
+        let running = open(&clock);
+        let newest = wall().after_seconds(86_300);
+        assert!(running.school.clock.leapt() && running.school.now() > newest, "time does not go back");
+        sell(&running, "shop");
+        running.confirmation.attend(&running.clock);
+        crate::confirmation::confirm(&data).expect("writes");
+        running.confirmation.attend(&running.clock);
+        assert!(!running.school.clock.leapt() && running.school.now() > newest, "it slows down and never goes back");
+        sell(&running, "bakery");
+        running.stop().expect("stops");
+        let anchors = crate::verify::Compared::read(&data, school, None).expect("reads");
+        assert!(crate::verify::check(&data, school, anchors.heads()).expect("checks").clean());
+        std::fs::remove_dir_all(&data).expect("is removed");
     }
 }

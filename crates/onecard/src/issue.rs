@@ -9,7 +9,8 @@ use flows::School;
 use keys::Keyring;
 use rules::ids::CardNo;
 
-use crate::engine::{self, no_channel::NoChannel};
+use crate::clock::SteadyClock;
+use crate::engine::{self, Files, no_channel::NoChannel};
 use crate::prompt::{Refused, Said};
 use crate::{Failure, Place, config, serve, verify};
 
@@ -78,7 +79,7 @@ fn profile(key_version: u8) -> Profile {
 /// The keyring of a data folder.
 pub fn keyring_of(place: &Place) -> Result<Keyring, Failure> {
     match (&place.data, &place.config) {
-        (Some(data), _) => Ok(Keyring::load(&data.join("keys.json"))?),
+        (Some(data), _) => Ok(Keyring::open(&data.join("keys.json"))?),
         (None, Some(path)) => serve::keyring(&config::read(path)?),
         (None, None) => Err(Said("name the data folder or the configuration".to_owned()).into()),
     }
@@ -88,7 +89,12 @@ pub fn keyring_of(place: &Place) -> Result<Keyring, Failure> {
 pub fn with_school(place: &Place, work: impl AsyncFnOnce(School) -> Result<(), Failure>) -> Result<(), Failure> {
     let (data, id) = verify::book_of(place)?;
     let keyring = keyring_of(place)?;
-    let running = engine::start(&data, id, &keyring, Arc::new(NoChannel))?;
+    let anchors = match &place.config {
+        Some(path) => config::read(path)?.anchors,
+        None => None,
+    };
+    let files = Files { data: &data, anchors: anchors.as_deref() };
+    let running = engine::start(files, id, &keyring, Arc::new(NoChannel), Arc::new(SteadyClock::new()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(work(running.school.clone()));
     running.stop()?;

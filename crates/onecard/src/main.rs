@@ -1,13 +1,19 @@
 //! The onecard binary: command line, configuration, wiring. It holds no business rule.
 
+mod anchors;
+mod backup;
+mod bench;
 mod clock;
 mod config;
+mod confirmation;
 mod demo;
+mod doctor;
 mod engine;
 mod import;
 mod issue;
 mod listen;
 mod prompt;
+mod reports;
 mod sandbox_command;
 mod serve;
 mod settings;
@@ -53,8 +59,24 @@ enum Command {
         #[command(subcommand)]
         command: settings::Command,
     },
+    /// Reports from the book: the trial balance of a month.
+    Report {
+        #[command(subcommand)]
+        command: reports::Command,
+    },
     /// Checks the whole book: every row, every sum, every link of the chain.
     Verify(verify::Options),
+    /// Measures how fast the platform is on this machine, against other engines on the same disk.
+    Bench {
+        #[command(subcommand)]
+        command: bench::Command,
+    },
+    /// Looks at clock, disk, permissions, keys, versions, anchors and backups, and says what to fix.
+    Doctor(doctor::Options),
+    /// Copies the book and what it takes to run it again, also beside a running server, and verifies the copy.
+    Backup(backup::Options),
+    /// Brings a backup back into an empty folder; the book goes on from there in a new epoch.
+    Restore(backup::RestoreOptions),
 }
 
 /// Where the data is: a folder, or the configuration that names it.
@@ -83,7 +105,12 @@ fn main() -> ExitCode {
         Command::Card { command } => issue::run(command),
         Command::Import(options) => import::run(options),
         Command::Settings { command } => settings::run(command),
+        Command::Report { command } => reports::run(command),
         Command::Verify(options) => verify::run(options),
+        Command::Bench { command } => bench::run(command),
+        Command::Doctor(options) => doctor::run(options),
+        Command::Backup(options) => backup::run(options),
+        Command::Restore(options) => backup::restore(options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

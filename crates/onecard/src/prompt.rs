@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io::IsTerminal;
 
+use ledger::Micros;
+use rules::calendar::campus_time;
 use rules::words::Words;
 use tracing_subscriber::EnvFilter;
 
@@ -48,4 +50,10 @@ pub fn start_log(default: &str) {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).with_writer(std::io::stderr);
     // Fails only when a log was started before, and then that one is used.
     let _ = log.try_init();
+}
+
+/// A moment in campus time, to the minute.
+pub fn minute(at: Micros) -> String {
+    let time = campus_time(at);
+    format!("{:04}-{:02}-{:02} {:02}:{:02}", time.year, time.month, time.day, time.hour, time.minute)
 }

@@ -14,7 +14,7 @@ use crate::clock::SteadyClock;
 use crate::config::{self, Config};
 use crate::prompt::start_log;
 use crate::tls::Authority;
-use crate::{Failure, engine, listen};
+use crate::{Failure, engine, listen, reports};
 
 /// Options of `onecard serve`.
 #[derive(clap::Args)]
@@ -43,7 +43,7 @@ pub fn keyring(config: &Config) -> Result<Keyring, Failure> {
             path.display()
         );
     }
-    let keyring = Keyring::load(&path)?;
+    let keyring = Keyring::open(&path)?;
     if !config.trial {
         keyring.check_production()?;
     }
@@ -60,17 +60,18 @@ pub fn private_folder(path: &Path) -> std::io::Result<()> {
 }
 
 /// The WeChat channel of a configuration.
-pub fn channel(config: &Config) -> Result<Arc<WeChatPay>, Failure> {
+pub fn channel(config: &Config, clock: Arc<SteadyClock>) -> Result<Arc<WeChatPay>, Failure> {
     let merchant = config.wechat.load()?;
-    Ok(Arc::new(WeChatPay::new(merchant, Arc::new(SteadyClock::new()), Arc::new(SystemEntropy))?))
+    Ok(Arc::new(WeChatPay::new(merchant, clock, Arc::new(SystemEntropy))?))
 }
 
 async fn serve(config: Config, keyring: Keyring) -> Result<(), Failure> {
-    let wechat = channel(&config)?;
+    let clock = Arc::new(SteadyClock::new());
+    let wechat = channel(&config, Arc::clone(&clock))?;
     let pages = listen::bind(config.web.listen)?;
     let gateway = listen::bind(config.terminals.listen)?;
     let authority = Authority::open(&config.data.join("terminals"))?;
-    let running = engine::start(&config.data, config.school_id()?, &keyring, wechat.clone())?;
+    let running = engine::start(config.files(), config.school_id()?, &keyring, wechat.clone(), clock)?;
     let school = running.school.clone();
     let router = web::router(web::Web::new(school.clone(), web_config(&config, wechat)));
     let handle = Handle::new();
@@ -80,7 +81,8 @@ async fn serve(config: Config, keyring: Keyring) -> Result<(), Failure> {
     let served = tokio::select! {
         ended = listen::pages(pages, router, tls, pages_handle) => ended,
         ended = listen::terminals(gateway, school.clone(), &authority, &config.terminals.host, gateway_handle) => ended,
-        () = engine::run_due(school) => Ok(()),
+        () = engine::run_due(&running) => Ok(()),
+        () = reports::feed(config.data.clone(), school.id) => Ok(()),
         () = stop_asked() => Ok(()),
         () = teller_ended(&running) => Err("the outcome of a commit is unknown; start again, recovery tells what was kept".into()),
     };

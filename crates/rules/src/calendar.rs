@@ -1,5 +1,7 @@
 //! Campus time: days, and the clock digits of order numbers and cards. The campus lives by Asia/Shanghai (R-preamble).
 
+use std::fmt;
+
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 use ledger::Micros;
@@ -7,6 +9,44 @@ use ledger::Micros;
 /// A natural day of the campus, `yyyymmdd` as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CampusDay(pub u32);
+
+/// A month of the campus: 00:00 of its first day to 24:00 of its last in Asia/Shanghai. Shape: year 0..=9999, month 1..=12.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CampusMonth {
+    year: u16,
+    month: u8,
+}
+
+/// The text was not a month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a month: a year of four digits, a hyphen and 01 to 12 are expected, such as 2026-09")]
+pub struct MonthText;
+
+impl CampusMonth {
+    /// The month in which `at` falls.
+    pub fn of(at: Micros) -> CampusMonth {
+        let time = campus_time(at);
+        CampusMonth { year: time.year, month: time.month }
+    }
+
+    /// Reads what `Display` writes, `YYYY-MM`. Error: [`MonthText`].
+    pub fn parse(text: &str) -> Result<CampusMonth, MonthText> {
+        let digits = |text: &str, count| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+        let (year, month) = text.split_once('-').ok_or(MonthText)?;
+        if !digits(year, 4) || !digits(month, 2) {
+            return Err(MonthText);
+        }
+        let month = month.parse().ok().filter(|month| (1..=12).contains(month)).ok_or(MonthText)?;
+        Ok(CampusMonth { year: year.parse().map_err(|_| MonthText)?, month })
+    }
+}
+
+/// `YYYY-MM`: texts sort as the months do.
+impl fmt::Display for CampusMonth {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:04}-{:02}", self.year, self.month)
+    }
+}
 
 /// A moment as the campus's clocks show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,5 +120,21 @@ mod tests {
         assert_eq!(campus_day(after), CampusDay(20_261_124));
         assert_eq!(card_stamp(before), ([0x20, 0x26, 0x11, 0x23], [0x23, 0x59, 0x59]));
         assert_eq!(clock_digits(before), 261_123_235_959);
+    }
+
+    #[test]
+    fn the_campus_month_turns_at_midnight_in_shanghai_and_survives_its_text() {
+        let before = Micros::new(1_796_054_399_999_999); // 2026-11-30 23:59:59.999999 +08:00
+        let after = Micros::new(1_796_054_400_000_000);
+        assert_eq!(CampusMonth::of(before).to_string(), "2026-11");
+        assert_eq!(CampusMonth::of(after).to_string(), "2026-12");
+        assert!(CampusMonth::of(before) < CampusMonth::of(after));
+        for text in ["2026-11", "0001-01", "9999-12"] {
+            assert_eq!(CampusMonth::parse(text).map(|month| month.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["", "2026", "2026-13", "2026-00", "2026-1", "26-11", "2026-11-01", "2026/11", "+026-11", "2026- 1"]
+        {
+            assert_eq!(CampusMonth::parse(text), Err(MonthText), "{text}");
+        }
     }
 }

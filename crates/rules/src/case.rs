@@ -46,6 +46,12 @@ pub enum Kind {
     SaleAfterReversal,
     /// A terminal sent another record under a used number.
     TerminalQuarantined,
+    /// A sale of a card that a restored book has less on than it spent; the card shows what it took when it comes (M9).
+    SaleAheadOfBook,
+    /// A sale that a terminal had paid before a restore and that the account no longer covers (M9).
+    SaleForgotten,
+    /// Records that a terminal had deleted as acknowledged, and that a restore lost (M9).
+    RecordsForgotten,
 }
 
 impl Kind {
@@ -60,8 +66,10 @@ impl Kind {
             | Kind::SaleOverspent
             | Kind::SaleConflict
             | Kind::SaleUnknownCard
-            | Kind::SaleAfterReversal => Role::Finance,
-            Kind::TerminalQuarantined => Role::DeviceManager,
+            | Kind::SaleAfterReversal
+            | Kind::SaleAheadOfBook
+            | Kind::SaleForgotten => Role::Finance,
+            Kind::TerminalQuarantined | Kind::RecordsForgotten => Role::DeviceManager,
         }
     }
 }

@@ -77,6 +77,20 @@ pub const fn kind_name(code: AccountCode) -> &'static str {
     }
 }
 
+/// The same in Chinese, as finance reads it.
+pub const fn kind_name_zh(code: AccountCode) -> &'static str {
+    match code {
+        RECEIVABLE => "应收支付渠道款",
+        AVAILABLE => "账户余额",
+        AWAITING_TAP => "待圈存",
+        ON_CARD => "卡内余额",
+        MERCHANT => "应付商户款",
+        SUSPENSE_CARD => "卡片挂账",
+        SUSPENSE_CASE => "差错挂账",
+        _ => "未知科目",
+    }
+}
+
 /// Why money moves; the code of a journal row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
@@ -106,11 +120,15 @@ pub enum Reason {
     UnprovedSettled,
     /// A sale that the card's balance cannot have covered.
     SaleUnexplained,
+    /// A sale paid from the account before a restore, posted again (M9).
+    SaleForgotten,
+    /// A load that the card took and a restored book forgot (M9).
+    LoadForgotten,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 13] = [
+    pub const ALL: [Reason; 15] = [
         Reason::TopUp,
         Reason::TopUpUnexplained,
         Reason::LoadReleased,
@@ -124,6 +142,8 @@ impl Reason {
         Reason::SaleFromUnproved,
         Reason::UnprovedSettled,
         Reason::SaleUnexplained,
+        Reason::SaleForgotten,
+        Reason::LoadForgotten,
     ];
 
     /// Number in the journal; a number is never given a new meaning.
@@ -142,6 +162,8 @@ impl Reason {
             Reason::SaleFromUnproved => 23,
             Reason::UnprovedSettled => 24,
             Reason::SaleUnexplained => 25,
+            Reason::SaleForgotten => 26,
+            Reason::LoadForgotten => 14,
         }
     }
 

@@ -9,6 +9,7 @@ use ledger::{Fen, Micros};
 
 use crate::card::{self, Card};
 use crate::case;
+use crate::epoch::Meeting;
 use crate::ids::{CardNo, OrderNo, TerminalNo};
 use crate::limits::{Limits, Setting};
 use crate::words::Words;
@@ -149,6 +150,22 @@ pub struct Facts<'a> {
     pub stage: Stage,
     /// The rules now.
     pub limits: &'a Limits,
+    /// How far a restore explains that card and book disagree (M9).
+    pub meeting: Meeting,
+}
+
+/// A card that is ahead of a restored book: what is done so that the book has what the chip has (M9).
+///
+/// Nothing of it is a gift: what waited for the card before the restore counts as loaded, and what no waiting item explains
+/// stands against a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    /// The card's counter, taken as it is.
+    pub n: u16,
+    /// Waiting items that the forgotten loads took.
+    pub items: Vec<Item>,
+    /// What else the purse holds more than the book explains; it comes out of the case's suspense.
+    pub rest: Fen,
 }
 
 /// How the released attempt ended.
@@ -192,6 +209,8 @@ pub enum Decision {
         resolution: Resolution,
         /// The open sales, in the order of [`Card::unconfirmed`].
         sales: Vec<Verdict>,
+        /// The card is ahead of a restored book.
+        ahead: Option<Ahead>,
         /// What comes next.
         next: Next,
     },
@@ -217,6 +236,9 @@ pub enum Refusal {
     /// The proof is wrong: not our card, or not its keys.
     #[error("the card's proof does not verify")]
     NotProved,
+    /// The card is ahead of a restored book, and not every open order was asked about yet (M9).
+    #[error("the book was restored, and open orders are being asked about")]
+    AfterRestore,
 }
 
 /// Amount for the first INITIALIZE of a tap: the released attempt's own, else what shall be loaded, else 1 fen as a mere
@@ -269,23 +291,76 @@ pub fn begin(
     if !nonce_live {
         return Err(Refusal::NonceDead);
     }
-    let expected = facts.card.n;
-    let resolution = match (facts.attempt, session.n) {
-        (Some(_), n) if Some(n) == expected.checked_add(1) => Resolution::Applied,
-        (Some(_), n) if n == expected => Resolution::NotApplied,
-        (None, n) if n == expected => Resolution::Nothing,
-        (_, n) if n < expected => return Ok(Decision::Alarm(case::Kind::CardRolledBack)),
-        (_, _) => return Ok(Decision::Alarm(case::Kind::CardAhead)),
+    let (resolution, unknown_loads) = match counted(facts, session.n) {
+        Ok(counted) => counted,
+        Err(alarm) => return Ok(Decision::Alarm(alarm)),
     };
     let purse = Fen::new(i64::from(session.old_balance));
-    let Some(explained) = explained(facts, resolution) else {
-        return Ok(Decision::Alarm(case::Kind::PurseAhead));
-    };
     let others = !facts.card.awaiting.is_empty();
-    let Some(sales) = settle_sales(explained, purse, open_sales, others) else {
+    let found = explained(facts, resolution).and_then(|explained| {
+        let proved = Fen::sum(open_sales.iter().filter(|sale| sale.proved).map(|sale| sale.amount))?;
+        let surplus = purse.plus(proved)?.minus(explained)?;
+        let ahead = ahead(facts, session.n, resolution, unknown_loads, surplus)?;
+        let added = ahead.as_ref().map_or(Some(Fen::ZERO), Ahead::amount)?;
+        Some((settle_sales(explained.plus(added)?, purse, open_sales, others)?, ahead))
+    });
+    let Some((sales, ahead)) = found else {
         return Ok(Decision::Alarm(case::Kind::PurseAhead));
     };
-    Ok(Decision::Proceed { resolution, sales, next: next(facts, resolution, session, purse) })
+    let next = next(facts, resolution, session, purse, ahead.as_ref());
+    Ok(Decision::Proceed { resolution, sales, ahead, next })
+}
+
+/// What the card's counter says of the released attempt, and whether it took loads that the book does not know.
+fn counted(facts: &Facts<'_>, n: u16) -> Result<(Resolution, bool), case::Kind> {
+    let expected = facts.card.n;
+    match (facts.attempt, facts.meeting) {
+        (Some(_), _) if Some(n) == expected.checked_add(1) => Ok((Resolution::Applied, false)),
+        (Some(_), _) if n == expected => Ok((Resolution::NotApplied, false)),
+        (None, _) if n == expected => Ok((Resolution::Nothing, false)),
+        _ if n < expected => Err(case::Kind::CardRolledBack),
+        // The attempt's own counter is past: it was applied, or another that carried its items.
+        (Some(_), Meeting::First { .. }) => Ok((Resolution::Applied, true)),
+        (None, Meeting::First { .. }) => Ok((Resolution::Nothing, true)),
+        (_, Meeting::Usual | Meeting::Ahead { .. }) => Err(case::Kind::CardAhead),
+    }
+}
+
+/// What a restore explains of a `surplus`: how much more the purse holds than the book explains. `None`: it does not.
+///
+/// A load takes everything that waits. So a forgotten load took all that waited before the restore; what was credited since
+/// (an order that was open in the backup) it took as far as the purse shows. Sales that have not come in yet make the purse
+/// show less than it took: then the book has more on the card than the chip, and they will explain it.
+fn ahead(
+    facts: &Facts<'_>,
+    n: u16,
+    resolution: Resolution,
+    unknown_loads: bool,
+    surplus: Fen,
+) -> Option<Option<Ahead>> {
+    let nothing = !unknown_loads && !surplus.is_positive();
+    match facts.meeting {
+        _ if nothing => Some(None),
+        Meeting::First { since } if unknown_loads || resolution == Resolution::Applied => {
+            let (mut items, mut rest) = (Vec::new(), surplus);
+            for item in facts.waiting {
+                if (unknown_loads && item.since < since) || rest.is_positive() {
+                    rest = rest.minus(item.amount)?;
+                    items.push(*item);
+                }
+            }
+            Some(Some(Ahead { n, items, rest: rest.max(Fen::ZERO) }))
+        }
+        Meeting::Ahead { late } if surplus <= late => Some(Some(Ahead { n, items: Vec::new(), rest: surplus })),
+        Meeting::First { .. } | Meeting::Ahead { .. } | Meeting::Usual => None,
+    }
+}
+
+impl Ahead {
+    /// What comes onto the card in the book.
+    pub fn amount(&self) -> Option<Fen> {
+        Fen::sum(self.items.iter().map(|item| item.amount))?.plus(self.rest)
+    }
 }
 
 /// What the purse holds by the book once the earlier attempt is settled.
@@ -321,9 +396,10 @@ fn settle_sales(explained: Fen, purse: Fen, open: &[Unconfirmed], others: bool) 
     Some(open.iter().map(|sale| if sale.proved { Verdict::Debited } else { rest }).collect())
 }
 
-fn next(facts: &Facts<'_>, resolution: Resolution, session: &Session, purse: Fen) -> Next {
-    // What was not applied waits again; its float part goes back to the account.
+fn next(facts: &Facts<'_>, resolution: Resolution, session: &Session, purse: Fen, ahead: Option<&Ahead>) -> Next {
+    // What was not applied waits again; its float part goes back to the account. What was taken before waits no more.
     let mut waiting = facts.waiting.to_vec();
+    waiting.retain(|item| !ahead.is_some_and(|ahead| ahead.items.contains(item)));
     let mut available = facts.purse.available;
     if let (Resolution::NotApplied, Some(attempt)) = (resolution, facts.attempt) {
         for item in &attempt.items {
@@ -393,6 +469,7 @@ impl Refusal {
                 "请重新贴卡。您的钱没有变化。",
                 "Please hold the card again. Your money has not changed.",
             ),
+            Refusal::AfterRestore => crate::epoch::not_asked_yet(),
             Refusal::NotProved => Words::new(
                 "CARD_UNREADABLE",
                 "卡片校验未通过，请重新贴卡；多次出现请到校园卡服务中心。",

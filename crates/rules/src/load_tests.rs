@@ -68,7 +68,7 @@ struct Case<'a> {
 }
 
 fn proceed(resolution: Resolution, next: Next) -> Result<Decision, Refusal> {
-    Ok(Decision::Proceed { resolution, sales: Vec::new(), next })
+    Ok(Decision::Proceed { resolution, sales: Vec::new(), ahead: None, next })
 }
 
 fn case<'a>(what: &'static str, session: Session, expected: Result<Decision, Refusal>) -> Case<'a> {
@@ -101,7 +101,7 @@ fn check<'a>(table: impl IntoIterator<Item = Case<'a>>) {
             available: Fen::new(case.available),
         };
         let (attempt, waiting, stage) = (case.attempt, case.waiting, case.stage);
-        let facts = Facts { card: &card, attempt, waiting, purse, stage, limits: &limits };
+        let facts = Facts { card: &card, attempt, waiting, purse, stage, limits: &limits, meeting: Meeting::Usual };
         assert_eq!(begin(&facts, &case.session, case.live, &[]), case.expected, "{}", case.what);
     }
 }
@@ -183,7 +183,15 @@ fn a_lost_card_loads_nothing_even_with_a_good_proof() {
     let limits = Limits::at(&[], NOW);
     let card = Card { state: card::State::Lost, ..a_card(3, None) };
     let purse = Purse { on_card: Fen::ZERO, suspense: Fen::ZERO, available: Fen::ZERO };
-    let facts = Facts { card: &card, attempt: None, waiting: &[], purse, stage: Stage::Load, limits: &limits };
+    let facts = Facts {
+        card: &card,
+        attempt: None,
+        waiting: &[],
+        purse,
+        stage: Stage::Load,
+        limits: &limits,
+        meeting: Meeting::Usual,
+    };
     let refused = begin(&facts, &shown(3, 0, 1), true, &[]);
     assert_eq!(refused, Err(Refusal::Card(card::Refusal::State(card::State::Lost))));
 }
@@ -234,4 +242,81 @@ fn a_tac_applies_once_and_a_wrong_one_decides_nothing() {
     for (attempt, verifies, expected) in table {
         assert_eq!(confirm(attempt, verifies), expected);
     }
+}
+
+#[test]
+fn m9_a_card_that_is_ahead_of_a_restored_book_is_taken_as_it_is_and_nothing_of_it_is_a_gift() {
+    let since = NOW.after_seconds(100);
+    let first = Meeting::First { since };
+    let late = |fen| Meeting::Ahead { late: Fen::new(fen) };
+    let (before, after) = (item(5000), Item { since: since.after_seconds(5), ..item(700) });
+    let took = |items: &[Item], rest| Some(Some((items.to_vec(), Fen::new(rest))));
+    let attempt = an_attempt(3, 1000, &[item(3000)]);
+    // The book has 10.00 on the card, and N 3.
+    type Row<'a> = (&'a str, Meeting, Option<&'a Attempt>, Vec<Item>, (u16, u32), Option<Option<(Vec<Item>, Fen)>>);
+    let table: Vec<Row<'_>> = vec![
+        ("agrees", first, None, vec![], (3, 1000), Some(None)),
+        ("took what waited", first, None, vec![before], (4, 6000), took(&[before], 0)),
+        ("and spent some since", first, None, vec![before], (4, 2000), took(&[before], 0)),
+        ("and spent all since", first, None, vec![before], (4, 0), took(&[before], 0)),
+        ("took what nobody knows of", first, None, vec![], (4, 6000), took(&[], 5000)),
+        ("took both, in two loads", first, None, vec![before], (5, 9000), took(&[before], 3000)),
+        ("took an order of which we heard since", first, None, vec![after], (4, 1700), took(&[after], 0)),
+        ("and did not take it", first, None, vec![before, after], (4, 6000), took(&[before], 0)),
+        ("took the attempt", first, Some(&attempt), vec![], (4, 4000), Some(None)),
+        ("took another of more instead", first, Some(&attempt), vec![], (4, 4500), took(&[], 500)),
+        ("took the attempt and one more", first, Some(&attempt), vec![], (5, 9000), took(&[], 5000)),
+        ("more in the purse without a load", first, None, vec![], (3, 1001), None),
+        ("rolled back", first, None, vec![], (2, 1000), None),
+        ("a sale came in late", late(300), None, vec![before], (3, 1300), took(&[], 300)),
+        ("more than came in late", late(299), None, vec![before], (3, 1300), None),
+        ("ahead again", late(300), None, vec![], (4, 6000), None),
+        ("ahead without a restore", Meeting::Usual, None, vec![], (4, 6000), None),
+    ];
+    for (what, meeting, attempt, waiting, (n, purse), expected) in table {
+        let card = a_card(3, attempt.map(|attempt| attempt.k));
+        let purse_now = Purse { on_card: Fen::new(1000), suspense: Fen::ZERO, available: Fen::ZERO };
+        let limits = Limits::at(&[], NOW);
+        let facts = Facts {
+            card: &card,
+            attempt,
+            waiting: &waiting,
+            purse: purse_now,
+            stage: Stage::Load,
+            limits: &limits,
+            meeting,
+        };
+        let found = match begin(&facts, &shown(n, purse, 1), true, &[]).expect("a live nonce") {
+            Decision::Proceed { ahead, .. } => Some(ahead.map(|ahead| {
+                assert_eq!(ahead.n, n, "{what}");
+                (ahead.items, ahead.rest)
+            })),
+            Decision::Alarm(_) => None,
+            Decision::Resend => panic!("{what}: resent"),
+        };
+        assert_eq!(found, expected, "{what}");
+    }
+}
+
+#[test]
+fn m9_what_a_forgotten_load_took_is_not_loaded_again() {
+    let since = NOW.after_seconds(100);
+    let card = a_card(3, None);
+    let (before, after) = (item(5000), Item { since: since.after_seconds(5), ..item(700) });
+    let limits = Limits::at(&[], NOW);
+    let facts = Facts {
+        card: &card,
+        attempt: None,
+        waiting: &[before, after],
+        purse: Purse { on_card: Fen::new(1000), suspense: Fen::ZERO, available: Fen::ZERO },
+        stage: Stage::Load,
+        limits: &limits,
+        meeting: Meeting::First { since },
+    };
+    let next = |amount| match begin(&facts, &shown(4, 6000, amount), true, &[]) {
+        Ok(Decision::Proceed { next, .. }) => next,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(next(5700), Next::Again { amount: 700 });
+    assert_eq!(next(700), Next::Release { items: vec![after], fill: Fen::ZERO });
 }

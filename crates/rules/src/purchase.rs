@@ -223,6 +223,8 @@ pub struct DebitFacts {
     pub in_transit: Fen,
     /// Posted balance of `suspense(card)`, never above nothing.
     pub suspense: Fen,
+    /// A load that a restored book forgot may explain that the card spent more than the book has on it (M9).
+    pub forgotten_load: bool,
 }
 
 /// From where the merchant gets the money of a debit.
@@ -278,13 +280,18 @@ pub fn accept(amount: Fen, facts: &DebitFacts) -> Acceptance {
     if facts.taken {
         return suspend(case::Kind::SaleConflict, true, true);
     }
+    let called_off = facts.called_off.then_some(case::Kind::SaleAfterReversal);
     let covered = facts.on_card.plus(facts.in_transit).and_then(|sum| sum.plus(facts.suspense));
     if covered.is_none_or(|covered| amount > covered) {
+        if facts.forgotten_load {
+            // The card shows at its next hold what it took.
+            let case = called_off.unwrap_or(case::Kind::SaleAheadOfBook);
+            return Acceptance::Post { from: From::Unproved, case: Some(case) };
+        }
         return suspend(case::Kind::SaleOverspent, true, true);
     }
     let from = if amount <= facts.on_card { From::OnCard } else { From::Unproved };
-    let case = if facts.called_off { Some(case::Kind::SaleAfterReversal) } else { None };
-    Acceptance::Post { from, case }
+    Acceptance::Post { from, case: called_off }
 }
 
 impl Refusal {

@@ -79,6 +79,7 @@ fn m13_a_debit_is_posted_within_what_the_card_can_hold_and_suspended_beyond() {
         on_card: Fen::new(on_card),
         in_transit: Fen::new(in_transit),
         suspense: Fen::new(suspense),
+        forgotten_load: false,
     };
     let post = |from| Acceptance::Post { from, case: None };
     let suspend = |case, pay, freeze| Acceptance::Suspend { case, pay, freeze };
@@ -103,6 +104,12 @@ fn m13_a_debit_is_posted_within_what_the_card_can_hold_and_suspended_beyond() {
         }),
         ("unknown and unproved", 500, DebitFacts { card_known: false, evidence: Evidence::None, ..known }, {
             suspend(case::Kind::SaleUnknownCard, false, false)
+        }),
+        ("out of a load that a restored book forgot", 1001, DebitFacts { forgotten_load: true, ..known }, {
+            Acceptance::Post { from: From::Unproved, case: Some(case::Kind::SaleAheadOfBook) }
+        }),
+        ("used before, after a restore", 500, DebitFacts { forgotten_load: true, taken: true, ..known }, {
+            suspend(case::Kind::SaleConflict, true, true)
         }),
         ("called off before", 500, DebitFacts { called_off: true, ..known }, {
             Acceptance::Post { from: From::OnCard, case: Some(case::Kind::SaleAfterReversal) }

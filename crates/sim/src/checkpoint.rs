@@ -1,77 +1,70 @@
-//! A store that writes its account rows seldom: the batches between two checkpoints are found again in the journal's tail
-//! (M5).
+//! A disk that takes account rows seldom: what a school with many accounts has, a long tail to replay, in a school with few
+//! (M5). Account rows are held back as the product gave them, and go to the disk with every so many batches.
 
 use std::collections::BTreeMap;
 
-use ledger::{Account, AccountKey, Pending};
-use teller::Commit;
+use ledger::{Account, AccountKey, Block};
+use teller::Checkpoint;
 
-/// What was kept in the journal and not yet in the account rows. Known to the world, not to the process.
-#[derive(Default)]
-pub(crate) struct Checkpoint {
-    /// Account rows are written every so many batches.
+/// Account rows that the product gave and the disk does not have yet. Known to the world, not to the process: what it holds
+/// was given with batches that are kept, so it stays true when the process dies.
+pub(crate) struct Held {
     every: u32,
-    /// The newest batch is left out, and said to be in: a planted bug.
-    forgets_newest: bool,
     since: u32,
-    accounts: BTreeMap<AccountKey, Account>,
-    opened: BTreeMap<u64, Pending>,
-    closed: Vec<u64>,
-    applied_seq: u64,
+    rows: BTreeMap<AccountKey, Account>,
+    /// Of the newest checkpoint on the disk.
+    replay_from: u64,
+    /// The newest block is left out and said to be in: a planted bug.
+    lacks_newest: bool,
 }
 
-/// Account rows for one batch.
-#[derive(Default)]
-pub(crate) struct Due {
-    pub(crate) accounts: Vec<(AccountKey, Account)>,
-    pub(crate) opened: Vec<(u64, Pending)>,
-    pub(crate) closed: Vec<u64>,
-    pub(crate) applied_seq: u64,
+impl Default for Held {
+    fn default() -> Held {
+        Held::new(1, false)
+    }
 }
 
-impl Checkpoint {
-    pub(crate) fn new(every: u32, forgets_newest: bool) -> Checkpoint {
-        Checkpoint { every, forgets_newest, ..Checkpoint::default() }
+impl Held {
+    pub(crate) fn new(every: u32, lacks_newest: bool) -> Held {
+        Held { every, since: 0, rows: BTreeMap::new(), replay_from: 1, lacks_newest }
     }
 
-    /// What is to be written beside this batch. Call [`Checkpoint::kept`] when it was.
-    pub(crate) fn due(&self, commit: &Commit<'_>) -> Due {
+    /// What goes to the disk with a batch for which the product gave this; `None` for just that.
+    pub(crate) fn due(&self, given: &Checkpoint, block: &Block) -> Option<Checkpoint> {
+        if self.every == 1 && !self.lacks_newest {
+            return None;
+        }
         if self.since + 1 < self.every {
-            return Due { applied_seq: self.applied_seq, ..Due::default() };
+            return Some(Checkpoint { accounts: Vec::new(), replay_from: self.replay_from });
         }
-        let mut after = Checkpoint { accounts: self.accounts.clone(), ..Checkpoint::default() };
-        (after.opened, after.closed) = (self.opened.clone(), self.closed.clone());
-        if !self.forgets_newest {
-            after.add(commit);
+        let mut due = self.all(given);
+        if self.lacks_newest {
+            due.accounts.retain(|(_, account)| account.last_seq < block.first_seq);
+            due.replay_from = block.first_seq + u64::from(block.rows);
         }
-        Due {
-            accounts: after.accounts.into_iter().collect(),
-            opened: after.opened.into_iter().collect(),
-            closed: after.closed,
-            applied_seq: commit.applied_seq,
-        }
+        Some(due)
     }
 
-    /// The batch is durable.
-    pub(crate) fn kept(&mut self, commit: &Commit<'_>) {
+    /// Everything, as when the process stops in order.
+    pub(crate) fn all(&self, given: &Checkpoint) -> Checkpoint {
+        let mut rows = self.rows.clone();
+        rows.extend(given.accounts.iter().copied());
+        Checkpoint { accounts: rows.into_iter().collect(), replay_from: given.replay_from }
+    }
+
+    /// The batch is kept.
+    pub(crate) fn kept(&mut self, given: &Checkpoint) {
         self.since += 1;
-        let wrote = self.since >= self.every;
-        if wrote {
-            (self.since, self.applied_seq) = (0, commit.applied_seq);
-            (self.accounts, self.opened, self.closed) = Default::default();
-        }
-        if !wrote || self.forgets_newest {
-            self.add(commit);
+        if self.since >= self.every {
+            self.written(given);
+        } else {
+            self.rows.extend(given.accounts.iter().copied());
         }
     }
 
-    fn add(&mut self, commit: &Commit<'_>) {
-        self.accounts.extend(commit.accounts.iter().copied());
-        self.opened.extend(commit.opened.iter().copied());
-        for seq in commit.closed {
-            if self.opened.remove(seq).is_none() {
-                self.closed.push(*seq);
-            }
-        }
+    /// Everything is on the disk.
+    pub(crate) fn written(&mut self, given: &Checkpoint) {
+        (self.since, self.replay_from) = (0, given.replay_from);
+        self.rows.clear();
     }
 }

@@ -5,11 +5,11 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
 
 use flows::rows::Campus;
-use ledger::{Account, AccountKey, Block, JournalRow, Pending, SchoolId};
+use ledger::{Block, JournalRow};
 use store::memory::{MemoryDisk, MemoryStore, Trouble};
-use teller::{Commit, CommitError, Listing, RawKey, Recovered, RowWrite, Schema, Store, StoreError};
+use teller::{Checkpoint, Commit, CommitError, RawKey, Recovered, Schema, Store, StoreError};
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::Held;
 use crate::plant::Plant;
 use crate::ports::lock;
 
@@ -26,10 +26,14 @@ pub(crate) struct Kept {
 pub(crate) struct Perils {
     /// One for each commit.
     pub(crate) troubles: VecDeque<Trouble>,
+    /// The store is in other hands at the next commit.
+    pub(crate) busy: bool,
     /// It dies when it recovers: after it read the book, else before.
     pub(crate) at_recover: Option<bool>,
     /// It dies at this load from now on.
     pub(crate) at_load: Option<u32>,
+    /// It dies when it writes its last account rows: after they are kept, else before.
+    pub(crate) at_checkpoint: Option<bool>,
 }
 
 /// The process ended here.
@@ -50,7 +54,7 @@ pub(crate) const CONSTRAINT: &str = "server: commit constraint";
 #[derive(Default)]
 struct Inner {
     perils: Perils,
-    checkpoint: Checkpoint,
+    held: Held,
     /// Loads since the start, and since the perils were drawn.
     loads: (u32, u32),
     kept: Vec<Kept>,
@@ -59,7 +63,7 @@ struct Inner {
     given: Option<Recovered>,
     poison: Vec<String>,
     /// Batches that were called durable and are not: a planted bug.
-    lazy: Vec<Owned>,
+    lazy: Vec<Commit>,
     writer: Option<MemoryStore>,
 }
 
@@ -68,9 +72,9 @@ struct Inner {
 pub(crate) struct Watch(Arc<Mutex<Inner>>);
 
 impl Watch {
-    /// A store that writes its account rows every so many batches.
-    pub(crate) fn checkpoint(&self, every: u32, plant: Option<Plant>) {
-        lock(&self.0).checkpoint = Checkpoint::new(every, plant == Some(Plant::P59));
+    /// A disk that takes account rows with every so many batches.
+    pub(crate) fn account_rows_every(&self, batches: u32, plant: Option<Plant>) {
+        lock(&self.0).held = Held::new(batches, plant == Some(Plant::P59));
     }
 
     /// From now on the process meets these.
@@ -116,7 +120,7 @@ impl Watch {
         let lazy = std::mem::take(&mut inner.lazy);
         for batch in &lazy {
             // It is a planted bug: what cannot be kept any more is lost.
-            let _ = keep(&mut inner, &batch.borrow());
+            let _ = keep(&mut inner, batch);
         }
         !lazy.is_empty()
     }
@@ -130,67 +134,17 @@ impl Watch {
     }
 }
 
-/// A commit with its own data.
-struct Owned {
-    school: SchoolId,
-    journal: Vec<JournalRow>,
-    accounts: Vec<(AccountKey, Account)>,
-    opened: Vec<(u64, Pending)>,
-    closed: Vec<u64>,
-    rows: Vec<RowWrite>,
-    unlist: Vec<Listing>,
-    enlist: Vec<Listing>,
-    block: Block,
-    applied_seq: u64,
-}
-
-impl Owned {
-    fn of(commit: &Commit<'_>) -> Owned {
-        Owned {
-            school: commit.school,
-            journal: commit.journal.to_vec(),
-            accounts: commit.accounts.to_vec(),
-            opened: commit.opened.to_vec(),
-            closed: commit.closed.to_vec(),
-            rows: commit.rows.to_vec(),
-            unlist: commit.unlist.to_vec(),
-            enlist: commit.enlist.to_vec(),
-            block: commit.block.clone(),
-            applied_seq: commit.applied_seq,
-        }
-    }
-
-    fn borrow(&self) -> Commit<'_> {
-        Commit {
-            school: self.school,
-            journal: &self.journal,
-            accounts: &self.accounts,
-            opened: &self.opened,
-            closed: &self.closed,
-            rows: &self.rows,
-            unlist: &self.unlist,
-            enlist: &self.enlist,
-            block: &self.block,
-            applied_seq: self.applied_seq,
-        }
-    }
-}
-
-fn keep(inner: &mut Inner, commit: &Commit<'_>) -> Result<(), CommitError> {
-    let Some(writer) = inner.writer.as_mut() else {
+fn keep(inner: &mut Inner, commit: &Commit) -> Result<(), CommitError> {
+    let Some(writer) = inner.writer.as_ref() else {
         return Err(CommitError::Unknown("the power is out".to_owned()));
     };
-    let due = inner.checkpoint.due(commit);
-    writer.commit(&Commit {
-        accounts: &due.accounts,
-        opened: &due.opened,
-        closed: &due.closed,
-        applied_seq: due.applied_seq,
-        ..*commit
-    })?;
-    inner.checkpoint.kept(commit);
+    match inner.held.due(&commit.checkpoint, &commit.block) {
+        Some(checkpoint) => writer.commit(&Commit { checkpoint, ..commit.clone() })?,
+        None => writer.commit(commit)?,
+    }
+    inner.held.kept(&commit.checkpoint);
     let rows = commit.rows.iter().map(|row| (row.at.clone(), row.body.clone())).collect();
-    inner.kept.push(Kept { block: commit.block.clone(), journal: commit.journal.to_vec(), rows });
+    inner.kept.push(Kept { block: commit.block.clone(), journal: commit.journal.clone(), rows });
     Ok(())
 }
 
@@ -251,11 +205,11 @@ impl WatchedStore {
 }
 
 impl Store for WatchedStore {
-    fn recover(&mut self) -> Result<Recovered, StoreError> {
+    fn recover(&self) -> Result<Recovered, StoreError> {
         let mut inner = lock(&self.watch.0);
         inner.loads = (0, 0);
         let (fatal, late) = (inner.perils.at_recover.is_some(), inner.perils.at_recover == Some(true));
-        let given = match inner.writer.as_mut() {
+        let given = match inner.writer.as_ref() {
             Some(writer) if !fatal || late => writer.recover(),
             _ => Err(StoreError { what: "recovering", why: "the power is out".to_owned() }),
         };
@@ -275,12 +229,12 @@ impl Store for WatchedStore {
         Ok(given)
     }
 
-    fn load(&mut self, wanted: &[RawKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    fn load(&self, wanted: &[RawKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         if let Some(how) = self.fatal_load() {
             self.die(how);
         }
-        let mut inner = lock(&self.watch.0);
-        let Some(writer) = inner.writer.as_mut() else {
+        let inner = lock(&self.watch.0);
+        let Some(writer) = inner.writer.as_ref() else {
             return Err(StoreError { what: "reading rows", why: "the power is out".to_owned() });
         };
         let mut bodies = writer.load(wanted)?;
@@ -292,8 +246,12 @@ impl Store for WatchedStore {
         Ok(bodies)
     }
 
-    fn commit(&mut self, commit: &Commit<'_>) -> Result<(), CommitError> {
+    fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         let mut inner = lock(&self.watch.0);
+        if std::mem::take(&mut inner.perils.busy) {
+            inner.met.push("server: store in other hands");
+            return Err(CommitError::Busy("as the world wants it".to_owned()));
+        }
         let trouble = inner.perils.troubles.pop_front();
         let again = inner.met.contains(&CONSTRAINT);
         let died = |kept: bool| {
@@ -325,7 +283,7 @@ impl Store for WatchedStore {
         }
         let lazy = self.lazy_table().is_some_and(|table| commit.rows.iter().any(|row| row.at.table == table));
         if lazy || !inner.lazy.is_empty() {
-            inner.lazy.push(Owned::of(commit));
+            inner.lazy.push(commit.clone());
         } else {
             keep(&mut inner, commit)?;
         }
@@ -334,6 +292,25 @@ impl Store for WatchedStore {
         }
         inner.death = died(inner.lazy.is_empty());
         unknown
+    }
+
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), CommitError> {
+        let mut inner = lock(&self.watch.0);
+        let fatal = inner.perils.at_checkpoint;
+        if fatal != Some(false) {
+            let all = inner.held.all(checkpoint);
+            match inner.writer.as_ref() {
+                Some(writer) => writer.checkpoint(&all)?,
+                None => return Err(CommitError::Unknown("the power is out".to_owned())),
+            }
+            inner.held.written(checkpoint);
+        }
+        drop(inner);
+        match fatal {
+            Some(true) => self.die("server: crash after the last checkpoint"),
+            Some(false) => self.die("server: crash before the last checkpoint"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use ledger::{Micros, SchoolId};
 use link::{ToPlatform, ToTerminal};
 use rules::ids::OrderNo;
 use store::memory::MemoryDisk;
-use teller::{Door, Engine, Job, Limits, Schema};
+use teller::{CommitError, Door, Engine, Job, Limits, Schema};
 
 use crate::clock::WorldClock;
 use crate::gateway::Gateway;
@@ -102,7 +102,7 @@ pub(crate) fn school_id() -> SchoolId {
 impl Server {
     pub(crate) fn new(seed: u64, options: &Options, plant: Option<Plant>) -> Server {
         let watch = Watch::default();
-        watch.checkpoint(options.checkpoint_every, plant);
+        watch.account_rows_every(options.account_rows_every, plant);
         Server {
             disk: MemoryDisk::new(school_id(), Campus::TABLES),
             watch,
@@ -200,6 +200,11 @@ impl Live {
         }
     }
 
+    /// Writes all account rows, before the process ends.
+    pub(crate) fn checkpoint(&mut self) -> Result<(), CommitError> {
+        self.engine.checkpoint()
+    }
+
     /// The engine's book, to be compared.
     pub(crate) fn engine(&self) -> &Engine<Campus, WatchedStore> {
         &self.engine
@@ -273,7 +278,9 @@ impl World {
         let death = self.server.watch.take_death();
         match outcome {
             Ok(Ok(put_off)) => live.jobs = put_off,
-            Ok(Err(_)) => {}
+            Ok(Err(fault)) => self.checker.findings.demand(death.is_some(), "BROKEN", Who::NOBODY, || {
+                format!("the teller stopped without a cause: {fault}")
+            }),
             Err(panic) if death.is_none() => resume_unwind(panic),
             Err(_) => {}
         }

@@ -57,6 +57,10 @@ impl Job<Campus> for WatchedJob {
         self.inner.also_needs(key);
     }
 
+    fn weight(&self) -> usize {
+        self.inner.weight()
+    }
+
     fn put_off(&self) -> u8 {
         self.inner.put_off()
     }

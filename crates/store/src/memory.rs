@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::ready;
 use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flows::ports::{ListAsk, Listed, Reader, Waiting};
 use ledger::{Account, AccountKey, Block, JournalRow, Micros, Pending, SchoolId};
-use teller::{Commit, CommitError, Listing, RawKey, Recovered, Store, StoreError};
+use teller::{Checkpoint, Commit, CommitError, Listing, RawKey, Recovered, Store, StoreError};
 
-use crate::verify::{Archive, Found, GuardRow, KeptAccount, KeptPending};
+use crate::verify::{Archive, Found, GuardRow, KeptAccount, KeptPending, KeptPlace};
 
 /// What happens to a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,16 +33,30 @@ pub enum Trouble {
 #[error("another engine writes to this disk: drop it first")]
 pub struct InUse;
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Kept {
     journal: BTreeMap<u64, JournalRow>,
     blocks: BTreeMap<u64, Block>,
     accounts: BTreeMap<AccountKey, Account>,
     pendings: BTreeMap<u64, Pending>,
-    applied_seq: u64,
+    replay_from: u64,
     /// By table and key: body and digest.
     rows: BTreeMap<RawKey, (Vec<u8>, [u8; 16])>,
     lists: BTreeSet<Listing>,
+}
+
+impl Default for Kept {
+    fn default() -> Kept {
+        Kept {
+            journal: BTreeMap::new(),
+            blocks: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            pendings: BTreeMap::new(),
+            replay_from: 1,
+            rows: BTreeMap::new(),
+            lists: BTreeSet::new(),
+        }
+    }
 }
 
 struct Disk {
@@ -80,7 +95,7 @@ impl MemoryDisk {
         }
         disk.writer = true;
         drop(disk);
-        Ok(MemoryStore { disk: self.clone(), lost: false })
+        Ok(MemoryStore { disk: self.clone(), lost: AtomicBool::new(false) })
     }
 
     /// Reads what is committed, beside the writer.
@@ -91,6 +106,13 @@ impl MemoryDisk {
     /// What is committed, to be verified.
     pub fn archive(&self) -> MemoryArchive {
         MemoryArchive { disk: self.clone(), frozen: None }
+    }
+
+    /// Another disk, with what is committed on this one now: a backup.
+    pub fn copy(&self) -> MemoryDisk {
+        let disk = self.disk();
+        let (school, tables, kept) = (disk.school, disk.tables.clone(), disk.kept.clone());
+        MemoryDisk(Arc::new(Mutex::new(Disk { school, tables, kept, trouble: VecDeque::new(), writer: false })))
     }
 
     /// The next commit that has no trouble yet meets this one. Repeats: one after the other.
@@ -107,7 +129,7 @@ impl MemoryDisk {
 /// The one writer of a memory disk. After an unknown outcome it does nothing more: it must be dropped.
 pub struct MemoryStore {
     disk: MemoryDisk,
-    lost: bool,
+    lost: AtomicBool,
 }
 
 impl Drop for MemoryStore {
@@ -118,7 +140,7 @@ impl Drop for MemoryStore {
 
 impl MemoryStore {
     fn alive(&self, what: &'static str) -> Result<MutexGuard<'_, Disk>, StoreError> {
-        if self.lost {
+        if self.lost.load(Ordering::Relaxed) {
             return Err(StoreError { what, why: "the power is out".to_owned() });
         }
         Ok(self.disk.disk())
@@ -138,26 +160,27 @@ impl Disk {
     }
 
     /// What the tables' keys would refuse.
-    fn check(&self, commit: &Commit<'_>) -> Result<(), String> {
+    fn check(&self, commit: &Commit) -> Result<(), CommitError> {
+        let constraint = |why: String| Err(CommitError::Constraint(why));
         if commit.school != self.school {
-            return Err("the batch is another school's".to_owned());
+            return constraint("the batch is another school's".to_owned());
         }
         if let Some(row) = commit.rows.iter().find(|row| !self.tables.contains(row.at.table)) {
-            return Err(format!("there is no table {}", row.at.table));
+            return constraint(format!("there is no table {}", row.at.table));
         }
         let mut seqs = BTreeSet::new();
-        for row in commit.journal {
+        for row in &commit.journal {
             if self.kept.journal.contains_key(&row.seq) || !seqs.insert(row.seq) {
-                return Err(format!("journal row {} exists", row.seq));
+                return Err(CommitError::Fenced(format!("journal row {} exists", row.seq)));
             }
         }
         if self.kept.blocks.contains_key(&commit.block.no) {
-            return Err(format!("block {} exists", commit.block.no));
+            return Err(CommitError::Fenced(format!("block {} exists", commit.block.no)));
         }
         let mut opened = BTreeSet::new();
-        for (seq, _) in commit.opened {
+        for (seq, _) in &commit.opened {
             if self.kept.pendings.contains_key(seq) || !opened.insert(*seq) {
-                return Err(format!("pending {seq} exists"));
+                return constraint(format!("pending {seq} exists"));
             }
         }
         Ok(())
@@ -166,25 +189,41 @@ impl Disk {
 
 impl Kept {
     /// Nothing in here can fail: the batch is kept as a whole.
-    fn keep(&mut self, commit: &Commit<'_>) {
+    fn keep(&mut self, commit: &Commit) {
         self.journal.extend(commit.journal.iter().map(|row| (row.seq, *row)));
         self.blocks.insert(commit.block.no, commit.block.clone());
-        self.accounts.extend(commit.accounts.iter().copied());
+        self.checkpoint(&commit.checkpoint);
         self.pendings.extend(commit.opened.iter().copied());
-        for seq in commit.closed {
+        for seq in &commit.closed {
             self.pendings.remove(seq);
         }
-        for row in commit.rows {
+        for row in &commit.rows {
             match &row.body {
                 Some(body) => self.rows.insert(row.at.clone(), (body.clone(), row.digest)),
                 None => self.rows.remove(&row.at),
             };
         }
-        for place in commit.unlist {
+        for place in &commit.unlist {
             self.lists.remove(place);
         }
         self.lists.extend(commit.enlist.iter().cloned());
-        self.applied_seq = commit.applied_seq;
+    }
+
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) {
+        self.accounts.extend(checkpoint.accounts.iter().copied());
+        self.replay_from = checkpoint.replay_from;
+    }
+
+    /// What was set aside when row `replay_from` came: what is open now, and what the tail posted or voided.
+    fn pendings_before_tail(&self) -> BTreeMap<u64, Pending> {
+        let before = |seq: &u64| *seq < self.replay_from;
+        let mut pendings: BTreeMap<u64, Pending> =
+            self.pendings.iter().filter(|(seq, _)| before(seq)).map(|(seq, pending)| (*seq, *pending)).collect();
+        let closed = self.journal.range(self.replay_from..).map(|(_, row)| row.ref_seq);
+        for row in closed.filter(before).filter_map(|seq| self.journal.get(&seq)) {
+            pendings.insert(row.seq, crate::set_aside_by(row));
+        }
+        pendings
     }
 
     fn list(&self, ask: &ListAsk) -> Vec<Listed> {
@@ -209,7 +248,7 @@ impl Kept {
 }
 
 impl Store for MemoryStore {
-    fn recover(&mut self) -> Result<Recovered, StoreError> {
+    fn recover(&self) -> Result<Recovered, StoreError> {
         let disk = self.alive("reading the book")?;
         let kept = &disk.kept;
         let newest = kept.blocks.last_key_value().map(|(_, block)| block);
@@ -217,24 +256,21 @@ impl Store for MemoryStore {
         crate::verify::require_head(newest, head)?;
         Ok(Recovered {
             accounts: kept.accounts.iter().map(|(key, account)| (*key, *account)).collect(),
-            pendings: kept.pendings.iter().map(|(seq, pending)| (*seq, *pending)).collect(),
-            applied_seq: kept.applied_seq,
-            tail: kept
-                .journal
-                .range((Bound::Excluded(kept.applied_seq), Bound::Unbounded))
-                .map(|(_, row)| *row)
-                .collect(),
+            pendings: kept.pendings_before_tail().into_iter().collect(),
+            open: kept.pendings.iter().map(|(seq, pending)| (*seq, *pending)).collect(),
+            replay_from: kept.replay_from,
+            tail: kept.journal.range(kept.replay_from..).map(|(_, row)| *row).collect(),
             block: newest.map_or((0, [0; 32]), |block| (block.no, block.link)),
             at: newest.map_or(Micros::default(), |block| block.at),
         })
     }
 
-    fn load(&mut self, wanted: &[RawKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    fn load(&self, wanted: &[RawKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         self.alive("reading rows")?.bodies(wanted)
     }
 
-    fn commit(&mut self, commit: &Commit<'_>) -> Result<(), CommitError> {
-        if self.lost {
+    fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
+        if self.lost.load(Ordering::Relaxed) {
             return Err(CommitError::Unknown("the power is out".to_owned()));
         }
         let mut disk = self.disk.disk();
@@ -244,17 +280,25 @@ impl Store for MemoryStore {
             Some(Trouble::Constraint) => return Err(CommitError::Constraint("as the test asked".to_owned())),
             Some(Trouble::Full) => return Err(CommitError::Full("as the test asked".to_owned())),
             Some(Trouble::LostBefore) => {
-                self.lost = true;
+                self.lost.store(true, Ordering::Relaxed);
                 return Err(unknown());
             }
             Some(Trouble::LostAfter) | None => {}
         }
-        disk.check(commit).map_err(CommitError::Constraint)?;
+        disk.check(commit)?;
         disk.kept.keep(commit);
         if trouble == Some(Trouble::LostAfter) {
-            self.lost = true;
+            self.lost.store(true, Ordering::Relaxed);
             return Err(unknown());
         }
+        Ok(())
+    }
+
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), CommitError> {
+        if self.lost.load(Ordering::Relaxed) {
+            return Err(CommitError::Unknown("the power is out".to_owned()));
+        }
+        self.disk.disk().kept.checkpoint(checkpoint);
         Ok(())
     }
 }
@@ -302,8 +346,8 @@ impl Archive for MemoryArchive {
         Ok(())
     }
 
-    fn applied_seq(&mut self) -> Result<Option<u64>, StoreError> {
-        Ok(Some(self.with(|kept| kept.applied_seq)))
+    fn replay_from(&mut self) -> Result<Option<u64>, StoreError> {
+        Ok(Some(self.with(|kept| kept.replay_from)))
     }
 
     fn blocks(&mut self, after: u64, most: u32) -> Result<Vec<Found<Block>>, StoreError> {
@@ -346,6 +390,15 @@ impl Archive for MemoryArchive {
         self.with(|kept| {
             for (at, (body, digest)) in kept.rows.iter().filter(|(at, _)| at.table == table) {
                 each(GuardRow { key: &at.key, body, digest });
+            }
+        });
+        Ok(())
+    }
+
+    fn places(&mut self, each: &mut dyn FnMut(Found<KeptPlace<'_>>)) -> Result<(), StoreError> {
+        self.with(|kept| {
+            for Listing { list, owner, at, key } in &kept.lists {
+                each(Ok(KeptPlace { list, owner, at: *at, key }));
             }
         });
         Ok(())

@@ -13,6 +13,11 @@ pub trait Command<S: Schema>: Send + 'static {
     /// The rows this command must see, as far as the rows seen so far tell. It is asked again until it names no new one.
     fn needs(&self, seen: &Seen<'_, S>) -> Vec<S::Key>;
 
+    /// Roughly how many bytes it will have written: a batch takes commands up to [`crate::Limits::bytes`].
+    fn weight(&self) -> usize {
+        512
+    }
+
     /// Decides, without waiting for anything. An error leaves the desk untouched.
     fn decide(&self, desk: &mut Desk<'_, S>) -> Result<Self::Answer, Halt<S, Self::Refusal>>;
 }
@@ -79,6 +84,8 @@ pub enum Step<K> {
 pub trait Job<S: Schema>: Send {
     /// See [`Command::needs`].
     fn needs(&self, seen: &Seen<'_, S>) -> Vec<S::Key>;
+    /// See [`Command::weight`].
+    fn weight(&self) -> usize;
     /// Decides and keeps the words until they may be said.
     fn decide(&mut self, desk: &mut Desk<'_, S>) -> Step<S::Key>;
     /// Says them, or the fault.
@@ -118,7 +125,12 @@ where
         keys
     }
 
+    fn weight(&self) -> usize {
+        self.command.weight()
+    }
+
     fn decide(&mut self, desk: &mut Desk<'_, S>) -> Step<S::Key> {
+        self.words = None;
         match self.command.decide(desk) {
             Ok(answer) => {
                 self.words = Some(Ok(answer));

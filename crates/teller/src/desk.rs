@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use ledger::{Account, AccountKey, Book, Id, JournalRow, Micros, Pending, PostRefusal, Transfer};
 
+use crate::cache::Cache;
 use crate::{IdSource, Schema};
 
 /// What the desk has of a row (M1): absent is not "not loaded".
@@ -24,7 +25,7 @@ pub(crate) type Rows<S> = BTreeMap<<S as Schema>::Key, Option<<S as Schema>::Row
 /// The rows loaded so far, for [`crate::Command::needs`] to name more by.
 pub struct Seen<'a, S: Schema> {
     pub(crate) batch: &'a Rows<S>,
-    pub(crate) cache: &'a Rows<S>,
+    pub(crate) cache: &'a Cache<S>,
 }
 
 impl<S: Schema> Seen<'_, S> {

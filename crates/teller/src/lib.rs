@@ -18,18 +18,34 @@
     )
 )]
 
+/// A place where a drill may end the process; nothing in every other build.
+macro_rules! fail_point {
+    ($name:literal) => {
+        #[cfg(feature = "failpoints")]
+        fail::fail_point!($name);
+    };
+}
+
+mod balances;
+mod cache;
 mod command;
 mod desk;
 mod engine;
 mod pace;
+mod pipeline;
 mod queue;
+mod round;
 mod schema;
 mod store;
+mod sweep;
 
+pub use balances::Balances;
 pub use command::{Command, Fault, Halt, Job, Rejected, Settled, Step, job};
 pub use desk::{Desk, Look, NotLoaded, Seen};
-pub use engine::{Balances, Engine, IdSource, Limits, StartFault};
+pub use engine::{Engine, IdSource, Limits, StartFault};
 pub use pace::{Paced, pace};
-pub use queue::{Door, QueueFull, Stopped, run};
+pub use pipeline::{Stopped, run};
+pub use queue::{Door, QueueFull};
+pub use round::EXPIRED;
 pub use schema::{Listing, Schema};
-pub use store::{Commit, CommitError, RawKey, Recovered, RowWrite, Store, StoreError};
+pub use store::{Checkpoint, Commit, CommitError, RawKey, Recovered, RowWrite, Store, StoreError};

@@ -1,9 +1,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use ledger::Micros;
+use crate::{Commit, CommitError, Job, Schema};
 
-use crate::{CommitError, Engine, Fault, Job, Schema, Store};
+/// Commands that are worth deciding while a batch is being kept; fewer wait for it, so that batches stay large.
+const HANDFUL: usize = 256;
 
 /// The way into the teller. Cheap to clone; every clone leads to the same queue.
 pub struct Door<S: Schema>(Arc<Shared<S>>);
@@ -17,20 +18,21 @@ struct Shared<S: Schema> {
 struct Queue<S: Schema> {
     jobs: VecDeque<Box<dyn Job<S>>>,
     open: bool,
+    /// The loop wants to be woken when so many are waiting.
+    wake_at: usize,
+    /// What became of the batch that was on its way.
+    outcome: Option<(Box<Commit>, Result<(), CommitError>)>,
 }
 
 /// The queue is full or closed; the command comes back.
 pub struct QueueFull<S: Schema>(pub Box<dyn Job<S>>);
 
-/// Why the loop ended.
-#[derive(Debug, thiserror::Error)]
-pub enum Stopped {
-    /// [`Door::close`] was called and everything before it is answered.
-    #[error("closed")]
-    Closed,
-    /// The outcome of a commit is unknown: end the process, recovery will tell.
-    #[error(transparent)]
-    Store(#[from] CommitError),
+/// What the loop waits for while a batch is on its way to the store.
+pub(crate) enum News<S: Schema> {
+    /// Enough commands to go on with.
+    Jobs(Vec<Box<dyn Job<S>>>),
+    /// The batch is kept, or not.
+    Outcome(Box<Commit>, Result<(), CommitError>),
 }
 
 impl<S: Schema> Clone for Door<S> {
@@ -42,11 +44,8 @@ impl<S: Schema> Clone for Door<S> {
 impl<S: Schema> Door<S> {
     /// A door with a queue of at most `limit` commands.
     pub fn new(limit: usize) -> Door<S> {
-        Door(Arc::new(Shared {
-            queue: Mutex::new(Queue { jobs: VecDeque::new(), open: true }),
-            news: Condvar::new(),
-            limit,
-        }))
+        let queue = Queue { jobs: VecDeque::new(), open: true, wake_at: usize::MAX, outcome: None };
+        Door(Arc::new(Shared { queue: Mutex::new(queue), news: Condvar::new(), limit }))
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue<S>> {
@@ -60,8 +59,25 @@ impl<S: Schema> Door<S> {
             return Err(QueueFull(job));
         }
         queue.jobs.push_back(job);
-        self.0.news.notify_one();
+        self.wake(&mut queue);
         Ok(())
+    }
+
+    /// Hands in as many of these as there is room for, in order; the others stay.
+    pub fn hand_in_all(&self, jobs: &mut VecDeque<Box<dyn Job<S>>>) {
+        let mut queue = self.queue();
+        if queue.open {
+            let room = self.0.limit.saturating_sub(queue.jobs.len()).min(jobs.len());
+            queue.jobs.extend(jobs.drain(..room));
+            self.wake(&mut queue);
+        }
+    }
+
+    fn wake(&self, queue: &mut Queue<S>) {
+        if queue.jobs.len() >= queue.wake_at {
+            queue.wake_at = usize::MAX;
+            self.0.news.notify_all();
+        }
     }
 
     /// Takes nothing more; the loop ends when what is queued is answered.
@@ -78,47 +94,39 @@ impl<S: Schema> Door<S> {
     }
 
     /// Everything waiting, at most `most`; waits until there is something. `None` once closed and empty.
-    fn take(&self, most: usize) -> Option<Vec<Box<dyn Job<S>>>> {
+    pub(crate) fn take(&self, most: usize) -> Option<Vec<Box<dyn Job<S>>>> {
         let mut queue = self.queue();
         while queue.jobs.is_empty() {
             if !queue.open {
                 return None;
             }
+            queue.wake_at = 1;
             queue = self.0.news.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         let count = queue.jobs.len().min(most);
         Some(queue.jobs.drain(..count).collect())
     }
-}
 
-/// The batch loop: takes everything that waits, steps the engine, and again. There is no timer: a lone command goes at
-/// once, and whatever arrives while a batch is being synced makes the next one.
-pub fn run<S: Schema, St: Store>(
-    door: &Door<S>,
-    engine: &mut Engine<S, St>,
-    mut clock: impl FnMut() -> Micros,
-) -> Stopped {
-    let mut waiting: Vec<Box<dyn Job<S>>> = Vec::new();
-    loop {
-        let mut jobs = std::mem::take(&mut waiting);
-        let room = engine.batch_limit().saturating_sub(jobs.len());
-        if jobs.is_empty() {
-            match door.take(room) {
-                Some(more) => jobs = more,
-                None => return Stopped::Closed,
+    /// While a batch is on its way: waits for its outcome, or for a handful of commands when there is `room` for them.
+    pub(crate) fn news(&self, room: usize) -> News<S> {
+        let mut queue = self.queue();
+        let enough = if room == 0 { usize::MAX } else { room.min(HANDFUL) };
+        loop {
+            if let Some((commit, outcome)) = queue.outcome.take() {
+                return News::Outcome(commit, outcome);
             }
-        } else {
-            jobs.extend(door.take_waiting(room));
-        }
-        match engine.step(jobs, clock()) {
-            Ok(put_off) => waiting = put_off,
-            Err(fault) => {
-                door.close();
-                for job in door.take_waiting(usize::MAX) {
-                    job.deliver(Some(Fault::Stopping));
-                }
-                return Stopped::Store(fault);
+            if queue.jobs.len() >= enough {
+                let count = queue.jobs.len().min(room);
+                return News::Jobs(queue.jobs.drain(..count).collect());
             }
+            queue.wake_at = enough;
+            queue = self.0.news.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// What became of the batch that was on its way.
+    pub(crate) fn tell(&self, commit: Box<Commit>, outcome: Result<(), CommitError>) {
+        self.queue().outcome = Some((commit, outcome));
+        self.0.news.notify_all();
     }
 }

@@ -1,26 +1,32 @@
-use ledger::{Account, AccountKey, Block, Digest, JournalRow, Micros, Pending, SchoolId};
+use ledger::{Account, AccountKey, Block, Bodies, Digest, JournalRow, Micros, Pending, SchoolId};
 
 use crate::Listing;
 
 /// Where the book is kept. One store serves one school's engine; a second writer must find the store closed.
 ///
-/// To write one: every method is synchronous and is called by one thread. `commit` is all or nothing, and durable when it
-/// returns: a power cut after it loses nothing. No method waits for a client.
-pub trait Store: Send {
+/// To write one: every method is synchronous. `load` and `commit` may be called at the same time, each by one thread;
+/// `load` then shows what was committed before, or with it. `commit` is all or nothing, and durable when it returns: a
+/// power cut after it loses nothing. No method waits for a client.
+pub trait Store: Send + Sync {
     /// What was kept, for the engine to start from. Called once, first.
     ///
     /// Errors: [`StoreError`]; the engine then does not start.
-    fn recover(&mut self) -> Result<Recovered, StoreError>;
+    fn recover(&self) -> Result<Recovered, StoreError>;
 
     /// The bodies of these rows, in the order asked; `None` for a row that does not exist. One read per table.
-    fn load(&mut self, wanted: &[RawKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
+    fn load(&self, wanted: &[RawKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
 
-    /// Keeps a batch: journal rows, accounts, guard rows, lists and the block, in one transaction.
+    /// Keeps a batch: journal rows, guard rows, lists, the block, and some account rows, in one transaction.
     ///
     /// Errors: [`CommitError`]; only `Unknown` leaves it open whether the batch was kept.
-    /// Repeats: a batch whose block or journal sequence exists already is a `Constraint` error, so that a second writer
-    /// never succeeds.
-    fn commit(&mut self, commit: &Commit<'_>) -> Result<(), CommitError>;
+    /// Repeats: a batch whose block or journal sequence exists already is a `Fenced` error, so that a second writer never
+    /// succeeds.
+    fn commit(&self, commit: &Commit) -> Result<(), CommitError>;
+
+    /// Keeps account rows alone, when nothing is under way: a start need not replay what they contain.
+    ///
+    /// Errors: [`CommitError`], as for a batch. Repeats: change nothing.
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), CommitError>;
 }
 
 /// A row by table and key bytes.
@@ -35,13 +41,16 @@ pub struct RawKey {
 /// What a store kept.
 #[derive(Clone, Debug, Default)]
 pub struct Recovered {
-    /// Account rows, a checkpoint: correct up to `applied_seq`.
+    /// Account rows, a checkpoint: each contains every journal row up to its own `last_seq`, and some lack rows from
+    /// `replay_from` on.
     pub accounts: Vec<(AccountKey, Account)>,
-    /// Money set aside at `applied_seq`.
+    /// Money set aside before row `replay_from`: also what rows from there on posted or voided.
     pub pendings: Vec<(u64, Pending)>,
-    /// The last journal row that the account rows contain; 0 for none.
-    pub applied_seq: u64,
-    /// The journal after `applied_seq`, in order.
+    /// Money set aside after the last row, as it was kept.
+    pub open: Vec<(u64, Pending)>,
+    /// The first journal row that an account row may lack, at least 1.
+    pub replay_from: u64,
+    /// The journal from `replay_from` on, in order.
     pub tail: Vec<JournalRow>,
     /// Number and link of the newest block; 0 and zeroes for none.
     pub block: (u64, Digest),
@@ -60,29 +69,38 @@ pub struct RowWrite {
     pub digest: [u8; 16],
 }
 
+/// Account rows to write, and from where on a start must replay when they are kept (M5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Accounts as they are after the newest journal row.
+    pub accounts: Vec<(AccountKey, Account)>,
+    /// Every row before this one is in every account row.
+    pub replay_from: u64,
+}
+
 /// One batch to keep.
-#[derive(Debug)]
-pub struct Commit<'a> {
+#[derive(Clone, Debug)]
+pub struct Commit {
     /// Whose.
     pub school: SchoolId,
     /// Journal rows, in sequence.
-    pub journal: &'a [JournalRow],
-    /// Accounts the batch changed, as they are after it.
-    pub accounts: &'a [(AccountKey, Account)],
+    pub journal: Vec<JournalRow>,
+    /// Their stored forms.
+    pub bodies: Bodies,
     /// Money set aside by this batch and still open.
-    pub opened: &'a [(u64, Pending)],
+    pub opened: Vec<(u64, Pending)>,
     /// Sequences whose set-aside money this batch posted or voided.
-    pub closed: &'a [u64],
+    pub closed: Vec<u64>,
     /// Guard rows the batch changed.
-    pub rows: &'a [RowWrite],
+    pub rows: Vec<RowWrite>,
     /// Places that rows leave in lists.
-    pub unlist: &'a [Listing],
+    pub unlist: Vec<Listing>,
     /// Places that rows take in lists.
-    pub enlist: &'a [Listing],
+    pub enlist: Vec<Listing>,
     /// The block that links it all.
-    pub block: &'a Block,
-    /// Every account row is right up to this sequence after the commit; a restart replays from the next one (M5).
-    pub applied_seq: u64,
+    pub block: Block,
+    /// Some account rows, so that a start never has much to replay.
+    pub checkpoint: Checkpoint,
 }
 
 /// A store cannot do its work.
@@ -96,7 +114,7 @@ pub struct StoreError {
 }
 
 /// Why a batch was not kept (M4).
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
     /// A unique key or a check failed: nothing was kept, one command of the batch is to blame.
     #[error("the batch breaks a rule of the database: {0}")]
@@ -104,6 +122,12 @@ pub enum CommitError {
     /// No room: nothing was kept; it may work again when there is room.
     #[error("no room to keep the batch: {0}")]
     Full(String),
+    /// The store is held by someone else for the moment: nothing was kept; it may work again at once.
+    #[error("the store is in use: {0}")]
+    Busy(String),
+    /// Another writer has gone on with this book: nothing was kept, and this engine must step down.
+    #[error("another process writes this book, so this one stops: {0}")]
+    Fenced(String),
     /// It is not known whether it was kept: the process must end, recovery will tell.
     #[error("it is not known whether the batch was kept: {0}")]
     Unknown(String),

@@ -192,10 +192,23 @@ fn status_of(code: &str) -> StatusCode {
         "AUTH_FAILED" | "SIGNED_OUT" => StatusCode::UNAUTHORIZED,
         "PASSWORD_LOCKED" => StatusCode::TOO_MANY_REQUESTS,
         "FORM_REUSED" => StatusCode::CONFLICT,
-        "BUSY" | "SERVER_FULL" | "STOPPING" | "TRY_AGAIN" => StatusCode::SERVICE_UNAVAILABLE,
+        "BUSY" | "SERVER_FULL" | "STOPPING" | "TRY_AGAIN" | "AFTER_RESTORE" => StatusCode::SERVICE_UNAVAILABLE,
         "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
+}
+
+/// When to ask again, seconds, for a refusal that passes by itself: a moment when too many asked at once, longer when the
+/// server comes back or an operator must make room.
+fn retry_after(code: &str) -> Option<HeaderValue> {
+    let seconds = match code {
+        "BUSY" | "TRY_AGAIN" => "2",
+        "DEADLINE" => "5",
+        "STOPPING" | "AFTER_RESTORE" => "10",
+        "SERVER_FULL" => "60",
+        _ => return None,
+    };
+    Some(HeaderValue::from_static(seconds))
 }
 
 impl IntoResponse for Failure {
@@ -252,13 +265,18 @@ pub(crate) async fn boundary(State(web): State<Web>, request: Request, next: Nex
         // What was sent cannot be asked for again: the page's switches lead to where one can go on.
         visit.path = "/".to_owned();
     }
-    match failure {
+    let wait = retry_after(failure.told().code);
+    let mut face = match failure {
         failure if program => failure.problem(&visit, reference),
         // Only a page that was read can be gone on to.
         Failure::SignInFirst { .. } if !reading => page::go_with_next("/sign-in", ""),
         Failure::ChangeFirst { .. } if !reading => page::go_with_next("/password", ""),
         failure => failure.page(&web, &visit, reference),
+    };
+    if let Some(wait) = wait {
+        face.headers_mut().insert(header::RETRY_AFTER, wait);
     }
+    face
 }
 
 /// The failure that an answer stands for: a handler's, or one that the framework found before any handler.
@@ -372,7 +390,8 @@ mod tests {
         ];
         let faults =
             [(Fault::Busy, 503), (Fault::Full, 503), (Fault::Stopping, 503), (Fault::Poison("a bug".to_owned()), 500)];
-        let rules = refusals.iter().map(|(refusal, status)| (refusal.words(), *status));
+        let restored = [(rules::epoch::not_asked_yet(), 503)];
+        let rules = refusals.iter().map(|(refusal, status)| (refusal.words(), *status)).chain(restored);
         let server = faults.iter().map(|(fault, status)| (fault_words(fault), *status));
         for (words, status) in rules.chain(server) {
             let failure = Failure::from(words.clone());
@@ -382,6 +401,13 @@ mod tests {
             assert_eq!(failure.sentence(Language::English, told.slug), words.en);
             let safe = matches!(told.money, Money::Safe);
             assert_eq!(safe, words.code == "STOPPING", "only a stopping server leaves it open whether it was done");
+            let passes = told.status == StatusCode::SERVICE_UNAVAILABLE;
+            assert_eq!(
+                retry_after(told.code).is_some(),
+                passes,
+                "{}: whatever passes says when to ask again",
+                told.code
+            );
         }
     }
 

@@ -21,7 +21,7 @@ struct Need {
     packages: &'static [&'static str],
 }
 
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 5] = [
     Need { what: "Chromium", probe: "command -v chromium", packages: &["chromium"] },
     Need {
         what: "a font with Chinese characters (Noto Sans CJK)",
@@ -34,6 +34,12 @@ const NEEDS: [Need; 4] = [
         packages: &["python3", "python3-venv", "python3-pip"],
     },
     Need { what: "npm", probe: "command -v npm", packages: &["npm"] },
+    Need {
+        what: "the tools of XFS",
+        // Who cannot mount anything has no use for them; the step that would have says so.
+        probe: "command -v xfs_io && command -v mkfs.xfs || ! test -w /dev/loop-control",
+        packages: &["xfsprogs"],
+    },
 ];
 
 /// Sees to it that everything is here.

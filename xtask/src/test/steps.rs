@@ -22,6 +22,8 @@ pub enum Work {
     Install,
     /// Look for packages that must not be in what is built.
     Trees,
+    /// Cut the power so many times, where the machine permits.
+    PowerCuts(u32),
     /// Run a program; `{python}`, `{axe}` and `{binary}` stand for places.
     Command {
         /// The program and its arguments.
@@ -113,6 +115,36 @@ pub const STEPS: &[Step] = &[
             ],
             counting: Counting::SummaryOrOnce,
         },
+    },
+    Step {
+        name: "kills",
+        shows: "a killed server keeps what it acknowledged, wherever it is killed",
+        quick: false,
+        work: Work::Command {
+            line: &[
+                "cargo",
+                "run",
+                "--release",
+                "--locked",
+                "-p",
+                "drill",
+                "--features",
+                "failpoints",
+                "--bin",
+                "onecard-drill",
+                "--",
+                "kill",
+                "--rounds",
+                "22",
+            ],
+            counting: Counting::Summary,
+        },
+    },
+    Step {
+        name: "power cuts",
+        shows: "a server keeps what it acknowledged when the power goes, the disk fails or fills up",
+        quick: false,
+        work: Work::PowerCuts(5),
     },
     Step {
         name: "browser",

@@ -39,8 +39,8 @@ const BANS: [Ban; 3] = [
     Ban {
         what: "the product",
         selection: &["--package", "onecard", "--edges", "normal,build"],
-        banned: &["sim", "xtask", "proptest"],
-        why: "no planted bug and no tool of the tests may reach the product",
+        banned: &["sim", "drill", "fail", "xtask", "proptest"],
+        why: "no planted bug, no fail point and no tool of the tests may reach the product",
     },
 ];
 

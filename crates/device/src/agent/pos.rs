@@ -288,6 +288,7 @@ impl<P: Psam> PosAgent<P> {
                     self.line = Line::Up(Home { terminal: TerminalNo(terminal), place_zh, place_en });
                     self.book.continue_above(last_seq);
                     self.upload.connect(&self.book, acknowledged, self.sale.waits_for());
+                    self.tell_lowest(acknowledged);
                     self.acknowledged(now);
                 }
             }
@@ -308,6 +309,16 @@ impl<P: Psam> PosAgent<P> {
                 self.acknowledged(now);
             }
             ToTerminal::Pong { now: theirs } => self.offset_micros = theirs.saturating_sub(now.get()),
+        }
+    }
+
+    /// The platform acknowledges less than was deleted here: it went back to a backup. It must not wait for what is gone
+    /// (M9).
+    fn tell_lowest(&mut self, acknowledged: u64) {
+        let kept = self.book.records().keys().next().copied();
+        let lowest = kept.unwrap_or(self.book.last_seq().saturating_add(1));
+        if lowest > acknowledged.saturating_add(1) {
+            self.out.push(Output::Send(ToPlatform::Kept { lowest }));
         }
     }
 
@@ -360,7 +371,11 @@ impl<P: Psam> PosAgent<P> {
     fn pump(&mut self, now: Micros) {
         if matches!(self.line, Line::Up(_)) {
             while let Some((seq, record)) = self.upload.next(&self.book, self.sale.waits_for(), now) {
-                self.out.push(Output::Send(ToPlatform::Journal { seq, record }));
+                let paid = self.book.was_paid(seq) && matches!(record, Record::Authorise { .. });
+                self.out.push(Output::Send(match paid {
+                    true => ToPlatform::Paid { seq, record },
+                    false => ToPlatform::Journal { seq, record },
+                }));
             }
         }
     }

@@ -115,7 +115,7 @@ fn m17_a_request_that_never_arrived_is_taken_back_first_and_refused_when_it_come
 
 fn journalled(message: &ToPlatform) -> Option<u64> {
     match message {
-        ToPlatform::Journal { seq, .. } => Some(*seq),
+        ToPlatform::Journal { seq, .. } | ToPlatform::Paid { seq, .. } => Some(*seq),
         _ => None,
     }
 }

@@ -125,3 +125,58 @@ fn a_torn_debit_survives_the_restart_as_an_open_question() {
     assert_eq!((world.paid().len(), world.platform.merchant), (1, PRICE));
     world.check(money, "asked after a restart");
 }
+
+#[test]
+fn m9_a_platform_that_went_back_to_a_backup_gets_everything_that_is_still_kept_and_waits_for_nothing_else() {
+    for restarted in [false, true] {
+        let mut world = World::with(|config| config.keep_records = 10);
+        world.holder(ANNA).account = 1_000_000;
+        for _ in 0..100 {
+            world.sell(PRICE);
+            world.tap(ANNA);
+            world.wait_seconds(3);
+        }
+        let (last, lowest) = (world.agent.book().last_seq(), *world.agent.book().records().keys().next().unwrap());
+        assert!(lowest > 20 && last - lowest >= 10, "{lowest} to {last} are kept");
+
+        world.platform.go_back_to(15);
+        if restarted {
+            world.restart();
+        } else {
+            world.disconnect();
+            world.connect();
+        }
+        world.wait_seconds(20);
+        let heard = std::mem::take(&mut world.platform.heard);
+        let greeting = heard.iter().position(|message| matches!(message, ToPlatform::Hello { .. })).unwrap();
+        assert_eq!(heard.get(greeting + 1), Some(&ToPlatform::Kept { lowest }), "restarted: {restarted}");
+        let paid: Vec<u64> = heard
+            .iter()
+            .filter_map(|message| match message {
+                ToPlatform::Paid { seq, .. } => Some(*seq),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(paid, (lowest..=last).collect::<Vec<_>>(), "each once, in order; restarted: {restarted}");
+        assert_eq!(world.platform.contiguous(), last);
+        // It sells as before.
+        world.sell(PRICE);
+        world.tap(ANNA);
+        assert!(world.platform.contiguous() > last);
+    }
+}
+
+#[test]
+fn m9_a_platform_that_knows_everything_that_was_deleted_is_told_nothing() {
+    let mut world = World::with(|config| config.keep_records = 10);
+    world.holder(ANNA).account = 1_000_000;
+    for _ in 0..100 {
+        world.sell(PRICE);
+        world.tap(ANNA);
+        world.wait_seconds(3);
+    }
+    world.disconnect();
+    world.connect();
+    world.restart();
+    assert!(!world.platform.heard.iter().any(|message| matches!(message, ToPlatform::Kept { .. })));
+}

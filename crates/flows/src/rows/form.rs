@@ -3,6 +3,7 @@
 use rules::card::{Card, State as CardState};
 use rules::case::{Case, Kind as CaseKind};
 use rules::chart::Channel;
+use rules::epoch::{Epoch, Met};
 use rules::limits::{Change, Setting};
 use rules::load::{Attempt, Item, Session as LoadSession, Source, State as LoadState};
 use rules::password::{Password, Secret};
@@ -48,6 +49,8 @@ stored_struct! {
     Case { id, kind, opened_at, reference, amount, detail }
     Change { setting, value, from, set_at, set_by }
     FormNote { input, made, at }
+    Epoch { number, since, orders_asked }
+    Met { epoch, case, late }
 }
 
 stored_enum!(Category { 1 => Student, 2 => Staff });
@@ -93,6 +96,9 @@ stored_enum!(CaseKind {
     12 => SaleUnknownCard,
     13 => SaleAfterReversal,
     14 => TerminalQuarantined,
+    15 => SaleAheadOfBook,
+    16 => SaleForgotten,
+    17 => RecordsForgotten,
 });
 
 impl Stored for Setting {

@@ -2,8 +2,11 @@
 
 mod change_password;
 mod hand;
+mod lists;
 mod money;
 mod people;
+mod restored;
 mod rig;
 mod settings;
 mod sign_in;
+mod statement;

@@ -123,6 +123,25 @@ fn an_unpaid_order_is_closed_there_before_it_is_closed_here() {
 }
 
 #[test]
+fn m7_while_the_clock_has_leapt_no_order_expires_or_is_closed_and_payments_still_arrive() {
+    let mut campus = Campus::new();
+    let (unpaid, paid) = (campus.order("50"), campus.order("7"));
+    for no in [unpaid, paid] {
+        campus.rig.run(prepare(&campus.rig.school, campus.person, no)).unwrap();
+    }
+    campus.rig.leap(true);
+    campus.rig.advance(901);
+    let next = campus.rig.run(flows::due::run(&campus.rig.school, 10)).unwrap();
+    assert!(next > campus.rig.school.now(), "it comes again");
+    assert!(matches!(order_state(&campus, unpaid), State::Paying { .. }));
+    assert_eq!(campus.notice(&format!("{paid} t1 700 CNY")), NoticeOutcome::Taken(paid));
+    assert_eq!(campus.balance(chart::awaiting_tap(campus.person)), 700);
+    campus.rig.leap(false);
+    campus.rig.run(flows::due::run(&campus.rig.school, 10)).unwrap();
+    assert!(matches!(order_state(&campus, unpaid), State::Closed { .. }), "confirmed: what is due goes on");
+}
+
+#[test]
 fn r33_everything_that_waits_is_loaded_in_one_hold_and_its_orders_are_done() {
     let mut campus = Campus::new();
     let orders = ["50", "30.05", "1"].map(|yuan| campus.top_up(yuan));

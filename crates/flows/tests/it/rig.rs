@@ -48,7 +48,7 @@ impl Rig {
     pub fn with(card_keys: Arc<dyn CardKeys>, wechat: Arc<dyn WeChat>, queue: usize) -> Rig {
         let id = SchoolId::new(1).expect("a school's number");
         let disk = MemoryDisk::new(id, Campus::TABLES);
-        let clock = Arc::new(HandClock(AtomicI64::new(START.get())));
+        let clock = Arc::new(HandClock { now: AtomicI64::new(START.get()), leapt: AtomicBool::new(false) });
         let secrets = Arc::new(PlainSecrets::default());
         let engine = start(&disk);
         let school = School {
@@ -74,7 +74,12 @@ impl Rig {
 
     /// The clock goes on by so many microseconds.
     pub fn advance_micros(&self, micros: i64) {
-        self.clock.0.fetch_add(micros, Ordering::SeqCst);
+        self.clock.now.fetch_add(micros, Ordering::SeqCst);
+    }
+
+    /// The machine's clock leapt, and is not followed; or that is over.
+    pub fn leap(&self, leapt: bool) {
+        self.clock.leapt.store(leapt, Ordering::SeqCst);
     }
 
     /// The process ends, whatever it was doing, and starts again from what the disk kept.
@@ -86,6 +91,24 @@ impl Rig {
         self.school.balances = engine.balances();
         self.school.nonces = Arc::new(Nonces::default());
         self.engine.replace(Some(engine));
+    }
+
+    /// The disk is lost; the school goes on from a backup of it, in the next epoch. Nobody is asked about anything yet.
+    pub fn restore(&mut self, backup: &MemoryDisk) {
+        let number = self.row(&Key::Epoch).and_then(|row| row.epoch().copied()).map_or(1, |epoch| epoch.number) + 1;
+        self.engine.replace(None);
+        self.disk = backup.copy();
+        self.school.reader = Arc::new(self.disk.reader());
+        self.restart();
+        self.advance(120);
+        let epoch = self.run(flows::epoch::begin(&self.school, number)).expect("begins");
+        assert_eq!((epoch.number, epoch.orders_asked), (number, false));
+    }
+
+    /// Everything in the book is checked against everything else.
+    pub fn verify(&self) {
+        let report = store::verify::verify(self.school.id, &mut self.disk.archive(), &[], &mut |_| {});
+        assert!(report.clean(), "{report}");
     }
 
     /// Runs a flow to its end, stepping the teller whenever the flow waits.
@@ -167,6 +190,20 @@ impl Rig {
     }
 }
 
+/// Whatever a test did, the book it leaves is whole, and every row stands in the lists in which it belongs.
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let mut archive = self.disk.archive();
+        let mut report = store::verify::verify(self.school.id, &mut archive, &[], &mut |_| {});
+        let places_of = |_: &str, key: &[u8], body: &[u8]| Campus::listings_of_stored(key, body);
+        store::verify::verify_lists(&mut archive, &places_of, &mut report, &mut |_| {});
+        assert!(report.clean(), "{report}");
+    }
+}
+
 fn start(disk: &MemoryDisk) -> Engine<Campus, MemoryStore> {
     let store = disk.open().expect("one writer");
     let school = SchoolId::new(1).expect("a school's number");
@@ -186,11 +223,18 @@ pub fn code<T: Debug, E>(outcome: Result<T, E>, words: impl Fn(&E) -> rules::wor
     }
 }
 
-struct HandClock(AtomicI64);
+struct HandClock {
+    now: AtomicI64,
+    leapt: AtomicBool,
+}
 
 impl Clock for HandClock {
     fn now(&self) -> Micros {
-        Micros::new(self.0.load(Ordering::SeqCst))
+        Micros::new(self.now.load(Ordering::SeqCst))
+    }
+
+    fn leapt(&self) -> bool {
+        self.leapt.load(Ordering::SeqCst)
     }
 }
 

@@ -147,7 +147,7 @@ fn production_refuses_weak_and_shared_keys_of_every_kind() {
     let (_, _, text) = saved("kinds");
     let values: Vec<&str> =
         text.lines().filter_map(|line| line.split('"').nth(3)).filter(|value| value.ends_with('=')).collect();
-    assert_eq!(values.len(), 7, "four masters, pepper, sealing key, lookup key");
+    assert_eq!(values.len(), 8, "four masters, pepper, sealing key, lookup key, instance key");
     for value in &values {
         let length = STANDARD.decode(value).unwrap().len();
         let zeros = STANDARD.encode(vec![0; length]);
@@ -165,4 +165,21 @@ fn production_refuses_weak_and_shared_keys_of_every_kind() {
         keyring.check_production().unwrap_err().to_string(),
         "the key file is not fit for production: sealing key of version 1 is a published test key; make new keys"
     );
+}
+
+#[test]
+fn a_file_from_before_there_was_an_instance_key_gets_one_and_keeps_every_other_key() {
+    let (keyring, path, text) = saved("older");
+    let line = text.lines().find(|line| line.contains("\"signing\"")).unwrap();
+    let older = text.replace(&format!(",\n{line}"), "");
+    assert_ne!(older, text);
+    fs::write(&path, &older).unwrap();
+    assert!(Keyring::load(&path).unwrap().instance_key().is_none());
+    let opened = Keyring::open(&path).unwrap();
+    let public = opened.instance_key().unwrap().public();
+    assert_ne!(public, keyring.instance_key().unwrap().public(), "a key of its own");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+    let again = fs::read_to_string(&path).unwrap();
+    assert!(older.lines().all(|line| again.contains(line.trim_end_matches(','))), "{again}");
+    assert_eq!(Keyring::open(&path).unwrap().instance_key().unwrap().public(), public, "made once");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ledger::{Block, Book, Change, Fen, Id, JournalRow, Micros, SchoolId, Stage, chain_link, row_digest};
+use ledger::{Block, Bodies, Book, Change, Fen, Id, JournalRow, Micros, SchoolId, Stage, chain_link, row_digest};
 
 use crate::sample::{ACCOUNTS, NOW, transfer};
 
@@ -23,7 +23,7 @@ fn block() -> Block {
 fn every_field_of_a_batch_changes_its_link() {
     let school = SchoolId::new(1).expect("a school");
     let (rows, block) = (rows(), block());
-    let link = |block: &Block, rows: &[JournalRow]| chain_link(school, &[0; 32], block, rows);
+    let link = |block: &Block, rows: &[JournalRow]| chain_link(school, &[0; 32], block, &Bodies::of(rows));
     let row = |change: fn(&mut JournalRow)| {
         let mut rows = rows.clone();
         change(&mut rows[1]);
@@ -31,8 +31,8 @@ fn every_field_of_a_batch_changes_its_link() {
     };
     let mut all = vec![
         link(&block, &rows),
-        chain_link(SchoolId::new(2).expect("a school"), &[0; 32], &block, &rows),
-        chain_link(school, &[1; 32], &block, &rows),
+        chain_link(SchoolId::new(2).expect("a school"), &[0; 32], &block, &Bodies::of(&rows)),
+        chain_link(school, &[1; 32], &block, &Bodies::of(&rows)),
         link(&Block { no: 4, ..block.clone() }, &rows),
         link(&Block { first_seq: 8, ..block.clone() }, &rows),
         link(&Block { rows: 3, ..block.clone() }, &rows),
@@ -42,7 +42,7 @@ fn every_field_of_a_batch_changes_its_link() {
         link(&block, &rows[..1]),
         link(&block, &[rows[1], rows[0]]),
     ];
-    let changes: [fn(&mut JournalRow); 15] = [
+    let changes: [fn(&mut JournalRow); 16] = [
         |row| row.seq += 1,
         |row| row.id = Id::new(1),
         |row| row.kind = ledger::Kind::Void,
@@ -51,7 +51,8 @@ fn every_field_of_a_batch_changes_its_link() {
         |row| row.credit.part += 1,
         |row| row.amount = Fen::new(1),
         |row| row.ref_seq += 1,
-        |row| row.debit_prev += 1,
+        |row| row.expires_at = Some(NOW),
+        |row| row.debit_prev += 7,
         |row| row.credit_prev += 1,
         |row| row.debit_balance = Fen::new(1),
         |row| row.credit_balance = Fen::new(1),

@@ -1,5 +1,7 @@
 //! Replay: a book takes its own rows again, and no row in which anything was altered that the book knows of.
 
+use std::collections::BTreeMap;
+
 use ledger::{AccountCode, AccountKey, Book, Fen, JournalRow, Kind, Micros};
 use proptest::prelude::*;
 
@@ -36,6 +38,7 @@ fn altered(book: &Book, row: &JournalRow) -> Vec<JournalRow> {
         JournalRow { credit: row.debit, ..*row },
     ];
     if row.kind != Kind::Pend {
+        all.push(JournalRow { expires_at: Some(Micros::new(1)), ..*row });
         all.push(JournalRow { amount: Fen::new(row.amount.get() - 1), ..*row });
         all.push(JournalRow { amount: Fen::new(row.amount.get().wrapping_add(1)), ..*row });
     }
@@ -112,13 +115,62 @@ proptest! {
     fn a_row_survives_its_stored_form(wishes in proptest::collection::vec(wish(), 1..20)) {
         for row in rows_of(wishes).1 {
             let bytes = row.encode();
-            prop_assert_eq!(bytes.len(), 151);
-            prop_assert_eq!(JournalRow::decode(&bytes), Ok(row));
-            prop_assert_eq!(JournalRow::decode(&bytes[..150]), Err(ledger::CodecError::Short));
-            let mut long = bytes;
+            prop_assert!(bytes.len() <= 170, "{} bytes", bytes.len());
+            prop_assert_eq!(JournalRow::decode(row.seq, &bytes), Ok(row));
+            for end in 0..bytes.len() {
+                prop_assert!(JournalRow::decode(row.seq, &bytes[..end]).is_err(), "{end} bytes of {bytes:?}");
+            }
+            let mut long = bytes.clone();
             long.push(0);
-            prop_assert_eq!(JournalRow::decode(&long), Err(ledger::CodecError::Long));
+            prop_assert_eq!(JournalRow::decode(row.seq, &long), Err(ledger::CodecError::Long));
         }
+    }
+
+    #[test]
+    fn a_stored_form_with_a_bit_flipped_is_another_row_or_none(wishes in proptest::collection::vec(wish(), 1..4)) {
+        for row in rows_of(wishes).1 {
+            let bytes = row.encode();
+            for bit in 0..bytes.len() * 8 {
+                let mut flipped = bytes.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                if let Ok(other) = JournalRow::decode(row.seq, &flipped) {
+                    prop_assert_ne!(other, row);
+                    prop_assert_eq!(other.encode(), flipped, "a row has two forms");
+                }
+            }
+        }
+    }
+
+    /// M5: every account may have been kept at another time.
+    #[test]
+    fn m5_recovery_over_accounts_kept_at_different_times_makes_the_same_book(
+        wishes in proptest::collection::vec(wish(), 1..80),
+        from in any::<prop::sample::Index>(),
+        kept_at in proptest::collection::vec(any::<prop::sample::Index>(), ACCOUNTS.len()),
+    ) {
+        let (book, rows) = rows_of(wishes);
+        prop_assume!(!rows.is_empty());
+        let from = from.index(rows.len());
+        let (mut grown, mut before_tail) = (Book::new(), Vec::new());
+        let mut kept = BTreeMap::new();
+        for at in 0..=rows.len() {
+            if at == from {
+                before_tail = all_of(&grown).2;
+            }
+            for (key, moment) in ACCOUNTS.iter().zip(&kept_at) {
+                if at == from + moment.index(rows.len() - from + 1) && grown.account(key) != ledger::Account::default() {
+                    kept.insert(*key, grown.account(key));
+                }
+            }
+            if let Some(row) = rows.get(at) {
+                prop_assert_eq!(grown.replay(row), Ok(()));
+            }
+        }
+        let mut second = Book::restore(kept, before_tail, u64::try_from(from).expect("few"));
+        for row in &rows[from..] {
+            prop_assert_eq!(second.recover(row), Ok(()));
+        }
+        prop_assert_eq!(all_of(&second), all_of(&book));
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Wish {
     Direct { debit: usize, credit: usize, fen: i64 },
     /// Sets aside.
     Pend { debit: usize, credit: usize, fen: i64 },
+    /// Sets aside until some steps after [`NOW`].
+    PendUntil { debit: usize, credit: usize, fen: i64, steps: i64 },
     /// Posts a share of what a pend set aside, in tenths; 10 is all, 11 too much.
     Post { pick: usize, tenths: i64 },
     /// Voids what a pend set aside, or asks for another amount.
@@ -50,7 +52,10 @@ pub fn wish() -> impl Strategy<Value = Wish> {
     prop_oneof![
         4 => (account.clone(), account.clone(), amount.clone())
             .prop_map(|(debit, credit, fen)| Wish::Direct { debit, credit, fen }),
-        3 => (account.clone(), account, amount).prop_map(|(debit, credit, fen)| Wish::Pend { debit, credit, fen }),
+        3 => (account.clone(), account.clone(), amount.clone())
+            .prop_map(|(debit, credit, fen)| Wish::Pend { debit, credit, fen }),
+        1 => (account.clone(), account, amount, 0_i64..60)
+            .prop_map(|(debit, credit, fen, steps)| Wish::PendUntil { debit, credit, fen, steps }),
         2 => (0_usize..40, 0_i64..=11).prop_map(|(pick, tenths)| Wish::Post { pick, tenths }),
         2 => (0_usize..40, proptest::bool::weighted(0.8)).prop_map(|(pick, exact)| Wish::Void { pick, exact }),
     ]
@@ -59,12 +64,16 @@ pub fn wish() -> impl Strategy<Value = Wish> {
 /// The transfer that a wish means; `pended` are the pends that were ever taken, in order.
 pub fn transfer_of(wish: Wish, pended: &[(u64, Pending)]) -> Transfer {
     let chosen = |pick: usize| -> (u64, Pending) {
-        let unknown = Pending { debit: ACCOUNTS[0], credit: ACCOUNTS[1], amount: Fen::new(10) };
+        let unknown = Pending { debit: ACCOUNTS[0], credit: ACCOUNTS[1], amount: Fen::new(10), expires_at: None };
         if pended.is_empty() { (999_999, unknown) } else { pended[pick % pended.len()] }
     };
     match wish {
         Wish::Direct { debit, credit, fen } => transfer(Stage::Direct, ACCOUNTS[debit], ACCOUNTS[credit], fen),
         Wish::Pend { debit, credit, fen } => transfer(Stage::Pend, ACCOUNTS[debit], ACCOUNTS[credit], fen),
+        Wish::PendUntil { debit, credit, fen, steps } => {
+            let until = Stage::PendUntil(Micros::new(NOW.get() + steps));
+            transfer(until, ACCOUNTS[debit], ACCOUNTS[credit], fen)
+        }
         Wish::Post { pick, tenths } => {
             let (seq, set) = chosen(pick);
             let fen = i64::try_from(i128::from(set.amount.get()) * i128::from(tenths) / 10).unwrap_or(i64::MAX);
@@ -85,7 +94,7 @@ pub type All = (u64, Vec<(AccountKey, Account)>, Vec<(u64, Pending)>);
 pub fn all_of(book: &Book) -> All {
     (
         book.head(),
-        book.accounts().map(|(key, account)| (*key, *account)).collect(),
+        book.accounts().sorted().into_iter().map(|(key, account)| (*key, *account)).collect(),
         book.pendings().map(|(seq, pending)| (*seq, *pending)).collect(),
     )
 }

@@ -20,6 +20,8 @@ pub fn to_platform() -> impl Strategy<Value = ToPlatform> {
         (any::<u32>(), any::<u64>(), any::<u32>(), any::<[u8; 4]>())
             .prop_map(|(ask, card, k, tac)| ToPlatform::TapConfirm { ask, card, k, tac }),
         (any::<u64>(), record()).prop_map(|(seq, record)| ToPlatform::Journal { seq, record }),
+        (any::<u64>(), record()).prop_map(|(seq, record)| ToPlatform::Paid { seq, record }),
+        any::<u64>().prop_map(|lowest| ToPlatform::Kept { lowest }),
         Just(ToPlatform::Ping),
     ]
 }

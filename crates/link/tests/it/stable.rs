@@ -19,6 +19,11 @@ fn messages_keep_their_bytes_within_a_version() {
             ToPlatform::Journal { seq: 78, record: Record::Reverse { of: 77 } },
             "a1674a6f75726e616ca263736571184e667265636f7264a16752657665727365a1626f66184d",
         ),
+        (ToPlatform::Kept { lowest: 79 }, "a1644b657074a1666c6f77657374184f"),
+        (
+            ToPlatform::Paid { seq: 78, record: Record::Reverse { of: 77 } },
+            "a16450616964a263736571184e667265636f7264a16752657665727365a1626f66184d",
+        ),
     ];
     for (message, expected) in table {
         let frame = encode(&message).expect("fits");

@@ -8,14 +8,16 @@ mod setup;
 mod text;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
 
+use crate::clock::SteadyClock;
 use crate::prompt::{Said, start_log};
 use crate::serve::{loopback, stop_asked, teller_ended};
 use crate::tls::Authority;
-use crate::{Failure, engine, listen};
+use crate::{Failure, engine, listen, reports};
 
 /// Options of `onecard demo`.
 #[derive(clap::Args)]
@@ -51,8 +53,9 @@ async fn demo(options: Options) -> Result<(), Failure> {
 
     let folder = setup::Folder::open(&options.data)?;
     let sandbox = folder.sandbox(&provider_address)?;
-    let wechat = folder.channel(&provider_address, &address)?;
-    let running = engine::start(folder.path(), setup::SCHOOL, folder.keyring(), wechat.clone())?;
+    let clock = Arc::new(SteadyClock::new());
+    let wechat = folder.channel(&provider_address, &address, Arc::clone(&clock))?;
+    let running = engine::start(folder.files(), setup::SCHOOL, folder.keyring(), wechat.clone(), clock)?;
     let school = running.school.clone();
     let authority = Authority::open(&folder.path().join("terminals"))?;
     let terminals = setup::fill(&school, &folder, &authority, options.people).await?;
@@ -71,7 +74,8 @@ async fn demo(options: Options) -> Result<(), Failure> {
             ended = gateway => ended,
             ended = provider => ended.map_err(Failure::from),
             ended = ready(&address) => ended,
-            () = engine::run_due(school) => Ok(()),
+            () = engine::run_due(&running) => Ok(()),
+            () = reports::feed(folder.path().to_owned(), school.id) => Ok(()),
             () = stop_asked() => Ok(()),
             () = teller_ended(&running) => {
                 Err("the outcome of a commit is unknown; start again, recovery tells what was kept".into())

@@ -20,6 +20,7 @@ use sandbox::{Choice, Config, MerchantSide, Sandbox, generate};
 
 use crate::Failure;
 use crate::clock::{SteadyClock, wall};
+use crate::engine::Files;
 use crate::prompt::{Refused, Said};
 use crate::serve::private_folder;
 use crate::tls::Authority;
@@ -64,12 +65,17 @@ impl Folder {
             }
             Keyring::generate().save_new(&keys)?;
         }
-        Ok(Folder { path: path.to_owned(), keyring: Keyring::load(&keys)? })
+        Ok(Folder { path: path.to_owned(), keyring: Keyring::open(&keys)? })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Its files, as the engine wants them.
+    pub fn files(&self) -> Files<'_> {
+        Files { data: &self.path, anchors: None }
     }
 
     /// Its keys.
@@ -106,7 +112,7 @@ impl Folder {
     }
 
     /// Our side of the provider's protocol.
-    pub fn channel(&self, provider: &str, address: &str) -> Result<Arc<WeChatPay>, Failure> {
+    pub fn channel(&self, provider: &str, address: &str, clock: Arc<SteadyClock>) -> Result<Arc<WeChatPay>, Failure> {
         let folder = self.provider().join("merchant");
         let facts = MerchantSide::read(&folder)?;
         let config: WeChatConfig = WeChatConfig {
@@ -127,7 +133,7 @@ impl Folder {
             connect_ms: 3_000,
             deadline_ms: 10_000,
         };
-        Ok(Arc::new(WeChatPay::new(config.load()?, Arc::new(SteadyClock::new()), Arc::new(SystemEntropy))?))
+        Ok(Arc::new(WeChatPay::new(config.load()?, clock, Arc::new(SystemEntropy))?))
     }
 }
 

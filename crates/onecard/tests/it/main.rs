@@ -1,5 +1,12 @@
 //! Tests of the binary from outside: what an operator types, and what happens.
 
+mod anchors;
+mod backup;
+mod bench;
+mod doctor;
+mod reports;
+mod verify;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

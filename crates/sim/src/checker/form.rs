@@ -8,7 +8,46 @@ pub(super) type Link = [u8; 32];
 /// Which guard row, and what it holds; all zero for nothing.
 pub(super) type Half = [u8; 16];
 
-/// A journal row as it is hashed: big-endian, field after field.
+/// Seven bits a byte, least significant first; the top bit says that more come.
+fn count(value: u64, out: &mut Vec<u8>) {
+    let mut rest = value;
+    while rest > 127 {
+        out.push((rest % 128) as u8 + 128);
+        rest /= 128;
+    }
+    out.push(rest as u8);
+}
+
+/// 0, -1, 1, -2, ... as counts.
+fn signed(value: i64, out: &mut Vec<u8>) {
+    let twice = value.unsigned_abs() * 2;
+    count(if value < 0 { twice - 1 } else { twice }, out);
+}
+
+/// The account's code; how many bytes its owner has without leading zeroes, and whether a part follows; owner and part.
+fn account(key: &AccountKey, out: &mut Vec<u8>) {
+    let owner: Vec<u8> = key.owner.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
+    out.extend(key.code.0.to_be_bytes());
+    out.push(owner.len() as u8 + if key.part == 0 { 0 } else { 128 });
+    out.extend(owner);
+    if key.part != 0 {
+        count(key.part.into(), out);
+    }
+}
+
+/// How far back a row lies; 0 for none.
+fn back(row: &JournalRow, before: u64, out: &mut Vec<u8>) {
+    signed(if before == 0 { 0 } else { row.seq as i64 - before as i64 }, out);
+}
+
+/// The moment in an identifier of the seventh kind: milliseconds, and their fraction behind the version.
+fn moment(id: u128) -> Option<i64> {
+    let (version, variant, fraction) = (id >> 76 & 15, id >> 62 & 3, id >> 64 & 4095);
+    let sound = (version, variant) == (7, 2) && fraction < 1000;
+    sound.then(|| (id >> 80) as i64 * 1000 + fraction as i64)
+}
+
+/// A journal row as it is hashed: what follows from its other fields is left out, and the first byte says what.
 fn row(row: &JournalRow, out: &mut Vec<u8>) {
     let kind: u8 = match row.kind {
         Kind::Direct => 0,
@@ -16,26 +55,33 @@ fn row(row: &JournalRow, out: &mut Vec<u8>) {
         Kind::Post => 2,
         Kind::Void => 3,
     };
-    out.extend(row.seq.to_be_bytes());
-    out.extend(row.id.get().to_be_bytes());
-    out.push(kind);
+    let (id, reference) = (row.id.get(), row.reference.get());
+    let (recorded, effective) = (row.recorded_at.get(), row.effective_at.get());
+    let follows = [row.expires_at.is_some(), moment(id) != Some(recorded), effective != recorded, reference != 0];
+    let bits = follows.iter().zip([4, 8, 16, 32]).map(|(follows, bit)| if *follows { bit } else { 0 });
+    out.push(kind + bits.sum::<u8>());
+    out.extend(id.to_be_bytes());
     account(&row.debit, out);
     account(&row.credit, out);
-    out.extend(row.amount.get().to_be_bytes());
-    for number in [row.ref_seq, row.debit_prev, row.credit_prev] {
-        out.extend(number.to_be_bytes());
+    signed(row.amount.get(), out);
+    count(row.ref_seq, out);
+    back(row, row.debit_prev, out);
+    back(row, row.credit_prev, out);
+    signed(row.debit_balance.get(), out);
+    signed(row.credit_balance.get(), out);
+    count(row.code.into(), out);
+    if let Some(at) = row.expires_at {
+        out.extend(at.get().to_be_bytes());
     }
-    for number in [row.debit_balance.get(), row.credit_balance.get(), row.recorded_at.get(), row.effective_at.get()] {
-        out.extend(number.to_be_bytes());
+    if follows[1] {
+        out.extend(recorded.to_be_bytes());
     }
-    out.extend(row.code.to_be_bytes());
-    out.extend(row.reference.get().to_be_bytes());
-}
-
-fn account(key: &AccountKey, out: &mut Vec<u8>) {
-    out.extend(key.code.0.to_be_bytes());
-    out.extend(key.owner.to_be_bytes());
-    out.extend(key.part.to_be_bytes());
+    if follows[2] {
+        signed(effective - recorded, out);
+    }
+    if follows[3] {
+        out.extend(reference.to_be_bytes());
+    }
 }
 
 /// The link of a block after the link `before`.
@@ -47,9 +93,13 @@ pub(super) fn link(school: SchoolId, before: &Link, block: &Block, rows: &[Journ
     text.extend(block.first_seq.to_be_bytes());
     text.extend(block.rows.to_be_bytes());
     text.extend(block.at.get().to_be_bytes());
+    let mut forms = Vec::new();
     for each in rows {
-        row(each, &mut text);
+        let start = forms.len();
+        row(each, &mut forms);
+        text.extend(((forms.len() - start) as u16).to_be_bytes());
     }
+    text.extend(forms);
     for change in &block.changes {
         text.extend(change.key);
         text.extend(change.content);

@@ -196,7 +196,10 @@ impl Checker {
             | CaseKind::PurseAhead
             | CaseKind::SaleOverspent
             | CaseKind::SaleConflict
-            | CaseKind::SaleAfterReversal => ("case: without a cause", false),
+            | CaseKind::SaleAfterReversal
+            | CaseKind::SaleAheadOfBook
+            | CaseKind::SaleForgotten
+            | CaseKind::RecordsForgotten => ("case: without a cause", false),
         };
         counters.add(counter);
         self.payments.case(id);

@@ -1,27 +1,11 @@
 -- The book of a school. Identifiers are 16 bytes, most significant first; amounts are fen, times microseconds.
 
--- The truth: appended to, never changed.
+-- The truth: appended to, never changed. A body is a row in its canonical form, which the chain is made of;
+-- `onecard report` makes tables with columns of it.
 CREATE TABLE journal (
-    school_id      INTEGER NOT NULL,
-    seq            INTEGER NOT NULL,
-    id             BLOB    NOT NULL,
-    kind           INTEGER NOT NULL,
-    debit_code     INTEGER NOT NULL,
-    debit_owner    BLOB    NOT NULL,
-    debit_part     INTEGER NOT NULL,
-    credit_code    INTEGER NOT NULL,
-    credit_owner   BLOB    NOT NULL,
-    credit_part    INTEGER NOT NULL,
-    amount         INTEGER NOT NULL,
-    ref_seq        INTEGER NOT NULL,
-    debit_prev     INTEGER NOT NULL,
-    credit_prev    INTEGER NOT NULL,
-    debit_balance  INTEGER NOT NULL,
-    credit_balance INTEGER NOT NULL,
-    recorded_at    INTEGER NOT NULL,
-    effective_at   INTEGER NOT NULL,
-    code           INTEGER NOT NULL,
-    reference      BLOB    NOT NULL,
+    school_id INTEGER NOT NULL,
+    seq       INTEGER NOT NULL,
+    body      BLOB    NOT NULL,
     PRIMARY KEY (school_id, seq)
 ) STRICT, WITHOUT ROWID;
 
@@ -49,40 +33,30 @@ BEGIN SELECT RAISE(ABORT, 'blocks are never changed'); END;
 CREATE TRIGGER block_is_never_cut BEFORE DELETE ON block
 BEGIN SELECT RAISE(ABORT, 'blocks are never deleted'); END;
 
--- A checkpoint of what the journal makes of the accounts, right up to recovery.applied_seq.
+-- A checkpoint of what the journal makes of the accounts. A row contains every journal row up to the one it names last,
+-- and lacks at most some from recovery.replay_from on.
 CREATE TABLE account (
-    school_id       INTEGER NOT NULL,
-    code            INTEGER NOT NULL,
-    owner           BLOB    NOT NULL,
-    part            INTEGER NOT NULL,
-    debits_posted   INTEGER NOT NULL,
-    credits_posted  INTEGER NOT NULL,
-    debits_pending  INTEGER NOT NULL,
-    credits_pending INTEGER NOT NULL,
-    last_seq        INTEGER NOT NULL,
-    digest          BLOB    NOT NULL,
-    PRIMARY KEY (school_id, code, owner, part)
+    school_id INTEGER NOT NULL,
+    key       BLOB    NOT NULL,
+    body      BLOB    NOT NULL,
+    digest    BLOB    NOT NULL,
+    PRIMARY KEY (school_id, key)
 ) STRICT, WITHOUT ROWID;
 
--- Money set aside by the journal row seq and neither posted nor voided, at recovery.applied_seq.
+-- Money set aside by the journal row seq and neither posted nor voided.
 CREATE TABLE pending (
-    school_id    INTEGER NOT NULL,
-    seq          INTEGER NOT NULL,
-    debit_code   INTEGER NOT NULL,
-    debit_owner  BLOB    NOT NULL,
-    debit_part   INTEGER NOT NULL,
-    credit_code  INTEGER NOT NULL,
-    credit_owner BLOB    NOT NULL,
-    credit_part  INTEGER NOT NULL,
-    amount       INTEGER NOT NULL,
-    digest       BLOB    NOT NULL,
+    school_id INTEGER NOT NULL,
+    seq       INTEGER NOT NULL,
+    body      BLOB    NOT NULL,
+    digest    BLOB    NOT NULL,
     PRIMARY KEY (school_id, seq)
 ) STRICT, WITHOUT ROWID;
 
--- The last journal row that account and pending contain; a start replays from the next one.
+-- The first journal row that an account row may lack; a start replays from there.
 CREATE TABLE recovery (
     school_id   INTEGER NOT NULL PRIMARY KEY,
-    applied_seq INTEGER NOT NULL
+    replay_from INTEGER NOT NULL,
+    digest      BLOB    NOT NULL
 ) STRICT;
 
 -- Where rows stand in lists. Derived from the rows, can be rebuilt.

@@ -4,8 +4,8 @@ use ledger::{AccountKey, Block, JournalRow, SchoolId};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use teller::StoreError;
 
-use super::{OpenFault, columns, doing, read_only};
-use crate::verify::{Archive, Found, GuardRow, KeptAccount, KeptPending, Unreadable};
+use super::{OpenFault, columns, doing, migrations, read_only};
+use crate::verify::{Archive, Found, GuardRow, KeptAccount, KeptPending, KeptPlace, Unreadable};
 
 /// The book in a data folder, opened to be verified: from the files alone, read-only, also while the server runs.
 pub struct SqliteArchive {
@@ -66,10 +66,17 @@ impl Archive for SqliteArchive {
         self.connection.query_row("SELECT count(*) FROM recovery", [], |_| Ok(())).map_err(doing(what))
     }
 
-    fn applied_seq(&mut self) -> Result<Option<u64>, StoreError> {
-        let sql = "SELECT applied_seq FROM recovery WHERE school_id = ?1";
-        let found = self.connection.query_row(sql, [self.school], |row| row.get::<_, i64>(0)).optional();
-        Ok(found.map_err(doing("reading recovery"))?.and_then(|seq| u64::try_from(seq).ok()))
+    fn replay_from(&mut self) -> Result<Option<u64>, StoreError> {
+        let (what, sql) =
+            ("reading recovery", format!("SELECT {} FROM recovery WHERE school_id = ?1", columns::RECOVERY));
+        let found = self.connection.query_row(&sql, [self.school], |row| Ok(columns::recovery(row))).optional();
+        match found.map_err(doing(what))? {
+            Some(Ok((_, false))) => {
+                Err(StoreError { what, why: "recovery: the digest beside it is not its own".to_owned() })
+            }
+            Some(Ok((from, true))) => Ok(Some(from)),
+            Some(Err(_)) | None => Ok(None),
+        }
     }
 
     fn blocks(&mut self, after: u64, most: u32) -> Result<Vec<Found<Block>>, StoreError> {
@@ -103,7 +110,7 @@ impl Archive for SqliteArchive {
     }
 
     fn accounts(&mut self, each: &mut dyn FnMut(Found<KeptAccount>)) -> Result<(), StoreError> {
-        let sql = format!("SELECT {} FROM account WHERE school_id = ?1 ORDER BY code, owner, part", columns::ACCOUNT);
+        let sql = format!("SELECT {} FROM account WHERE school_id = ?1 ORDER BY key", columns::ACCOUNT);
         let mut before: Option<AccountKey> = None;
         self.every("reading account rows", &sql, [self.school], &mut |row| {
             let kept = columns::account(row).map_err(|misfit| Unreadable {
@@ -146,12 +153,40 @@ impl Archive for SqliteArchive {
         })
     }
 
+    fn places(&mut self, each: &mut dyn FnMut(Found<KeptPlace<'_>>)) -> Result<(), StoreError> {
+        let sql = "SELECT list, owner, at, key FROM listing WHERE school_id = ?1 ORDER BY list, owner, at, key";
+        self.every("reading the lists", sql, [self.school], &mut |row| {
+            let place = || {
+                let (list, owner, at, key) = (row.get_ref(0)?, row.get_ref(1)?, row.get(2)?, row.get_ref(3)?);
+                Ok::<_, rusqlite::Error>(KeptPlace {
+                    list: list.as_str()?,
+                    owner: owner.as_blob()?,
+                    at,
+                    key: key.as_blob()?,
+                })
+            };
+            each(place().map_err(|why| Unreadable {
+                at: 0,
+                row: "a place in a list".to_owned(),
+                why: why.to_string(),
+            }));
+        })
+    }
+
     fn engine_check(&mut self) -> Result<Vec<String>, StoreError> {
         let mut said = Vec::new();
         self.every("checking the file", "PRAGMA integrity_check(50)", [], &mut |row| {
             said.push(row.get(0).unwrap_or_else(|why| format!("the answer cannot be read: {why}")));
         })?;
         said.retain(|line| line != "ok");
+        let tables = self.row_tables()?;
+        let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
+        if let Some(school) = u16::try_from(self.school).ok().and_then(SchoolId::new) {
+            match migrations::differences(&self.connection, school, &tables) {
+                Ok(told) => said.extend(told),
+                Err(fault) => said.push(format!("its tables cannot be listed: {fault}")),
+            }
+        }
         Ok(said)
     }
 

@@ -2,29 +2,23 @@
 
 use std::fmt;
 
-use ledger::{
-    Account, AccountCode, AccountKey, Block, Change, Fen, Id, JournalRow, Kind, Micros, Pending, Writer, row_digest,
-};
+use ledger::{Account, AccountKey, Block, Change, CodecError, JournalRow, Micros, Pending, row_digest};
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
 use crate::verify::{KeptAccount, KeptPending};
 
 /// All columns of `journal` but the school, in the order in which they are read and written.
-pub(super) const JOURNAL: &str = "seq, id, kind, debit_code, debit_owner, debit_part, credit_code, credit_owner, \
-    credit_part, amount, ref_seq, debit_prev, credit_prev, debit_balance, credit_balance, recorded_at, effective_at, \
-    code, reference";
+pub(super) const JOURNAL: &str = "seq, body";
 
 /// All columns of `block` but the school.
 pub(super) const BLOCK: &str = "no, first_seq, rows, at, changes, link";
 
 /// All columns of `account` but the school.
-pub(super) const ACCOUNT: &str =
-    "code, owner, part, debits_posted, credits_posted, debits_pending, credits_pending, last_seq, digest";
+pub(super) const ACCOUNT: &str = "key, body, digest";
 
 /// All columns of `pending` but the school.
-pub(super) const PENDING: &str =
-    "seq, debit_code, debit_owner, debit_part, credit_code, credit_owner, credit_part, amount, digest";
+pub(super) const PENDING: &str = "seq, body, digest";
 
 /// A column holds what no writer puts there.
 #[derive(Debug)]
@@ -43,6 +37,10 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
+    const fn of(row: &'a Row<'a>) -> Columns<'a> {
+        Columns { row, next: 0 }
+    }
+
     fn value(&mut self, name: &'static str) -> Result<ValueRef<'a>, Misfit> {
         let value = self.row.get_ref(self.next).map_err(|_| Misfit(name));
         self.next = self.next.saturating_add(1);
@@ -62,74 +60,27 @@ impl<'a> Columns<'a> {
         self.bytes(name)?.try_into().map_err(|_| Misfit(name))
     }
 
-    fn id(&mut self, name: &'static str) -> Result<Id, Misfit> {
-        self.array(name).map(Id::from_bytes)
-    }
-
-    fn fen(&mut self, name: &'static str) -> Result<Fen, Misfit> {
-        self.int(name).map(Fen::new)
-    }
-
-    fn at(&mut self, name: &'static str) -> Result<Micros, Misfit> {
-        self.int(name).map(Micros::new)
-    }
-
-    fn account(&mut self, names: [&'static str; 3]) -> Result<AccountKey, Misfit> {
-        let [code, owner, part] = names;
-        Ok(AccountKey {
-            code: AccountCode(self.int(code)?),
-            owner: u128::from_be_bytes(self.array(owner)?),
-            part: self.int(part)?,
-        })
+    fn decoded<T>(
+        &mut self,
+        name: &'static str,
+        decode: impl FnOnce(&[u8]) -> Result<T, CodecError>,
+    ) -> Result<T, Misfit> {
+        decode(self.bytes(name)?).map_err(|_| Misfit(name))
     }
 }
-
-const DEBIT: [&str; 3] = ["debit_code", "debit_owner", "debit_part"];
-const CREDIT: [&str; 3] = ["credit_code", "credit_owner", "credit_part"];
 
 /// Reads [`JOURNAL`].
 pub(super) fn journal_row(row: &Row<'_>) -> Result<JournalRow, Misfit> {
-    let mut from = Columns { row, next: 0 };
-    Ok(JournalRow {
-        seq: from.int("seq")?,
-        id: from.id("id")?,
-        kind: match from.int("kind")? {
-            0_i64 => Kind::Direct,
-            1 => Kind::Pend,
-            2 => Kind::Post,
-            3 => Kind::Void,
-            _ => return Err(Misfit("kind")),
-        },
-        debit: from.account(DEBIT)?,
-        credit: from.account(CREDIT)?,
-        amount: from.fen("amount")?,
-        ref_seq: from.int("ref_seq")?,
-        debit_prev: from.int("debit_prev")?,
-        credit_prev: from.int("credit_prev")?,
-        debit_balance: from.fen("debit_balance")?,
-        credit_balance: from.fen("credit_balance")?,
-        recorded_at: from.at("recorded_at")?,
-        effective_at: from.at("effective_at")?,
-        code: from.int("code")?,
-        reference: from.id("reference")?,
-    })
-}
-
-/// What [`journal_row`] reads as a kind.
-pub(super) const fn kind(kind: Kind) -> u8 {
-    match kind {
-        Kind::Direct => 0,
-        Kind::Pend => 1,
-        Kind::Post => 2,
-        Kind::Void => 3,
-    }
+    let mut from = Columns::of(row);
+    let seq = from.int("seq")?;
+    from.decoded("body", |body| JournalRow::decode(seq, body))
 }
 
 /// Reads [`BLOCK`].
 pub(super) fn block(row: &Row<'_>) -> Result<Block, Misfit> {
-    let mut from = Columns { row, next: 0 };
+    let mut from = Columns::of(row);
     let (no, first_seq, rows) = (from.int("no")?, from.int("first_seq")?, from.int("rows")?);
-    let at = from.at("at")?;
+    let at = from.int("at").map(Micros::new)?;
     let (changes, rest) = from.bytes("changes")?.as_chunks::<16>();
     let (pairs, odd) = changes.as_chunks::<2>();
     if !rest.is_empty() || !odd.is_empty() {
@@ -146,45 +97,46 @@ pub(super) fn changes(block: &Block) -> Vec<u8> {
 
 /// Reads [`ACCOUNT`].
 pub(super) fn account(row: &Row<'_>) -> Result<KeptAccount, Misfit> {
-    let mut from = Columns { row, next: 0 };
-    let key = from.account(["code", "owner", "part"])?;
-    let account = Account {
-        debits_posted: from.fen("debits_posted")?,
-        credits_posted: from.fen("credits_posted")?,
-        debits_pending: from.fen("debits_pending")?,
-        credits_pending: from.fen("credits_pending")?,
-        last_seq: from.int("last_seq")?,
-    };
+    let mut from = Columns::of(row);
+    let key = from.decoded("key", AccountKey::from_bytes)?;
+    let account = from.decoded("body", Account::decode)?;
     let digest = from.bytes("digest")?;
-    Ok(KeptAccount { key, account, digest_fits: digest == account_digest(&key, &account) })
+    Ok(KeptAccount { key, account, digest_fits: digest == account_digest(&key.bytes(), &account.encode()) })
 }
 
 /// The digest stored beside an account row, so that a start finds a damaged one.
-pub(super) fn account_digest(key: &AccountKey, account: &Account) -> [u8; 16] {
-    let mut body = Writer::new();
-    for sum in [account.debits_posted, account.credits_posted, account.debits_pending, account.credits_pending] {
-        body.i64(sum.get());
-    }
-    body.u64(account.last_seq);
-    row_digest("account", &key.bytes(), Some(&body.done())).content
+pub(super) fn account_digest(key: &[u8], body: &[u8]) -> [u8; 16] {
+    row_digest("account", key, Some(body)).content
 }
 
 /// Reads [`PENDING`].
 pub(super) fn pending(row: &Row<'_>) -> Result<KeptPending, Misfit> {
-    let mut from = Columns { row, next: 0 };
+    let mut from = Columns::of(row);
     let seq = from.int("seq")?;
-    let pending = Pending { debit: from.account(DEBIT)?, credit: from.account(CREDIT)?, amount: from.fen("amount")? };
+    let pending = from.decoded("body", Pending::decode)?;
     let digest = from.bytes("digest")?;
-    Ok(KeptPending { seq, pending, digest_fits: digest == pending_digest(seq, &pending) })
+    Ok(KeptPending { seq, pending, digest_fits: digest == pending_digest(seq, &pending.encode()) })
 }
 
 /// The digest stored beside a pending row.
-pub(super) fn pending_digest(seq: u64, pending: &Pending) -> [u8; 16] {
-    let mut body = Writer::new();
-    pending.debit.write(&mut body);
-    pending.credit.write(&mut body);
-    body.i64(pending.amount.get());
-    row_digest("pending", &seq.to_be_bytes(), Some(&body.done())).content
+pub(super) fn pending_digest(seq: u64, body: &[u8]) -> [u8; 16] {
+    row_digest("pending", &seq.to_be_bytes(), Some(body)).content
+}
+
+/// All columns of `recovery` but the school.
+pub(super) const RECOVERY: &str = "replay_from, digest";
+
+/// Reads [`RECOVERY`]: the row from which a start replays, and whether the digest beside it is its own.
+pub(super) fn recovery(row: &Row<'_>) -> Result<(u64, bool), Misfit> {
+    let mut from = Columns::of(row);
+    let replay_from = from.int("replay_from")?;
+    let digest = from.bytes("digest")?;
+    Ok((replay_from, replay_from > 0 && digest == recovery_digest(replay_from)))
+}
+
+/// The digest stored beside a recovery row.
+pub(super) fn recovery_digest(replay_from: u64) -> [u8; 16] {
+    row_digest("recovery", &[], Some(&replay_from.to_be_bytes())).content
 }
 
 /// A count as SQLite keeps it.

@@ -5,9 +5,13 @@
 //! `row_<name>` for each table of guard rows.
 
 mod archive;
+mod backup;
 mod columns;
+mod head;
+mod inspect;
 mod migrations;
 mod reader;
+pub mod reports;
 mod settings;
 mod writer;
 
@@ -18,6 +22,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use teller::StoreError;
 
 pub use archive::SqliteArchive;
+pub use backup::copy_book;
+pub use head::SqliteHead;
+pub use inspect::{engine_version, is_served, journal_mode};
 pub use reader::SqliteReader;
 pub use writer::SqliteStore;
 

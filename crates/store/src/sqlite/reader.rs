@@ -3,11 +3,12 @@ use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use flows::ports::{ListAsk, Listed, Reader, Waiting};
-use ledger::{JournalRow, SchoolId};
+use flows::ports::{Around, ListAsk, Listed, Reader, Waiting};
+use ledger::{AccountKey, JournalRow, Micros, SchoolId};
 use rusqlite::{Connection, OptionalExtension, params};
 use teller::{RawKey, StoreError};
 
+use super::reports::{ReportFault, ReportReader};
 use super::{OpenFault, columns, doing, read_only};
 
 /// Reads what was committed, beside the writer, over a few read-only connections.
@@ -132,6 +133,18 @@ impl SqliteReader {
     }
 }
 
+impl SqliteReader {
+    /// Asks the reporting table. It is opened for each question: it may have been made again since the last one.
+    fn read_around(&self, account: &AccountKey, moment: Micros) -> Result<Option<Around>, StoreError> {
+        let found = ReportReader::open(&self.dir, self.school).and_then(|table| table.around(account, moment));
+        match found {
+            Ok(around) => Ok(Some(around)),
+            Err(ReportFault::Missing { .. }) => Ok(None),
+            Err(fault) => Err(StoreError { what: "reading the reporting table", why: fault.to_string() }),
+        }
+    }
+}
+
 impl Reader for SqliteReader {
     fn rows(&self, keys: Vec<RawKey>) -> Waiting<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
         Box::pin(ready(self.read_rows(&keys)))
@@ -143,5 +156,9 @@ impl Reader for SqliteReader {
 
     fn journal(&self, seqs: Vec<u64>) -> Waiting<'_, Result<Vec<JournalRow>, StoreError>> {
         Box::pin(ready(self.read_journal(&seqs)))
+    }
+
+    fn around(&self, account: AccountKey, moment: Micros) -> Waiting<'_, Result<Option<Around>, StoreError>> {
+        Box::pin(ready(self.read_around(&account, moment)))
     }
 }

@@ -30,6 +30,17 @@ pub(super) fn for_writing(connection: &Connection) -> rusqlite::Result<()> {
     for_any(connection)
 }
 
+/// Sets up the writer's connection to a file of derived data. After a power cut it may have forgotten the newest
+/// transactions, never a part of one: they are made again.
+pub(super) fn for_derived(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "page_size", 4096)?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "cache_size", -16 * 1024)?;
+    for_any(connection)
+}
+
 /// Sets up a connection that only reads.
 pub(super) fn for_reading(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(PATIENCE)?;

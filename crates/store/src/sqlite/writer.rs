@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ledger::{Account, AccountKey, Block, JournalRow, Micros, Pending, SchoolId, row_digest};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
-use teller::{Commit, CommitError, Listing, RawKey, Recovered, RowWrite, Store, StoreError};
+use teller::{Checkpoint, Commit, CommitError, Listing, RawKey, Recovered, RowWrite, Store, StoreError};
 
 use super::{BOOK_FILE, LOCK_FILE, OpenFault, at, columns, doing, migrations, settings};
 
@@ -13,8 +14,10 @@ use super::{BOOK_FILE, LOCK_FILE, OpenFault, at, columns, doing, migrations, set
 /// Promise: when [`Store::commit`] returns `Ok`, a power cut loses nothing of the batch. While this value lives no other
 /// writer can open the same data folder.
 pub struct SqliteStore {
+    /// Shows what is committed, while the writer is at work. Dropped first, so that the writer closes the file.
+    reading: Mutex<Connection>,
     // Dropped before the lock: the file is closed when the next writer may come.
-    connection: Connection,
+    writing: Mutex<Connection>,
     school: SchoolId,
     tables: BTreeMap<&'static str, RowSql>,
     _lock: File,
@@ -57,11 +60,56 @@ impl SqliteStore {
         settings::require_durable(&connection, &path)?;
         connection.set_prepared_statement_cache_capacity(tables.len().saturating_mul(3).saturating_add(16));
         migrations::run(&mut connection, &path, school, tables)?;
+        fail_point!("store.opened");
         // What an earlier process left in the log may lie in the page cache alone, if its sync failed: it must be in the
         // file, and the file on the disk, before anything is added behind it.
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(at(&path))?;
-        let tables = tables.iter().map(|table| (*table, RowSql::of(table))).collect();
-        Ok(SqliteStore { connection, school, tables, _lock: lock })
+        let tables: BTreeMap<_, _> = tables.iter().map(|table| (*table, RowSql::of(table))).collect();
+        let reading = super::read_only(dir, school)?;
+        reading.set_prepared_statement_cache_capacity(tables.len().saturating_add(16));
+        Ok(SqliteStore { reading: Mutex::new(reading), writing: Mutex::new(connection), school, tables, _lock: lock })
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Connection> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One transaction that writes: all of it, or nothing.
+    fn keep(&self, work: impl FnOnce(&Transaction<'_>) -> Result<(), CommitError>) -> Result<(), CommitError> {
+        let mut connection = self.writing();
+        let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        // Nothing was written yet.
+        let transaction = begun.map_err(|why| match kind_of(&why) {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => CommitError::Busy(why.to_string()),
+            Some(ErrorCode::DiskFull) => CommitError::Full(why.to_string()),
+            _ => unknown(why),
+        })?;
+        match work(&transaction) {
+            Ok(()) => {
+                fail_point!("store.written");
+                transaction.commit().map_err(|why| match kind_of(&why) {
+                    Some(ErrorCode::DiskFull) => CommitError::Full(why.to_string()),
+                    _ => unknown(why),
+                })?;
+                fail_point!("store.committed");
+                Ok(())
+            }
+            Err(fault) => {
+                // Some errors, a full disk among them, have taken the whole transaction back already.
+                if !transaction.is_autocommit() {
+                    transaction.rollback().map_err(unknown)?;
+                }
+                Err(fault)
+            }
+        }
+    }
+}
+
+#[cfg(feature = "failpoints")]
+impl SqliteStore {
+    /// Syncs less from now on, so that a drill can show that it notices. Never in the product.
+    pub fn weaken(&self, synchronous: &str) -> Result<(), StoreError> {
+        self.writing().pragma_update(None, "synchronous", synchronous).map_err(doing("weakening the store"))
     }
 }
 
@@ -94,24 +142,31 @@ fn lock(dir: &Path) -> Result<File, OpenFault> {
 }
 
 impl Store for SqliteStore {
-    fn recover(&mut self) -> Result<Recovered, StoreError> {
-        let transaction = self.connection.transaction().map_err(doing("reading the book"))?;
+    fn recover(&self) -> Result<Recovered, StoreError> {
+        let mut connection = self.writing();
+        let transaction = connection.transaction().map_err(doing("reading the book"))?;
         let (school, what) = (self.school.get(), "reading the checkpoint");
-        let applied = transaction
-            .query_row("SELECT applied_seq FROM recovery WHERE school_id = ?1", [school], |row| row.get::<_, i64>(0))
-            .optional()
-            .map_err(doing(what))?
-            .and_then(|seq| u64::try_from(seq).ok())
-            .ok_or_else(|| damaged(what, "recovery has no applied_seq"))?;
+        let sql = format!("SELECT {} FROM recovery WHERE school_id = ?1", columns::RECOVERY);
+        let found = transaction.query_row(&sql, [school], |row| Ok(columns::recovery(row))).optional();
+        let found = found.map_err(doing(what))?.ok_or_else(|| damaged(what, "recovery has no row"))?;
+        let (replay_from, fits) = found.map_err(|misfit| damaged(what, &misfit.to_string()))?;
+        if !fits {
+            return Err(damaged(what, "recovery: its digest does not fit"));
+        }
+        let accounts = accounts(&transaction, school)?;
+        fail_point!("store.recovering");
+        let tail = tail(&transaction, school, replay_from)?;
+        let open = pendings(&transaction, school)?;
         let recovered = Recovered {
-            accounts: accounts(&transaction, school)?,
-            pendings: pendings(&transaction, school)?,
-            applied_seq: applied,
-            tail: tail(&transaction, school, applied)?,
+            accounts,
+            pendings: pendings_before(&transaction, school, replay_from, &open, &tail)?,
+            open,
+            replay_from,
+            tail,
             ..Recovered::default()
         };
         let newest = newest_block(&transaction, school)?;
-        let head = recovered.tail.last().map_or(applied, |row| row.seq);
+        let head = recovered.tail.last().map_or(replay_from.saturating_sub(1), |row| row.seq);
         crate::verify::require_head(newest.as_ref(), head)?;
         Ok(match newest {
             Some(block) => Recovered { block: (block.no, block.link), at: block.at, ..recovered },
@@ -119,10 +174,11 @@ impl Store for SqliteStore {
         })
     }
 
-    fn load(&mut self, wanted: &[RawKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    fn load(&self, wanted: &[RawKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let what = "reading rows";
         let school = self.school.get();
-        let transaction = self.connection.transaction().map_err(doing(what))?;
+        let mut connection = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let transaction = connection.transaction().map_err(doing(what))?;
         let mut statement: Option<(&'static str, CachedStatement<'_>)> = None;
         let mut bodies = Vec::with_capacity(wanted.len());
         for at in wanted {
@@ -145,31 +201,37 @@ impl Store for SqliteStore {
         Ok(bodies)
     }
 
-    fn commit(&mut self, commit: &Commit<'_>) -> Result<(), CommitError> {
+    fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         if commit.school != self.school {
             return Err(CommitError::Constraint("the batch is another school's".to_owned()));
         }
         if let Some(row) = commit.rows.iter().find(|row| !self.tables.contains_key(row.at.table)) {
             return Err(CommitError::Constraint(no_table(row.at.table)));
         }
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unknown)?;
-        match write(&transaction, self.school.get(), &self.tables, commit) {
-            Ok(()) => transaction.commit().map_err(|why| match kind_of(&why) {
-                Some(ErrorCode::DiskFull) => CommitError::Full(why.to_string()),
-                _ => unknown(why),
-            }),
-            Err(why) => {
-                // Some errors, a full disk among them, have taken the whole transaction back already.
-                if !transaction.is_autocommit() {
-                    transaction.rollback().map_err(unknown)?;
-                }
-                Err(match kind_of(&why) {
-                    Some(ErrorCode::ConstraintViolation) => CommitError::Constraint(why.to_string()),
-                    Some(ErrorCode::DiskFull) => CommitError::Full(why.to_string()),
-                    _ => unknown(why),
-                })
-            }
-        }
+        let school = self.school.get();
+        self.keep(|transaction| {
+            // A number that is taken was taken by another writer: no command of this batch is to blame.
+            let chained = write_journal(transaction, school, commit)
+                .and_then(|()| write_block(transaction, school, &commit.block));
+            chained.map_err(|why| match kind_of(&why) {
+                Some(ErrorCode::ConstraintViolation) => CommitError::Fenced(why.to_string()),
+                _ => refused(why),
+            })?;
+            write_rest(transaction, school, &self.tables, commit).map_err(refused)
+        })
+    }
+
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), CommitError> {
+        self.keep(|transaction| write_checkpoint(transaction, self.school.get(), checkpoint).map_err(refused))
+    }
+}
+
+/// What a statement of a batch was refused for; the batch is taken back.
+fn refused(why: rusqlite::Error) -> CommitError {
+    match kind_of(&why) {
+        Some(ErrorCode::ConstraintViolation) => CommitError::Constraint(why.to_string()),
+        Some(ErrorCode::DiskFull) => CommitError::Full(why.to_string()),
+        _ => unknown(why),
     }
 }
 
@@ -191,7 +253,7 @@ fn damaged(what: &'static str, why: &str) -> StoreError {
 
 fn accounts(connection: &Connection, school: u16) -> Result<Vec<(AccountKey, Account)>, StoreError> {
     let what = "reading account rows";
-    let sql = format!("SELECT {} FROM account WHERE school_id = ?1 ORDER BY code, owner, part", columns::ACCOUNT);
+    let sql = format!("SELECT {} FROM account WHERE school_id = ?1 ORDER BY key", columns::ACCOUNT);
     let mut statement = connection.prepare(&sql).map_err(doing(what))?;
     let mut rows = statement.query([school]).map_err(doing(what))?;
     let mut accounts = Vec::new();
@@ -221,17 +283,40 @@ fn pendings(connection: &Connection, school: u16) -> Result<Vec<(u64, Pending)>,
     Ok(pendings)
 }
 
-fn tail(connection: &Connection, school: u16, applied: u64) -> Result<Vec<JournalRow>, StoreError> {
+fn tail(connection: &Connection, school: u16, replay_from: u64) -> Result<Vec<JournalRow>, StoreError> {
     let what = "reading the journal";
-    let sql = format!("SELECT {} FROM journal WHERE school_id = ?1 AND seq > ?2 ORDER BY seq", columns::JOURNAL);
+    let sql = format!("SELECT {} FROM journal WHERE school_id = ?1 AND seq >= ?2 ORDER BY seq", columns::JOURNAL);
     let mut statement = connection.prepare(&sql).map_err(doing(what))?;
-    let applied = columns::int(applied).map_err(doing(what))?;
-    let mut rows = statement.query((school, applied)).map_err(doing(what))?;
+    let from = columns::int(replay_from).map_err(doing(what))?;
+    let mut rows = statement.query((school, from)).map_err(doing(what))?;
     let mut tail = Vec::new();
     while let Some(row) = rows.next().map_err(doing(what))? {
         tail.push(columns::journal_row(row).map_err(|misfit| damaged(what, &misfit.to_string()))?);
     }
     Ok(tail)
+}
+
+/// What was set aside when row `replay_from` came: what is open now, and what the tail posted or voided.
+fn pendings_before(
+    connection: &Connection,
+    school: u16,
+    replay_from: u64,
+    open: &[(u64, Pending)],
+    tail: &[JournalRow],
+) -> Result<Vec<(u64, Pending)>, StoreError> {
+    let what = "reading what was set aside";
+    let before = |seq: u64| seq > 0 && seq < replay_from;
+    let mut pendings: BTreeMap<u64, Pending> = open.iter().filter(|(seq, _)| before(*seq)).copied().collect();
+    let sql = format!("SELECT {} FROM journal WHERE school_id = ?1 AND seq = ?2", columns::JOURNAL);
+    let mut statement = connection.prepare(&sql).map_err(doing(what))?;
+    for seq in tail.iter().map(|row| row.ref_seq).filter(|seq| before(*seq)) {
+        let at = columns::int(seq).map_err(doing(what))?;
+        let row = statement.query_row((school, at), |row| Ok(columns::journal_row(row))).optional();
+        let row = row.map_err(doing(what))?.ok_or_else(|| damaged(what, &format!("journal row {seq} is missing")))?;
+        let row = row.map_err(|misfit| damaged(what, &format!("journal row {seq}: {misfit}")))?;
+        pendings.insert(seq, crate::set_aside_by(&row));
+    }
+    Ok(pendings.into_iter().collect())
 }
 
 fn newest_block(connection: &Connection, school: u16) -> Result<Option<Block>, StoreError> {
@@ -241,51 +326,10 @@ fn newest_block(connection: &Connection, school: u16) -> Result<Option<Block>, S
     found.transpose().map_err(|misfit| damaged(what, &misfit.to_string()))
 }
 
-/// Writes the whole batch; the caller commits or takes it back.
-fn write(
-    transaction: &Transaction<'_>,
-    school: u16,
-    tables: &BTreeMap<&'static str, RowSql>,
-    commit: &Commit<'_>,
-) -> rusqlite::Result<()> {
-    write_journal(transaction, school, commit.journal)?;
-    write_block(transaction, school, commit.block)?;
-    write_accounts(transaction, school, commit.accounts)?;
-    write_pendings(transaction, school, commit)?;
-    write_rows(transaction, school, tables, commit.rows)?;
-    write_listings(transaction, school, commit.unlist, commit.enlist)?;
-    let mut applied = transaction.prepare_cached("UPDATE recovery SET applied_seq = ?2 WHERE school_id = ?1")?;
-    applied.execute((school, columns::int(commit.applied_seq)?))?;
-    Ok(())
-}
-
-fn write_journal(transaction: &Transaction<'_>, school: u16, rows: &[JournalRow]) -> rusqlite::Result<()> {
-    const SQL: &str = "INSERT INTO journal VALUES \
-        (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
-    let mut insert = transaction.prepare_cached(SQL)?;
-    for row in rows {
-        insert.execute(params![
-            school,
-            columns::int(row.seq)?,
-            row.id.bytes(),
-            columns::kind(row.kind),
-            row.debit.code.0,
-            row.debit.owner.to_be_bytes(),
-            row.debit.part,
-            row.credit.code.0,
-            row.credit.owner.to_be_bytes(),
-            row.credit.part,
-            row.amount.get(),
-            columns::int(row.ref_seq)?,
-            columns::int(row.debit_prev)?,
-            columns::int(row.credit_prev)?,
-            row.debit_balance.get(),
-            row.credit_balance.get(),
-            row.recorded_at.get(),
-            row.effective_at.get(),
-            row.code,
-            row.reference.bytes(),
-        ])?;
+fn write_journal(transaction: &Transaction<'_>, school: u16, commit: &Commit) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare_cached("INSERT INTO journal VALUES (?1, ?2, ?3)")?;
+    for (row, body) in commit.journal.iter().zip(commit.bodies.iter()) {
+        insert.execute(params![school, columns::int(row.seq)?, body])?;
     }
     Ok(())
 }
@@ -297,52 +341,43 @@ fn write_block(transaction: &Transaction<'_>, school: u16, block: &Block) -> rus
     Ok(())
 }
 
-fn write_accounts(
+/// Writes everything but the journal and its block; the caller commits or takes it back.
+fn write_rest(
     transaction: &Transaction<'_>,
     school: u16,
-    accounts: &[(AccountKey, Account)],
+    tables: &BTreeMap<&'static str, RowSql>,
+    commit: &Commit,
 ) -> rusqlite::Result<()> {
-    const SQL: &str = "INSERT INTO account VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO UPDATE SET \
-        debits_posted = excluded.debits_posted, credits_posted = excluded.credits_posted, \
-        debits_pending = excluded.debits_pending, credits_pending = excluded.credits_pending, \
-        last_seq = excluded.last_seq, digest = excluded.digest";
+    write_checkpoint(transaction, school, &commit.checkpoint)?;
+    write_pendings(transaction, school, commit)?;
+    write_rows(transaction, school, tables, &commit.rows)?;
+    write_listings(transaction, school, &commit.unlist, &commit.enlist)
+}
+
+fn write_checkpoint(transaction: &Transaction<'_>, school: u16, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
+    const SQL: &str = "INSERT INTO account VALUES (?1, ?2, ?3, ?4) \
+        ON CONFLICT DO UPDATE SET body = excluded.body, digest = excluded.digest";
     let mut upsert = transaction.prepare_cached(SQL)?;
-    for (key, account) in accounts {
-        upsert.execute(params![
-            school,
-            key.code.0,
-            key.owner.to_be_bytes(),
-            key.part,
-            account.debits_posted.get(),
-            account.credits_posted.get(),
-            account.debits_pending.get(),
-            account.credits_pending.get(),
-            columns::int(account.last_seq)?,
-            columns::account_digest(key, account),
-        ])?;
+    for (key, account) in &checkpoint.accounts {
+        let (key, body) = (key.bytes(), account.encode());
+        upsert.execute(params![school, key, body, columns::account_digest(&key, &body)])?;
     }
+    let mut recovery = transaction.prepare_cached(
+        "UPDATE recovery SET replay_from = ?2, digest = ?3 WHERE school_id = ?1 AND replay_from IS NOT ?2",
+    )?;
+    let digest = columns::recovery_digest(checkpoint.replay_from);
+    recovery.execute(params![school, columns::int(checkpoint.replay_from)?, digest])?;
     Ok(())
 }
 
-fn write_pendings(transaction: &Transaction<'_>, school: u16, commit: &Commit<'_>) -> rusqlite::Result<()> {
-    let mut insert =
-        transaction.prepare_cached("INSERT INTO pending VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?;
-    for (seq, pending) in commit.opened {
-        insert.execute(params![
-            school,
-            columns::int(*seq)?,
-            pending.debit.code.0,
-            pending.debit.owner.to_be_bytes(),
-            pending.debit.part,
-            pending.credit.code.0,
-            pending.credit.owner.to_be_bytes(),
-            pending.credit.part,
-            pending.amount.get(),
-            columns::pending_digest(*seq, pending),
-        ])?;
+fn write_pendings(transaction: &Transaction<'_>, school: u16, commit: &Commit) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare_cached("INSERT INTO pending VALUES (?1, ?2, ?3, ?4)")?;
+    for (seq, pending) in &commit.opened {
+        let body = pending.encode();
+        insert.execute(params![school, columns::int(*seq)?, body, columns::pending_digest(*seq, &body)])?;
     }
     let mut delete = transaction.prepare_cached("DELETE FROM pending WHERE school_id = ?1 AND seq = ?2")?;
-    for seq in commit.closed {
+    for seq in &commit.closed {
         delete.execute((school, columns::int(*seq)?))?;
     }
     Ok(())
@@ -391,6 +426,8 @@ fn write_listings(
 
 #[cfg(test)]
 mod tests {
+    use ledger::Bodies;
+
     use super::*;
 
     fn store(dir: &Path) -> SqliteStore {
@@ -398,38 +435,38 @@ mod tests {
         SqliteStore::open(dir, school, &["order"]).expect("opens")
     }
 
-    fn batch_of(store: &mut SqliteStore, no: u64, body: Vec<u8>) -> Result<(), CommitError> {
+    fn batch_of(store: &SqliteStore, no: u64, body: Vec<u8>) -> Result<(), CommitError> {
         let at = RawKey { table: "order", key: no.to_be_bytes().to_vec() };
         let digest = row_digest(at.table, &at.key, Some(&body)).content;
         let block = Block { no, first_seq: 1, rows: 0, at: Micros::new(1), changes: Vec::new(), link: [0; 32] };
         store.commit(&Commit {
             school: store.school,
-            journal: &[],
-            accounts: &[],
-            opened: &[],
-            closed: &[],
-            rows: &[RowWrite { at, body: Some(body), digest }],
-            unlist: &[],
-            enlist: &[],
-            block: &block,
-            applied_seq: 0,
+            journal: Vec::new(),
+            bodies: Bodies::default(),
+            opened: Vec::new(),
+            closed: Vec::new(),
+            rows: vec![RowWrite { at, body: Some(body), digest }],
+            unlist: Vec::new(),
+            enlist: Vec::new(),
+            block,
+            checkpoint: Checkpoint { accounts: Vec::new(), replay_from: 1 },
         })
     }
 
     #[test]
     fn m4_a_full_disk_keeps_nothing_and_works_again_when_there_is_room() {
         let dir = std::env::temp_dir().join(format!("onecard-full-{}", std::process::id()));
-        let mut store = store(&dir);
-        batch_of(&mut store, 1, vec![1; 100]).expect("there is room");
-        let pages: i64 = store.connection.pragma_query_value(None, "page_count", |row| row.get(0)).expect("reads");
-        store.connection.pragma_update(None, "max_page_count", pages.saturating_add(2)).expect("is set");
-        let full = batch_of(&mut store, 2, vec![2; 100_000]);
+        let store = store(&dir);
+        batch_of(&store, 1, vec![1; 100]).expect("there is room");
+        let pages: i64 = store.writing().pragma_query_value(None, "page_count", |row| row.get(0)).expect("reads");
+        store.writing().pragma_update(None, "max_page_count", pages.saturating_add(2)).expect("is set");
+        let full = batch_of(&store, 2, vec![2; 100_000]);
         assert!(matches!(full, Err(CommitError::Full(_))), "{full:?}");
         let key = |no: u64| RawKey { table: "order", key: no.to_be_bytes().to_vec() };
         assert_eq!(store.load(&[key(1), key(2)]).expect("reads"), [Some(vec![1; 100]), None]);
-        batch_of(&mut store, 2, vec![3; 10]).expect("a small one still fits");
-        store.connection.pragma_update(None, "max_page_count", pages.saturating_add(1000)).expect("is set");
-        batch_of(&mut store, 3, vec![2; 100_000]).expect("there is room again");
+        batch_of(&store, 2, vec![3; 10]).expect("a small one still fits");
+        store.writing().pragma_update(None, "max_page_count", pages.saturating_add(1000)).expect("is set");
+        batch_of(&store, 3, vec![2; 100_000]).expect("there is room again");
         assert_eq!(store.recover().expect("reads").block.0, 3);
         drop(store);
         std::fs::remove_dir_all(&dir).expect("is removed");

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::iter::Peekable;
 
 use ledger::{
-    Account, AccountKey, Block, Book, Digest, Fen, JournalRow, Micros, Pending, SchoolId, chain_link, row_digest,
+    Account, AccountKey, Block, Bodies, Book, Digest, Fen, JournalRow, Micros, Pending, SchoolId, chain_link,
+    row_digest,
 };
 use teller::StoreError;
 
@@ -35,6 +36,8 @@ pub(super) struct Check {
     newest: BTreeMap<[u8; 16], Newest>,
     anchors: BTreeMap<u64, Head>,
     compared: bool,
+    /// Account rows that contain some of the tail: compared when the replay has come to the same row.
+    later: BTreeMap<AccountKey, Account>,
 }
 
 impl Check {
@@ -52,6 +55,7 @@ impl Check {
             newest: BTreeMap::new(),
             anchors: anchors.iter().map(|anchor| (anchor.block, *anchor)).collect(),
             compared: false,
+            later: BTreeMap::new(),
         }
     }
 
@@ -72,8 +76,12 @@ impl Check {
         block.first_seq.saturating_add(u64::from(block.rows)).saturating_sub(1)
     }
 
+    const fn believes(&self, block: &Block) -> bool {
+        block.rows <= MOST_ROWS_OF_BLOCK
+    }
+
     pub(super) fn believable(&mut self, block: &Block) -> bool {
-        let believable = block.rows <= MOST_ROWS_OF_BLOCK;
+        let believable = self.believes(block);
         if !believable {
             self.finding(format!("block {} claims {} journal rows", block.no, block.rows));
         }
@@ -115,12 +123,15 @@ impl Check {
         let whole = u32::try_from(rows.len()).is_ok_and(|count| count == block.rows);
         if whole
             && let Some(before) = &self.before
-            && chain_link(self.school, before, block, rows) != block.link
+            && chain_link(self.school, before, block, &Bodies::of(rows)) != block.link
         {
             self.finding(format!(
                 "block {no}: its link fits neither its {} journal row(s) from {}, its changes nor the link before it",
                 block.rows, block.first_seq
             ));
+        }
+        if !whole && self.believes(block) {
+            self.finding(format!("block {no}: {} of its {} journal row(s) can be read", rows.len(), block.rows));
         }
         for change in &block.changes {
             self.newest.insert(change.key, Newest { content: change.content, block: no });
@@ -152,7 +163,14 @@ impl Check {
             self.finding(format!("journal row {}: {refusal}", row.seq));
             self.broken = Some(row.seq);
         }
-        self.book.settle();
+        self.book.settle_all();
+        for key in [row.debit, row.credit] {
+            if let Some(kept) = self.later.get(&key).filter(|kept| kept.last_seq == row.seq) {
+                let finding = differs(&key, kept, &self.book.account(&key));
+                self.later.remove(&key);
+                finding.into_iter().for_each(|finding| self.report.add(finding));
+            }
+        }
     }
 
     pub(super) fn unreadable_row(&mut self, unreadable: &Unreadable) {
@@ -195,25 +213,44 @@ impl Check {
     pub(super) fn compare(&mut self) -> Compare<'_> {
         self.compared = true;
         Compare {
-            accounts: sorted(self.book.accounts()),
-            pendings: sorted(self.book.pendings()),
+            accounts: self.book.accounts().sorted().into_iter().peekable(),
+            head: self.book.head(),
+            later: &mut self.later,
             report: &mut self.report,
-            sum: Some(Fen::ZERO),
         }
     }
 
+    /// The rows of set-aside money are as of the newest block: `None` when its balances are unknown.
+    pub(super) fn compare_pendings(&mut self) -> Option<ComparePendings<'_>> {
+        if let Some(seq) = self.broken {
+            self.finding(format!(
+                "rows of money set aside were not compared, since what journal row {seq} did is unknown"
+            ));
+            return None;
+        }
+        let pendings: Box<dyn Iterator<Item = (&u64, &Pending)>> = Box::new(self.book.pendings());
+        Some(ComparePendings { pendings: pendings.peekable(), report: &mut self.report })
+    }
+
     pub(super) fn checkpoint_compared(&mut self, applied: Option<u64>) {
+        for (key, kept) in std::mem::take(&mut self.later) {
+            self.finding(format!(
+                "{}: its row says that journal row {} names it last, the journal does not",
+                name_of(&key),
+                kept.last_seq
+            ));
+        }
         if self.compared {
             return;
         }
         let head = self.book.head();
         self.finding(match (self.broken, applied) {
-            (_, None) => "recovery: the sequence up to which account rows are right is lost".to_owned(),
+            (_, None) => "recovery: the journal row from which a start replays is lost".to_owned(),
             (Some(seq), Some(_)) => {
                 format!("account rows were not compared, since the balances after journal row {seq} are unknown")
             }
             (None, Some(applied)) => {
-                format!("recovery: account rows are said to be right up to journal row {applied}, the journal ends at {head}")
+                format!("recovery: account rows are said to contain every journal row up to {applied}, the journal ends at {head}")
             }
         });
     }
@@ -261,32 +298,47 @@ impl Check {
         for block in cut {
             self.finding(format!("an anchor kept outside the database names block {block}, which is not there"));
         }
-        self.report.accounts = u64::try_from(self.book.accounts().count()).unwrap_or(u64::MAX);
+        let accounts = self.book.accounts().sorted();
+        self.report.accounts = u64::try_from(accounts.len()).unwrap_or(u64::MAX);
         self.report.pendings = u64::try_from(self.book.pendings().count()).unwrap_or(u64::MAX);
-        for (key, account) in self.book.accounts() {
+        let mut total = Some(Fen::ZERO);
+        for (key, account) in accounts {
+            total = total.and_then(|total| total.plus(account.balance()));
             let sum = self.report.sums.entry(key.code.0 / 1000).or_default();
             match sum.plus(account.balance()) {
                 Some(more) => *sum = more,
                 None => self.report.add(format!("{}: the sum of balances can no longer be counted", name_of(key))),
             }
         }
+        if total != Some(Fen::ZERO) {
+            let total = total.map_or("too much to count".to_owned(), |total| total.to_string());
+            self.report.add(format!("the balances of all accounts add up to {total}, not to 0.00"));
+        }
         self.report
     }
 }
 
-type Rest<'a, K, V> = Peekable<Box<dyn Iterator<Item = (&'a K, &'a V)> + 'a>>;
-
-fn sorted<'a, K, V>(rows: impl Iterator<Item = (&'a K, &'a V)> + 'a) -> Rest<'a, K, V> {
-    let rows: Box<dyn Iterator<Item = (&'a K, &'a V)> + 'a> = Box::new(rows);
-    rows.peekable()
+/// What to say when an account row is another one than the journal makes it.
+fn differs(key: &AccountKey, kept: &Account, made: &Account) -> Option<String> {
+    (kept != made).then(|| {
+        format!(
+            "{}: its row says {} (last row {}), the journal says {} (last row {}), or the sums behind differ",
+            name_of(key),
+            kept.balance(),
+            kept.last_seq,
+            made.balance(),
+            made.last_seq
+        )
+    })
 }
 
-/// Compares the checkpoint's rows, which come in the order of their keys, with what the replay made.
+/// Compares account rows, which come in the order of their keys, with what the replay made up to where a start replays.
 pub(super) struct Compare<'a> {
-    accounts: Rest<'a, AccountKey, Account>,
-    pendings: Rest<'a, u64, Pending>,
+    accounts: Peekable<std::vec::IntoIter<(&'a AccountKey, &'a Account)>>,
+    /// Where the replay has come to.
+    head: u64,
+    later: &'a mut BTreeMap<AccountKey, Account>,
     report: &'a mut Report,
-    sum: Option<Fen>,
 }
 
 impl Compare<'_> {
@@ -299,16 +351,16 @@ impl Compare<'_> {
         while let Some((missing, _)) = self.accounts.next_if(|(key, _)| **key < kept.key) {
             self.report.add(format!("{}: its row is missing", name_of(missing)));
         }
-        match self.accounts.next_if(|(key, _)| **key == kept.key) {
-            None => self.report.add(format!("{name}: no journal row names it")),
-            Some((_, account)) if *account != kept.account => self.report.add(format!(
-                "{name}: its row says {} (last row {}), the journal says {} (last row {}), or the sums behind differ",
-                kept.account.balance(),
-                kept.account.last_seq,
-                account.balance(),
-                account.last_seq
-            )),
-            Some(_) => {}
+        let made = self.accounts.next_if(|(key, _)| **key == kept.key).map(|(_, account)| *account);
+        if kept.account.last_seq > self.head {
+            // It contains some of the tail.
+            self.later.insert(kept.key, kept.account);
+        } else {
+            let finding = match made {
+                None => Some(format!("{name}: no journal row names it")),
+                Some(made) => differs(&kept.key, &kept.account, &made),
+            };
+            finding.into_iter().for_each(|finding| self.report.add(finding));
         }
         if !kept.digest_fits {
             self.report.add(format!("{name}: the digest beside it is not its own"));
@@ -316,9 +368,27 @@ impl Compare<'_> {
         if !kept.account.within(kept.key.code) {
             self.report.add(format!("{name}: it is below nothing"));
         }
-        self.sum = self.sum.and_then(|sum| sum.plus(kept.account.balance()));
     }
 
+    /// The account rows cannot be read to their end.
+    pub(super) fn cut_short(self, fault: &StoreError) {
+        self.report.add(fault.to_string());
+    }
+
+    pub(super) fn done(self) {
+        for (key, _) in self.accounts {
+            self.report.add(format!("{}: its row is missing", name_of(key)));
+        }
+    }
+}
+
+/// Compares the rows of money set aside, which come in order, with what the replay made.
+pub(super) struct ComparePendings<'a> {
+    pendings: Peekable<Box<dyn Iterator<Item = (&'a u64, &'a Pending)> + 'a>>,
+    report: &'a mut Report,
+}
+
+impl ComparePendings<'_> {
     pub(super) fn pending(&mut self, found: Found<KeptPending>) {
         let kept = match found {
             Ok(kept) => kept,
@@ -340,21 +410,9 @@ impl Compare<'_> {
         }
     }
 
-    /// The checkpoint cannot be read to its end.
-    pub(super) fn cut_short(self, fault: &StoreError) {
-        self.report.add(fault.to_string());
-    }
-
     pub(super) fn done(self) {
-        for (key, _) in self.accounts {
-            self.report.add(format!("{}: its row is missing", name_of(key)));
-        }
         for (seq, _) in self.pendings {
             self.report.add(format!("pending {seq}: its row is missing"));
-        }
-        if self.sum != Some(Fen::ZERO) {
-            let sum = self.sum.map_or("too much to count".to_owned(), |sum| sum.to_string());
-            self.report.add(format!("the balances of all account rows add up to {sum}, not to 0.00"));
         }
     }
 }

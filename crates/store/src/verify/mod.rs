@@ -4,13 +4,17 @@
 //! for each guard row are kept. It shares [`ledger::Book`] and [`ledger::chain_link`] with the engine, and nothing else.
 
 mod check;
+mod lists;
 mod report;
+mod tail;
 
 use ledger::{Account, AccountKey, Block, JournalRow, Pending, SchoolId};
 use teller::StoreError;
 
 use check::Check;
+pub use lists::{KeptPlace, PlacesOf, verify_lists};
 pub use report::{Head, Report, link_text};
+pub use tail::{Tail, verify_tail};
 
 /// A kept book as it can be read from end to end.
 ///
@@ -20,8 +24,8 @@ pub trait Archive {
     /// From now on every read shows one moment. Repeats: keep the first moment.
     fn freeze(&mut self) -> Result<(), StoreError>;
 
-    /// The journal sequence up to which the account rows are right; `None` when it is lost.
-    fn applied_seq(&mut self) -> Result<Option<u64>, StoreError>;
+    /// The first journal row that an account row may lack; `None` when it is lost.
+    fn replay_from(&mut self) -> Result<Option<u64>, StoreError>;
 
     /// Blocks after number `after`, in order, at most `most`.
     fn blocks(&mut self, after: u64, most: u32) -> Result<Vec<Found<Block>>, StoreError>;
@@ -40,6 +44,9 @@ pub trait Archive {
 
     /// Every row of a table.
     fn guard_rows(&mut self, table: &str, each: &mut dyn FnMut(GuardRow<'_>)) -> Result<(), StoreError>;
+
+    /// Every place that a row takes in a list.
+    fn places(&mut self, each: &mut dyn FnMut(Found<KeptPlace<'_>>)) -> Result<(), StoreError>;
 
     /// What the engine underneath finds wrong with its own files.
     fn engine_check(&mut self) -> Result<Vec<String>, StoreError>;
@@ -114,6 +121,11 @@ pub enum Progress {
         /// Checked.
         done: u64,
     },
+    /// So many guard rows are looked up in the lists.
+    Lists {
+        /// Looked up.
+        done: u64,
+    },
 }
 
 /// Checks everything in `archive` against everything else in it, and against `anchors`: heads of the chain that were
@@ -172,15 +184,20 @@ struct Run<'a> {
 impl Run<'_> {
     fn all(&mut self) -> Result<(), StoreError> {
         // What is settled now stays as it is: it is read in short reads, beside the writer. Only the rest needs one moment.
-        let settled = self.archive.applied_seq()?.unwrap_or(0);
+        let settled = self.archive.replay_from().ok().flatten().unwrap_or(1).saturating_sub(1);
         self.blocks(Some(settled))?;
         self.archive.freeze()?;
-        self.applied = self.archive.applied_seq()?;
+        let replay_from = self.archive.replay_from().unwrap_or_else(|fault| {
+            self.check.finding(fault.to_string());
+            None
+        });
+        self.applied = replay_from.and_then(|from| from.checked_sub(1));
         self.compare_if_due();
         self.blocks(None)?;
         self.rest()?;
         self.compare_if_due();
         self.check.checkpoint_compared(self.applied);
+        self.pendings()?;
         self.guard_rows()?;
         for stray in self.archive.strays()? {
             self.check.finding(stray);
@@ -290,20 +307,25 @@ impl Run<'_> {
         }
     }
 
-    /// Compares the checkpoint when the replay has come exactly to where it was made.
+    /// Compares the checkpoint when the replay has come exactly to where every account row may be behind.
     fn compare_if_due(&mut self) {
         if !self.check.due(self.applied) {
             return;
         }
         (self.progress)(Progress::Accounts);
         let mut compare = self.check.compare();
-        let read = self.archive.accounts(&mut |found| compare.account(found));
-        let read = read.and_then(|()| self.archive.pendings(&mut |found| compare.pending(found)));
-        match read {
+        match self.archive.accounts(&mut |found| compare.account(found)) {
             Ok(()) => compare.done(),
             // The journal can be checked all the same.
             Err(fault) => compare.cut_short(&fault),
         }
+    }
+
+    fn pendings(&mut self) -> Result<(), StoreError> {
+        let Some(mut compare) = self.check.compare_pendings() else { return Ok(()) };
+        self.archive.pendings(&mut |found| compare.pending(found))?;
+        compare.done();
+        Ok(())
     }
 
     fn guard_rows(&mut self) -> Result<(), StoreError> {

@@ -55,7 +55,7 @@ impl Schema for Small {
 /// One deed of the small school, drawn from a number.
 struct Deed(u64);
 
-fn draw(state: &mut u64, below: u64) -> u64 {
+pub fn draw(state: &mut u64, below: u64) -> u64 {
     // SplitMix64
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mut mixed = *state;

@@ -1,10 +1,10 @@
 //! Writes batches by hand, so that the contract can also hand in those that an engine never makes.
 
 use ledger::{
-    Account, AccountCode, AccountKey, Block, Book, Digest, Fen, Id, JournalRow, Kind, Micros, Pending, Stage, Transfer,
-    chain_link, row_digest,
+    Account, AccountCode, AccountKey, Block, Bodies, Book, Digest, Fen, Id, JournalRow, Kind, Micros, Pending, Stage,
+    Transfer, chain_link, row_digest,
 };
-use teller::{Commit, CommitError, Listing, RawKey, RowWrite, Store};
+use teller::{Checkpoint, Commit, CommitError, Listing, RawKey, RowWrite, Store};
 
 use crate::place::school;
 
@@ -26,7 +26,7 @@ pub fn listing(list: &'static str, owner: &[u8], at: i64, key: &[u8]) -> Listing
     Listing { list, owner: owner.to_vec(), at, key: key.to_vec() }
 }
 
-/// A batch that owns what a [`Commit`] borrows.
+/// What a [`Commit`] is made of.
 #[derive(Clone)]
 pub struct Batch {
     pub journal: Vec<JournalRow>,
@@ -37,22 +37,22 @@ pub struct Batch {
     pub unlist: Vec<Listing>,
     pub enlist: Vec<Listing>,
     pub block: Block,
-    pub applied_seq: u64,
+    pub replay_from: u64,
 }
 
 impl Batch {
     pub fn commit_to(&self, store: &mut impl Store) -> Result<(), CommitError> {
         store.commit(&Commit {
             school: school(),
-            journal: &self.journal,
-            accounts: &self.accounts,
-            opened: &self.opened,
-            closed: &self.closed,
-            rows: &self.rows,
-            unlist: &self.unlist,
-            enlist: &self.enlist,
-            block: &self.block,
-            applied_seq: self.applied_seq,
+            journal: self.journal.clone(),
+            bodies: Bodies::of(&self.journal),
+            opened: self.opened.clone(),
+            closed: self.closed.clone(),
+            rows: self.rows.clone(),
+            unlist: self.unlist.clone(),
+            enlist: self.enlist.clone(),
+            block: self.block.clone(),
+            checkpoint: Checkpoint { accounts: self.accounts.clone(), replay_from: self.replay_from },
         })
     }
 
@@ -89,7 +89,7 @@ impl Scribe {
     /// The next batch, with these transfers.
     pub fn batch(&mut self, transfers: &[(Stage, AccountKey, AccountKey, i64)]) -> Batch {
         self.at = self.at.after_seconds(1);
-        let mut journal = Vec::new();
+        let (mut journal, before) = (Vec::new(), self.book.mark());
         for (stage, debit, credit, fen) in transfers {
             let transfer = Transfer {
                 id: Id::time_ordered(self.at, self.book.head().to_be_bytes()),
@@ -112,8 +112,9 @@ impl Scribe {
             changes: Vec::new(),
             link: [0; 32],
         };
+        let changed = self.book.changed(before);
         let batch = Batch {
-            accounts: self.book.changed().into_iter().collect(),
+            accounts: changed.into_iter().filter_map(|slot| self.book.accounts().at(slot)).copied().collect(),
             opened: journal
                 .iter()
                 .filter(|row| row.kind == Kind::Pend)
@@ -124,16 +125,16 @@ impl Scribe {
             unlist: Vec::new(),
             enlist: Vec::new(),
             block,
-            applied_seq: self.book.head(),
+            replay_from: self.book.head() + 1,
             journal,
         };
-        self.book.settle();
+        self.book.settle_all();
         batch
     }
 
     /// Links the batch and commits it.
     pub fn commit(&mut self, store: &mut impl Store, mut batch: Batch) -> Result<(), CommitError> {
-        batch.block.link = chain_link(school(), &self.block.1, &batch.block, &batch.journal);
+        batch.block.link = chain_link(school(), &self.block.1, &batch.block, &Bodies::of(&batch.journal));
         batch.commit_to(store)?;
         self.block = (batch.block.no, batch.block.link);
         Ok(())

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ledger::{SchoolId, Stage};
 use rusqlite::Connection;
-use store::sqlite::{BOOK_FILE, LOCK_FILE, OpenFault, SqliteArchive, SqliteReader, SqliteStore, school_of};
+use store::sqlite::{BOOK_FILE, LOCK_FILE, OpenFault, SqliteArchive, SqliteReader, SqliteStore, is_served, school_of};
 use teller::Store;
 
 use crate::place::{Folder, OnDisk, Place, TABLES, now, school};
@@ -28,8 +28,10 @@ fn a_second_writer_is_told_what_to_do_and_the_lock_is_another_processes_too() {
         std::process::Command::new("flock").arg("--nonblock").arg(lock).arg("true").status().expect("runs").success()
     };
     assert!(!flock(folder.path()));
+    assert!(is_served(folder.path()).expect("looks"));
     drop(first);
     assert!(flock(folder.path()));
+    assert!(!is_served(folder.path()).expect("looks") && !is_served(Path::new("/no/such/folder")).expect("looks"));
     open(folder.path()).expect("opens again");
 }
 
@@ -120,11 +122,11 @@ fn a_damaged_row_is_found_when_it_is_loaded_or_recovered() {
     let cases = [
         ("UPDATE row_order SET body = x'00'", false),
         ("UPDATE row_order SET digest = zeroblob(16)", false),
-        ("UPDATE account SET credits_posted = credits_posted + 1 WHERE code = 2000", true),
+        ("UPDATE account SET body = x'0000000003'", true),
         ("UPDATE account SET digest = x'00'", true),
-        ("UPDATE pending SET amount = amount + 1", true),
-        ("UPDATE pending SET credit_part = -1", true),
-        ("UPDATE recovery SET applied_seq = applied_seq + 1", true),
+        ("UPDATE pending SET digest = x'01'", true),
+        ("UPDATE pending SET body = x'00'", true),
+        ("UPDATE recovery SET replay_from = replay_from + 1", true),
         ("DELETE FROM recovery", true),
     ];
     for (damage, at_start) in cases {
@@ -215,7 +217,7 @@ fn a_log_cut_anywhere_recovers_whole_batches_and_verifies() {
         let kept = open(copy.path()).expect("opens").recover().expect("recovers");
         let cut = u64::try_from(cut).expect("small");
         let (_, block, head) = ends.iter().rfind(|(end, ..)| *end <= cut).expect("the first is before every cut");
-        assert_eq!((kept.block, kept.applied_seq), (*block, *head), "the log was cut at {cut}");
+        assert_eq!((kept.block, kept.replay_from), (*block, *head + 1), "the log was cut at {cut}");
         let mut archive = SqliteArchive::open(copy.path(), school()).expect("opens");
         let found = store::verify::verify(school(), &mut archive, &[], &mut |_| {});
         assert!(found.clean() && found.journal_rows == *head, "the log was cut at {cut}\n{found}");
@@ -246,4 +248,40 @@ fn a_book_verifies_while_it_is_written() {
     let last = writer.join().expect("the writer is well");
     let found = store::verify::verify(school(), place.archive().as_mut(), &[], &mut |_| {});
     assert!(found.clean() && found.blocks == last && rounds > 2, "{rounds} rounds\n{found}");
+}
+
+#[test]
+fn m9_a_copy_made_while_the_book_is_written_is_whole_and_of_one_moment() {
+    let place = OnDisk::new();
+    let mut teller = crate::school::engine(place.open());
+    crate::school::work(&mut teller, 40, 5);
+    // Some weight, of pages that are free again, so that a copy takes several steps.
+    let raw = Connection::open(place.0.path().join(BOOK_FILE)).expect("opens");
+    raw.execute_batch("CREATE TABLE weight (x BLOB); INSERT INTO weight VALUES (zeroblob(6000000)); DROP TABLE weight")
+        .expect("writes");
+    drop(raw);
+    let copies = Folder::new();
+    let mut blocks = Vec::new();
+    for number in 0..4 {
+        let dir = copies.path().join(format!("{number}"));
+        std::fs::create_dir(&dir).expect("a folder");
+        let mut written = 0;
+        // The writer commits within the copy, between two of its steps.
+        store::sqlite::copy_book(place.0.path(), school(), &dir.join(BOOK_FILE), &mut |done, of| {
+            assert!(done <= of);
+            crate::school::work(&mut teller, 20, 8);
+            written += 1;
+        })
+        .expect("copies");
+        assert!(written > 4, "the copy was made in {written} steps");
+        assert_eq!(std::fs::read_dir(&dir).expect("reads").count(), 1, "nothing lies beside the copy");
+        let mut archive = SqliteArchive::open(&dir, school()).expect("opens");
+        let found = store::verify::verify(school(), &mut archive, &[], &mut |_| {});
+        assert!(found.clean(), "copy {number}\n{found}");
+        blocks.push(found.blocks);
+    }
+    assert!(blocks.is_sorted_by(|earlier, later| earlier < later), "{blocks:?}");
+    let last = copies.path().join("3");
+    let mut again = crate::school::engine(open(&last).expect("a copy can be opened and gone on with"));
+    crate::school::work(&mut again, 3, 5);
 }

@@ -3,6 +3,8 @@
 mod absent;
 mod answers;
 mod door;
+mod expiry;
+mod pipeline;
 mod poison;
 mod recovery;
 mod shelf;

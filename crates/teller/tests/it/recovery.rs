@@ -36,7 +36,10 @@ fn m5_the_tail_of_the_journal_is_replayed_over_the_checkpoint() {
         assert!(shelf.kept().applied_seq < all.kept().applied_seq);
         let counter = Counter::open(&shelf);
         assert_eq!(counter.engine.book().head(), right.engine.book().head());
-        assert!(counter.engine.book().accounts().eq(right.engine.book().accounts()), "lagging after {lagging_after}");
+        assert!(
+            counter.engine.book().accounts().sorted() == right.engine.book().accounts().sorted(),
+            "lagging after {lagging_after}"
+        );
         assert!(counter.engine.book().pendings().eq(right.engine.book().pendings()), "lagging after {lagging_after}");
         assert_eq!(counter.engine.head(), right.engine.head());
         for number in 0..12 {
@@ -94,7 +97,7 @@ fn m5_after_a_crash_the_chain_goes_on_where_it_was() {
     for (block, no) in kept.blocks.iter().zip(1..) {
         let first = usize::try_from(block.first_seq).expect("few") - 1;
         let rows = &kept.journal[first..first + usize::try_from(block.rows).expect("few")];
-        assert_eq!((block.no, block.link), (no, ledger::chain_link(school, &before, block, rows)));
+        assert_eq!((block.no, block.link), (no, ledger::chain_link(school, &before, block, &ledger::Bodies::of(rows))));
         before = block.link;
     }
     assert_eq!(kept.blocks.len(), 3);

@@ -94,3 +94,15 @@ async fn a_failure_is_a_problem_with_a_stable_code_in_both_languages() {
         assert!(!text("title").is_empty());
     }
 }
+
+#[tokio::test]
+async fn a_teller_that_takes_nothing_now_is_a_503_that_says_when_to_ask_again() {
+    let rig = Rig::new();
+    rig.holder().await;
+    let mut browser = signed_in(&rig).await;
+    rig.school.door.close();
+    let answer = top_up(&mut browser, "key-1", r#"{"amount_fen": 5000}"#).await;
+    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "2"), "{}", answer.text());
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    assert_eq!(answer.json()["code"], "BUSY");
+}

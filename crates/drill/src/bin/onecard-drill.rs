@@ -1,0 +1,7 @@
+//! `onecard-drill`: see `onecard-drill --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    drill::main()
+}

@@ -1,0 +1,116 @@
+//! Faults that an operator must act on, told in the log.
+//!
+//! The log is the process's, so what was told lately is kept for the process too. A school that is overrun must not fill its
+//! disk with saying so: of one kind only a few lines are written in ten seconds, and the next says how many were left out.
+
+use std::sync::{Mutex, PoisonError};
+
+use ledger::Micros;
+use teller::Fault;
+
+/// How long a window is, microseconds.
+const WINDOW: i64 = 10_000_000;
+
+/// Lines of one kind within a window.
+#[derive(Debug)]
+struct Quota {
+    most: u32,
+    began: Micros,
+    told: u32,
+    left_out: u64,
+}
+
+impl Quota {
+    const fn new(most: u32) -> Quota {
+        Quota { most, began: Micros::new(i64::MIN), told: 0, left_out: 0 }
+    }
+
+    /// Whether a line may be written now, and how many were left out before it.
+    fn take(&mut self, now: Micros) -> Option<u64> {
+        // A clock that is another school's, or a test's, may be earlier.
+        if now.since(self.began).checked_abs().is_none_or(|since| since >= WINDOW) {
+            (self.began, self.told) = (now, 0);
+        }
+        if self.told >= self.most {
+            self.left_out = self.left_out.saturating_add(1);
+            return None;
+        }
+        self.told = self.told.saturating_add(1);
+        Some(std::mem::take(&mut self.left_out))
+    }
+}
+
+static BUSY: Mutex<Quota> = Mutex::new(Quota::new(1));
+static FULL: Mutex<Quota> = Mutex::new(Quota::new(1));
+static POISON: Mutex<Quota> = Mutex::new(Quota::new(20));
+
+fn quota(kind: &Mutex<Quota>, now: Micros) -> Option<u64> {
+    kind.lock().unwrap_or_else(PoisonError::into_inner).take(now)
+}
+
+/// Tells a fault that `command` came to. Source: M4.
+pub(crate) fn tell(command: &'static str, fault: &Fault, now: Micros) {
+    let command = command.strip_prefix("flows::").unwrap_or(command);
+    match fault {
+        Fault::Busy => {
+            if let Some(left_out) = quota(&BUSY, now) {
+                tracing::error!(
+                    counter.fault_busy = left_out.saturating_add(1),
+                    command,
+                    "ALARM: {} command(s) were refused because too many wait, the newest is {command}; nothing was done \
+                     for them and people are told to try again. If it lasts, the disk is slow or the machine is too \
+                     small: run `onecard doctor`",
+                    left_out.saturating_add(1),
+                );
+            }
+        }
+        Fault::Full => {
+            if let Some(left_out) = quota(&FULL, now) {
+                tracing::error!(
+                    counter.fault_full = left_out.saturating_add(1),
+                    command,
+                    "ALARM: the disk of the data folder is full; {} command(s) were refused, the newest is {command}; \
+                     nothing was done for them. Nobody can pay until there is room: make some, it goes on by itself",
+                    left_out.saturating_add(1),
+                );
+            }
+        }
+        Fault::Poison(why) => {
+            if let Some(left_out) = quota(&POISON, now) {
+                tracing::error!(
+                    counter.fault_poison = left_out.saturating_add(1),
+                    command,
+                    "ALARM: {command} could not be carried out and was refused; nothing was done: {why}. {left_out} more \
+                     were left out of the log. Run `onecard verify` and send these lines to the maker",
+                );
+            }
+        }
+        // The server says itself that it stops, and why.
+        Fault::Stopping => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m4_a_flood_of_faults_writes_a_few_lines_and_counts_the_rest() {
+        let at = |millis: i64| Micros::new(1_795_400_000_000_000 + millis * 1_000);
+        let mut quota = Quota::new(2);
+        let table = [
+            (0, Some(0)),
+            (1, Some(0)),
+            (2, None),
+            (9_999, None),
+            (10_000, Some(2)),
+            (10_001, Some(0)),
+            (10_002, None),
+            (60_000, Some(1)),
+            (-60_000, Some(0)),
+        ];
+        for (millis, expected) in table {
+            assert_eq!(quota.take(at(millis)), expected, "{millis}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! A book goes on from a backup: the epoch that it begins, what is to be done first in it, and what it explains (M9).
+//!
+//! Order of work after a restore: open orders are asked about at the payment provider before new ones are taken. The
+//! provider's bills since the backup are read by reconciliation, which is a step of its own after this one; until then a
+//! payment of an order that the book forgot arrives as a notice and goes to a case.
+
+use std::collections::BTreeSet;
+
+use ledger::{Fen, Micros};
+use rules::epoch::{Epoch, Meeting, Met};
+use rules::ids::{CardNo, OrderNo};
+use teller::{Command, Desk, Fault, Halt, NotLoaded, Rejected, Seen};
+
+use crate::ports::ListAsk;
+use crate::rows::{Campus, Key, Row, lists};
+use crate::{ReadFault, School, due};
+
+/// Rows that tell how far a restore explains that this card and the book disagree.
+pub(crate) fn needs(seen: &Seen<'_, Campus>, card: CardNo) -> Vec<Key> {
+    let mut keys = vec![Key::Epoch];
+    if seen.row(&Key::Epoch).is_some() {
+        keys.push(Key::Met(card));
+        let met = seen.row(&Key::Met(card)).and_then(Row::met);
+        keys.extend(met.and_then(|met| met.case).map(Key::Case));
+    }
+    keys
+}
+
+/// The newest restore. Needs [`Key::Epoch`].
+pub(crate) fn newest(desk: &Desk<'_, Campus>) -> Result<Option<Epoch>, NotLoaded<Key>> {
+    Ok(desk.get(&Key::Epoch)?.and_then(Row::epoch).copied())
+}
+
+/// How a card was found in this epoch, if it was. Needs what [`needs`] names.
+pub(crate) fn met(desk: &Desk<'_, Campus>, card: CardNo) -> Result<Option<Met>, NotLoaded<Key>> {
+    match newest(desk)? {
+        Some(_) => Ok(desk.get(&Key::Met(card))?.and_then(Row::met).copied()),
+        None => Ok(None),
+    }
+}
+
+/// How far a restore explains that this card and the book disagree. Needs what [`needs`] names.
+pub(crate) fn meeting(desk: &Desk<'_, Campus>, card: CardNo) -> Result<Meeting, NotLoaded<Key>> {
+    Ok(Meeting::of(newest(desk)?.as_ref(), met(desk, card)?.as_ref()))
+}
+
+/// A purse sale of this card was posted: if the card was ahead, its purse may have shown it already.
+pub(crate) fn sale_came(desk: &mut Desk<'_, Campus>, card: CardNo, amount: Fen) -> Result<(), NotLoaded<Key>> {
+    if let (Meeting::Ahead { late }, Some(met)) = (meeting(desk, card)?, met(desk, card)?) {
+        let late = late.plus(amount).or(Some(late));
+        desk.put(Key::Met(card), Row::Met(Met { late, ..met }))?;
+    }
+    Ok(())
+}
+
+/// Begins an epoch; a row of the book like any other, so that the chain remembers it.
+struct Begin {
+    number: u64,
+}
+
+/// It is never refused.
+enum Never {}
+
+impl Command<Campus> for Begin {
+    type Answer = Epoch;
+    type Refusal = Never;
+
+    fn needs(&self, _: &Seen<'_, Campus>) -> Vec<Key> {
+        vec![Key::Epoch]
+    }
+
+    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Epoch, Halt<Campus, Never>> {
+        let newest = desk.get(&Key::Epoch)?.and_then(Row::epoch).copied();
+        if let Some(newest) = newest
+            && newest.number >= self.number
+        {
+            return Ok(newest);
+        }
+        let epoch = Epoch { number: self.number, since: desk.now(), orders_asked: false };
+        desk.put(Key::Epoch, Row::Epoch(epoch))?;
+        Ok(epoch)
+    }
+}
+
+/// Begins epoch `number` of a book that was restored; gives the epoch that it is in from now on.
+///
+/// Errors: the fault of the teller; then nothing was done. Repeats: an epoch that has begun stays as it is. Source: M9.
+pub async fn begin(school: &School, number: u64) -> Result<Epoch, Fault> {
+    school.submit(Begin { number }).await.map_err(|rejected| match rejected {
+        Rejected::Refused(never) => match never {},
+        Rejected::Fault(fault) => fault,
+    })
+}
+
+/// Every order that was open in the backup was asked about.
+struct OrdersAsked;
+
+impl Command<Campus> for OrdersAsked {
+    type Answer = ();
+    type Refusal = Never;
+
+    fn needs(&self, _: &Seen<'_, Campus>) -> Vec<Key> {
+        vec![Key::Epoch]
+    }
+
+    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<(), Halt<Campus, Never>> {
+        if let Some(epoch) = newest(desk)? {
+            desk.put(Key::Epoch, Row::Epoch(Epoch { orders_asked: true, ..epoch }))?;
+        }
+        Ok(())
+    }
+}
+
+/// More open orders than any school has at a time.
+const MOST_ORDERS: u32 = 100_000;
+
+/// After so long without a sure answer an order no longer keeps all others waiting, seconds; it is asked on as it is due.
+const PATIENCE: i64 = 600;
+
+/// The first work of a server after a restore: asks about every order that was open in the backup.
+#[derive(Debug, Default)]
+pub struct Reopening {
+    /// Nothing is left to ask.
+    done: bool,
+    since: Option<Micros>,
+    asked: BTreeSet<OrderNo>,
+}
+
+impl Reopening {
+    /// Asks about all that have no sure answer yet; once none is left, new orders are taken. Gives whether that is so.
+    ///
+    /// Errors: what could not be read; ask again. Repeats: only orders without an answer are asked again, for at most ten
+    /// minutes each time a server starts; with no restore, or an old one, nothing is done. Source: M9.
+    pub async fn run(&mut self, school: &School) -> Result<bool, ReadFault> {
+        if self.done {
+            return Ok(true);
+        }
+        let epoch = school.row(&Key::Epoch).await?.as_ref().and_then(Row::epoch).copied();
+        let Some(epoch) = epoch.filter(|epoch| !epoch.orders_asked) else {
+            self.done = true;
+            return Ok(true);
+        };
+        let began = *self.since.get_or_insert(school.now());
+        let open: Vec<OrderNo> = open_orders(school).await?.into_iter().filter(|no| !self.asked.contains(no)).collect();
+        let mut left = 0_u32;
+        for some in open.chunks(due::AT_ONCE) {
+            for (no, order) in due::look_after_all(school, some).await? {
+                let answered =
+                    order.is_none_or(|order| !order.open() || order.queried.is_some_and(|(at, _)| at >= epoch.since));
+                match answered {
+                    true => {
+                        self.asked.insert(no);
+                    }
+                    false => left = left.saturating_add(1),
+                }
+            }
+        }
+        if left > 0 && school.now() < began.after_seconds(PATIENCE) {
+            return Ok(false);
+        }
+        self.done = school.submit(OrdersAsked).await.is_ok();
+        Ok(self.done)
+    }
+}
+
+async fn open_orders(school: &School) -> Result<Vec<OrderNo>, ReadFault> {
+    let (list, owner) = (lists::DUE_ORDERS, Vec::new());
+    let ask = ListAsk { list, owner, from: i64::MIN, to: i64::MAX, backwards: false, most: MOST_ORDERS };
+    let listed = school.list(ask).await?;
+    let ids = listed.iter().filter_map(|listed| listed.key[..].try_into().ok()).map(ledger::Id::from_bytes);
+    Ok(ids.map(OrderNo::from_id).collect())
+}

@@ -1,0 +1,88 @@
+//! A card comes for the first time after a restore, or shows more than it did then (M9).
+
+use ledger::{Fen, Id, Stage as Leg};
+use rules::case::{Case, Kind};
+use rules::chart::{self, Reason};
+use rules::epoch::{Meeting, Met};
+use rules::ids::CaseId;
+use rules::load::{Ahead, Refusal, Resolution, Session};
+use teller::{Desk, Halt};
+
+use super::{CardView, orders_loaded, post, settle_early};
+use crate::epoch;
+use crate::rows::{Campus, Key, Row};
+
+/// Takes the card as it is: what forgotten loads took comes onto it in the book, out of what waited and else out of a case.
+/// The earlier attempt is settled; the caller writes card and waiting items.
+///
+/// Error: `AfterRestore` for a card that is ahead while not every open order was asked about: an order may still turn out
+/// to be what the card took.
+pub(super) fn meet(
+    desk: &mut Desk<'_, Campus>,
+    view: &mut CardView,
+    session: &Session,
+    resolution: Resolution,
+    ahead: Option<Ahead>,
+) -> Result<(), Halt<Campus, Refusal>> {
+    let Some(epoch) = epoch::newest(desk)? else { return Ok(()) };
+    let no = view.card.no;
+    let before = epoch::met(desk, no)?.filter(|met| met.epoch == epoch.number);
+    let Some(ahead) = ahead else {
+        let late = match view.meeting {
+            Meeting::Usual => return Ok(()),
+            Meeting::First { .. } if resolution != Resolution::Applied => None,
+            Meeting::First { .. } | Meeting::Ahead { .. } => Some(Fen::ZERO),
+        };
+        let met = Met { epoch: epoch.number, case: before.and_then(|met| met.case), late };
+        desk.put(Key::Met(no), Row::Met(met))?;
+        return Ok(());
+    };
+    if !epoch.orders_asked {
+        return Err(Halt::Refuse(Refusal::AfterRestore));
+    }
+    let case = match before.and_then(|met| met.case) {
+        Some(case) => add_to_case(desk, case, &ahead)?,
+        None => open_case(desk, view, session, &ahead),
+    };
+    let reference = Id::new(u128::from(no.0));
+    let on_card = chart::on_card(no);
+    let waited = Fen::sum(ahead.items.iter().map(|item| item.amount)).unwrap_or(Fen::ZERO);
+    for (from, amount) in [(chart::awaiting_tap(view.card.person), waited), (chart::suspense_case(case), ahead.rest)] {
+        if amount.is_positive() {
+            post(desk, from, on_card, amount, Leg::Direct, Reason::LoadForgotten, reference)?;
+        }
+    }
+    settle_early(desk, no)?;
+    orders_loaded(desk, &ahead.items)?;
+    view.waiting.retain(|item| !ahead.items.contains(item));
+    view.card.n = ahead.n;
+    desk.put(Key::Met(no), Row::Met(Met { epoch: epoch.number, case: Some(case), late: Some(Fen::ZERO) }))?;
+    Ok(())
+}
+
+fn open_case(desk: &mut Desk<'_, Campus>, view: &CardView, session: &Session, ahead: &Ahead) -> CaseId {
+    let id = CaseId(desk.new_id());
+    let no = view.card.no;
+    let detail = format!(
+        "after the restore card {no} shows N {} and purse {}, the book had N {} and on_card {}; taken as loaded: {} \
+         waiting item(s), and {} out of suspense",
+        session.n,
+        Fen::new(i64::from(session.old_balance)),
+        view.card.n,
+        view.purse.on_card,
+        ahead.items.len(),
+        ahead.rest,
+    );
+    let (kind, opened_at, reference) = (Kind::CardAhead, desk.now(), Id::new(u128::from(no.0)));
+    crate::cases::open(desk, Case { id, kind, opened_at, reference, amount: ahead.rest, detail });
+    id
+}
+
+fn add_to_case(desk: &mut Desk<'_, Campus>, id: CaseId, ahead: &Ahead) -> Result<CaseId, Halt<Campus, Refusal>> {
+    let case = desk.get(&Key::Case(id))?.and_then(Row::case).cloned();
+    let Some(mut case) = case else { return Err(Halt::Broken("the case of a card that was ahead is gone".to_owned())) };
+    case.amount = case.amount.plus(ahead.rest).unwrap_or(case.amount);
+    case.detail.push_str(&format!("; {} more, after sales that came in late", ahead.rest));
+    desk.put(Key::Case(id), Row::Case(case))?;
+    Ok(id)
+}

@@ -1,0 +1,279 @@
+//! Yesterday's backup comes back (M9): cards are ahead of the book, terminals send again what they kept, orders were paid.
+
+use flows::epoch::Reopening;
+use flows::ports::{ChannelError, ListAsk, Payment, Trade};
+use flows::rows::{Key, lists};
+use flows::top_up::{NoticeOutcome, prepare};
+use flows::{purchase, resent};
+use ledger::{Fen, Id};
+use link::{Answer, Record};
+use rules::card::State;
+use rules::case::{Case, Kind};
+use rules::chart;
+use rules::ids::{CaseId, OrderNo};
+use rules::load::Stage;
+use store::memory::MemoryDisk;
+
+use crate::hand::{CARD, Campus};
+
+fn cases(campus: &Campus) -> Vec<Case> {
+    let (list, owner) = (lists::CASES, Vec::new());
+    let ask = ListAsk { list, owner, from: i64::MIN, to: i64::MAX, backwards: false, most: 100 };
+    let listed = campus.rig.run(campus.rig.school.list(ask)).unwrap();
+    let ids = listed.iter().map(|listed| CaseId(Id::from_bytes(listed.key[..].try_into().unwrap())));
+    ids.map(|id| campus.rig.row(&Key::Case(id)).unwrap().case().unwrap().clone()).collect()
+}
+
+fn of_kind(campus: &Campus, kind: Kind) -> Case {
+    let found: Vec<Case> = cases(campus).into_iter().filter(|case| case.kind == kind).collect();
+    assert_eq!(found.len(), 1, "{kind:?}: {found:?}");
+    found[0].clone()
+}
+
+fn state(campus: &Campus) -> State {
+    campus.rig.row(&Key::Card(CARD)).unwrap().card().unwrap().state
+}
+
+fn arrive(campus: &Campus, on_line: i64) {
+    let change = flows::settings::change_setting(&campus.rig.school, "wechat.arrival", on_line, None, "finance");
+    campus.rig.run(change).unwrap();
+}
+
+/// The server's first work after a restore, while the provider says `trade` of every order.
+fn reopen(campus: &Campus, trade: Result<Trade, ChannelError>) -> bool {
+    campus.provider.say(trade);
+    campus.rig.run(Reopening::default().run(&campus.rig.school)).unwrap()
+}
+
+fn paid(campus: &Campus, no: OrderNo, fen: i64) -> Trade {
+    Trade::Paid(Payment {
+        order: no.to_string(),
+        transaction: format!("t{no}"),
+        amount: Fen::new(fen),
+        currency: "CNY".into(),
+        paid_at: campus.rig.school.now(),
+    })
+}
+
+/// 20.00 on the card, 30.00 on line, 50.00 paid and waiting, and an open order over 7.00: and the backup of that.
+fn backed_up() -> (Campus, OrderNo, MemoryDisk) {
+    let mut campus = Campus::new();
+    campus.top_up("20");
+    campus.hold(Stage::Load);
+    arrive(&campus, 1);
+    campus.top_up("30");
+    arrive(&campus, 0);
+    campus.top_up("50");
+    let open = campus.order("7");
+    campus.rig.run(prepare(&campus.rig.school, campus.person, open)).unwrap();
+    let backup = campus.rig.disk.copy();
+    (campus, open, backup)
+}
+
+#[test]
+fn m9_cards_ahead_terminals_sending_again_and_open_orders_end_right_or_in_a_case() {
+    let (mut campus, open, backup) = backed_up();
+    // After the backup: everything is loaded, two sales are sent, an order is paid, another is made, paid and loaded.
+    campus.hold(Stage::Load);
+    let first = Record::Sale(campus.debit(1200, None));
+    assert_eq!(campus.send(first), Answer::Taken);
+    let (_, hold) = campus.hold(Stage::Load);
+    let second = campus.authorise(hold, 800);
+    assert!(matches!(campus.send(second), Answer::Paid { account: 2200, .. }));
+    assert_eq!(campus.notice(&format!("{open} t{open} 700 CNY")), NoticeOutcome::Taken(open));
+    let forgotten = campus.top_up("9");
+    campus.hold(Stage::Load);
+    // One sale is still at the terminal.
+    let third = Record::Sale(campus.debit(300, None));
+    assert_eq!(campus.chip.balance(), 2000 + 5000 - 1200 + 700 + 900 - 300);
+
+    campus.rig.restore(&backup);
+    campus.rig.verify();
+    let mut form = [7; 16];
+    let refused = |campus: &Campus, form| {
+        let opened = flows::top_up::open(&campus.rig.school, campus.person, "5", "payer".into(), form);
+        campus.rig.run(opened)
+    };
+    assert_eq!(refused(&campus, form).unwrap_err().words().code, "AFTER_RESTORE");
+    let session = campus.init(Stage::Load).unwrap();
+    assert_eq!(campus.begin(session).unwrap_err().code, "AFTER_RESTORE", "an open order may be what the card took");
+    let trade = paid(&campus, open, 700);
+    assert!(reopen(&campus, Ok(trade)), "every open order was asked about");
+    assert_eq!(campus.balance(chart::awaiting_tap(campus.person)), 5700);
+    form[0] = 8;
+    let new = refused(&campus, form).expect("new orders are taken again");
+    assert!(new != forgotten && new != open, "numbers are no counters");
+
+    // The card comes first: it took all that waited, and spent some of it.
+    assert_eq!(campus.hold(Stage::Load).0, 0, "nothing is loaded twice");
+    assert_eq!(campus.balance(chart::awaiting_tap(campus.person)), 0);
+    let case = of_kind(&campus, Kind::CardAhead);
+    assert_eq!((case.amount, state(&campus)), (Fen::ZERO, State::Active));
+    // The terminal sends again what it has.
+    assert_eq!(campus.send_as(1, first), Answer::Taken);
+    let again = campus.rig.run(purchase::take_paid(&campus.rig.school, campus.at, 2, second)).unwrap();
+    assert!(matches!(again, Answer::Paid { account: 2200, .. }), "{again:?}");
+    assert_eq!(campus.send_as(3, third), Answer::Taken);
+    let acknowledged = campus.rig.run(flows::terminal::acknowledged(&campus.rig.school, campus.at)).unwrap();
+    assert_eq!(acknowledged, 3);
+    // Now the card shows that it had taken 9.00 more than the book knows: they stand against the case.
+    campus.hold(Stage::Load);
+    let case = of_kind(&campus, Kind::CardAhead);
+    assert_eq!(case.amount, Fen::new(900));
+    assert_eq!(campus.balance(chart::suspense_case(case.id)), -900);
+    // And the payment of the forgotten order arrives as one of nobody's: the two cases make each other good.
+    let NoticeOutcome::Suspended(other) = campus.notice(&format!("{forgotten} t{forgotten} 900 CNY")) else {
+        panic!("a payment without an order was credited");
+    };
+    assert_eq!(campus.balance(chart::suspense_case(other)), 900);
+
+    assert_eq!(campus.balance(chart::on_card(CARD)), i64::from(campus.chip.balance()));
+    assert_eq!(campus.balance(chart::suspense_card(CARD)), 0);
+    assert_eq!(campus.balance(chart::available(campus.person)), 2200);
+    assert_eq!(campus.balance(chart::merchant(campus.merchant)), 1200 + 800 + 300);
+    assert_eq!(cases(&campus).len(), 2, "{:?}", cases(&campus));
+    campus.rig.verify();
+    // From here on it is a card like any other.
+    campus.top_up("4");
+    assert_eq!(campus.hold(Stage::Load).0, 400);
+    assert_eq!(campus.balance(chart::on_card(CARD)), i64::from(campus.chip.balance()));
+}
+
+#[test]
+fn m9_sales_that_come_before_their_card_are_paid_and_the_card_is_not_stopped() {
+    let (mut campus, _, backup) = backed_up();
+    campus.hold(Stage::Load);
+    let sale = Record::Sale(campus.debit(6000, None));
+    assert_eq!(campus.send(sale), Answer::Taken);
+    campus.rig.restore(&backup);
+    assert!(reopen(&campus, Ok(Trade::NotPaid)));
+    assert_eq!(campus.send_as(1, sale), Answer::Taken);
+    assert_eq!(campus.balance(chart::merchant(campus.merchant)), 6000);
+    assert_eq!(campus.balance(chart::suspense_card(CARD)), -6000, "more than the book has on the card");
+    assert_eq!((of_kind(&campus, Kind::SaleAheadOfBook).amount, state(&campus)), (Fen::ZERO, State::Active));
+    campus.hold(Stage::Load);
+    assert_eq!(campus.balance(chart::suspense_card(CARD)), 0);
+    assert_eq!(campus.balance(chart::on_card(CARD)), 1000);
+    assert_eq!((campus.chip.balance(), of_kind(&campus, Kind::CardAhead).amount), (1000, Fen::ZERO));
+    campus.rig.verify();
+}
+
+#[test]
+fn m9_a_card_that_agreed_after_the_restore_is_stopped_like_any_other_when_it_contradicts_the_book() {
+    let (mut campus, _, backup) = backed_up();
+    campus.rig.restore(&backup);
+    assert!(reopen(&campus, Ok(Trade::NotPaid)));
+    let clone = campus.chip.clone();
+    campus.hold(Stage::Load);
+    assert_eq!((campus.chip.balance(), cases(&campus).len()), (7000, 0), "it agreed and was loaded");
+    campus.chip = clone;
+    let session = campus.init(Stage::Load).unwrap();
+    assert_eq!(campus.begin(session).unwrap_err().code, "CARD_FROZEN");
+    assert_eq!((of_kind(&campus, Kind::CardRolledBack).amount, state(&campus)), (Fen::ZERO, State::Lost));
+}
+
+#[test]
+fn m9_a_released_load_of_the_backup_is_settled_by_the_card_whatever_came_after_it() {
+    for spent in [0, 600] {
+        let mut campus = Campus::new();
+        campus.top_up("10");
+        let session = campus.init(Stage::Load).unwrap();
+        campus.begin(session).expect("a release");
+        let backup = campus.rig.disk.copy();
+        // It was torn; afterwards more was loaded under the same counter.
+        campus.top_up("5");
+        campus.hold(Stage::Load);
+        let sale = (spent > 0).then(|| Record::Sale(campus.debit(spent, None)));
+        campus.rig.restore(&backup);
+        assert!(reopen(&campus, Ok(Trade::NotPaid)));
+        campus.hold(Stage::Load);
+        if let Some(sale) = sale {
+            assert_eq!(campus.send_as(1, sale), Answer::Taken);
+        }
+        campus.hold(Stage::Load);
+        assert_eq!(campus.balance(chart::on_card(CARD)), i64::from(campus.chip.balance()), "spent {spent}");
+        let case = of_kind(&campus, Kind::CardAhead);
+        assert_eq!((case.amount, campus.balance(chart::suspense_case(case.id))), (Fen::new(500), -500));
+        assert_eq!(state(&campus), State::Active);
+        campus.rig.verify();
+    }
+}
+
+#[test]
+fn m9_a_gap_of_records_that_nobody_has_any_more_is_closed_with_one_case() {
+    let (mut campus, _, backup) = backed_up();
+    let kept = |campus: &Campus, lowest| campus.rig.run(resent::kept(&campus.rig.school, campus.at, lowest));
+    assert_eq!(kept(&campus, 10), None, "a book that was never restored closes no gap");
+    campus.rig.restore(&backup);
+    for seq in [4, 10, 11] {
+        campus.send_as(seq, Record::Gap { tsn: u32::try_from(seq).unwrap() });
+    }
+    let acknowledged =
+        |campus: &Campus| campus.rig.run(flows::terminal::acknowledged(&campus.rig.school, campus.at)).unwrap();
+    assert_eq!(acknowledged(&campus), 0);
+    for _ in 0..2 {
+        assert_eq!(kept(&campus, 10), Some(11));
+        let case = of_kind(&campus, Kind::RecordsForgotten);
+        assert!(case.detail.contains("8 record(s) between 1 and 9"), "{}", case.detail);
+    }
+    campus.send_as(12, Record::Gap { tsn: 12 });
+    assert_eq!(acknowledged(&campus), 12);
+    campus.rig.verify();
+}
+
+#[test]
+fn m9_a_forgotten_sale_that_the_account_no_longer_covers_is_the_merchants_and_a_case() {
+    let (mut campus, _, backup) = backed_up();
+    let (_, hold) = campus.hold(Stage::Load);
+    let asked = campus.authorise(hold, 2500);
+    assert!(matches!(campus.send(asked), Answer::Paid { .. }));
+    campus.rig.advance(60);
+    let as_paid = |campus: &Campus, seq| campus.rig.run(purchase::take_paid(&campus.rig.school, campus.at, seq, asked));
+    let unheard = as_paid(&campus, 9).unwrap();
+    assert!(matches!(unheard, Answer::Refused { .. }), "a book that was never restored forgot nothing");
+
+    campus.rig.restore(&backup);
+    for (seq, account, merchant) in [(1, 500, 2500), (1, 500, 2500), (2, 500, 5000)] {
+        let answer = as_paid(&campus, seq).unwrap();
+        assert!(matches!(answer, Answer::Paid { .. }), "{answer:?}");
+        assert_eq!(campus.balance(chart::available(campus.person)), account, "record {seq}");
+        assert_eq!(campus.balance(chart::merchant(campus.merchant)), merchant, "record {seq}");
+    }
+    let case = of_kind(&campus, Kind::SaleForgotten);
+    assert_eq!((case.amount, campus.balance(chart::suspense_case(case.id))), (Fen::new(2500), -2500));
+    // A sale of today is no sale of before the restore, whatever the terminal says.
+    campus.rig.advance(600);
+    let today = campus.authorise([9; 16], 100);
+    let answer = campus.rig.run(purchase::take_paid(&campus.rig.school, campus.at, 3, today)).unwrap();
+    assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
+    campus.rig.verify();
+}
+
+#[test]
+fn m9_new_orders_wait_until_the_provider_has_said_something_of_every_open_one() {
+    let (mut campus, open, backup) = backed_up();
+    campus.rig.restore(&backup);
+    let mut work = Reopening::default();
+    let mut form = [7; 16];
+    let mut opened = |campus: &Campus| {
+        form[0] += 1;
+        let opened = flows::top_up::open(&campus.rig.school, campus.person, "5", "payer".into(), form);
+        campus.rig.run(opened).map_err(|refusal| refusal.words().code)
+    };
+    campus.provider.say(Err(ChannelError::Unknown("dark".into())));
+    assert!(!campus.rig.run(work.run(&campus.rig.school)).unwrap());
+    assert_eq!(opened(&campus), Err("AFTER_RESTORE"));
+    campus.provider.say(Ok(Trade::NotPaid));
+    assert!(campus.rig.run(work.run(&campus.rig.school)).unwrap());
+    opened(&campus).expect("is taken");
+    assert!(campus.rig.row(&Key::Order(open)).unwrap().order().unwrap().open(), "and it can still be paid");
+
+    // A provider that stays dark does not keep the school shut for ever.
+    campus.rig.restore(&backup);
+    campus.provider.say(Err(ChannelError::Unknown("dark".into())));
+    let mut work = Reopening::default();
+    assert!(!campus.rig.run(work.run(&campus.rig.school)).unwrap());
+    campus.rig.advance(601);
+    assert!(campus.rig.run(work.run(&campus.rig.school)).unwrap());
+    opened(&campus).expect("is taken");
+}

@@ -1,0 +1,22 @@
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ledger::{Account, AccountKey, Accounts};
+
+/// The balances as of the last commit, for pages to read. Never shows what is not durable.
+#[derive(Clone, Default)]
+pub struct Balances(Arc<RwLock<Accounts>>);
+
+impl Balances {
+    /// The account's sums; all 0 when it was never used.
+    pub fn account(&self, key: &AccountKey) -> Account {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(key)
+    }
+
+    pub(crate) fn set(&self, changed: &[(AccountKey, Account)]) {
+        let mut accounts = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for (key, account) in changed {
+            let slot = accounts.place(key);
+            accounts.set(slot, *account);
+        }
+    }
+}
