@@ -23,11 +23,33 @@ impl World {
         }
     }
 
-    /// The process dies at any moment.
+    /// The process dies at any moment, or is stopped in order.
     pub(crate) fn crash_now(&mut self) {
-        if !self.calm {
+        if self.calm {
+            return;
+        }
+        if self.server.rng.chance(400) {
+            self.stop_in_order();
+        } else {
             self.crash("server: crash at any moment");
-            self.plan_crash();
+        }
+        self.plan_crash();
+    }
+
+    /// The process writes what a start would have to replay, and ends; it may die over that.
+    fn stop_in_order(&mut self) {
+        let (rng, fault) = (&mut self.server.rng, self.faults.crash_at_start);
+        let at_checkpoint = rng.chance(fault.saturating_mul(3).min(600)).then(|| rng.chance(500));
+        self.server.watch.perils(Perils { at_checkpoint, ..Perils::default() });
+        let Some(live) = self.server.live.as_mut() else { return };
+        let outcome = catch_unwind(AssertUnwindSafe(|| live.checkpoint()));
+        match (outcome, self.server.watch.take_death()) {
+            (_, Some(death)) => self.crash(death.how),
+            (Ok(Ok(())), None) => self.crash("server: stopped in order"),
+            (Ok(Err(fault)), None) => {
+                self.checker.findings.add("BROKEN", Who::NOBODY, || format!("the last checkpoint failed: {fault}"));
+            }
+            (Err(panic), None) => resume_unwind(panic),
         }
     }
 
@@ -41,7 +63,8 @@ impl World {
         if rng.chance(faults.crash_at_commit) {
             perils.troubles.extend(rng.pick(&[Trouble::LostBefore, Trouble::LostAfter]));
         } else if rng.chance(faults.disk_full) {
-            perils.troubles.push_back(Trouble::Full);
+            perils.busy = rng.chance(300);
+            perils.troubles.extend((!perils.busy).then_some(Trouble::Full));
         } else if rng.chance(faults.constraint) {
             perils.troubles.push_back(Trouble::Constraint);
             if faults.crash_at_commit > 0 && rng.chance(200) {
@@ -136,9 +159,11 @@ impl World {
         let replay = &mut self.checker.replay;
         let mut outcome = replay.catch_up(school_id(), &mut self.server.disk.archive());
         if let (Ok(()), Some(given)) = (&outcome, self.server.watch.take_given()) {
-            if !given.tail.is_empty() {
-                self.counters.add("server: restarted with a tail to replay");
-            }
+            self.counters.add(if given.tail.is_empty() {
+                "server: restarted without a tail to replay"
+            } else {
+                "server: restarted with a tail to replay"
+            });
             outcome = replay.same_snapshot(&given);
         }
         if let (Ok(()), Some(live)) = (&outcome, self.server.live.as_ref()) {

@@ -9,6 +9,7 @@ use ledger::{Block, JournalRow};
 use store::memory::{MemoryDisk, MemoryStore, Trouble};
 use teller::{Checkpoint, Commit, CommitError, RawKey, Recovered, Schema, Store, StoreError};
 
+use crate::checkpoint::Held;
 use crate::plant::Plant;
 use crate::ports::lock;
 
@@ -25,10 +26,14 @@ pub(crate) struct Kept {
 pub(crate) struct Perils {
     /// One for each commit.
     pub(crate) troubles: VecDeque<Trouble>,
+    /// The store is in other hands at the next commit.
+    pub(crate) busy: bool,
     /// It dies when it recovers: after it read the book, else before.
     pub(crate) at_recover: Option<bool>,
     /// It dies at this load from now on.
     pub(crate) at_load: Option<u32>,
+    /// It dies when it writes its last account rows: after they are kept, else before.
+    pub(crate) at_checkpoint: Option<bool>,
 }
 
 /// The process ended here.
@@ -49,7 +54,7 @@ pub(crate) const CONSTRAINT: &str = "server: commit constraint";
 #[derive(Default)]
 struct Inner {
     perils: Perils,
-    plant: Option<Plant>,
+    held: Held,
     /// Loads since the start, and since the perils were drawn.
     loads: (u32, u32),
     kept: Vec<Kept>,
@@ -67,6 +72,11 @@ struct Inner {
 pub(crate) struct Watch(Arc<Mutex<Inner>>);
 
 impl Watch {
+    /// A disk that takes account rows with every so many batches.
+    pub(crate) fn account_rows_every(&self, batches: u32, plant: Option<Plant>) {
+        lock(&self.0).held = Held::new(batches, plant == Some(Plant::P59));
+    }
+
     /// From now on the process meets these.
     pub(crate) fn perils(&self, perils: Perils) {
         let mut inner = lock(&self.0);
@@ -125,18 +135,16 @@ impl Watch {
 }
 
 fn keep(inner: &mut Inner, commit: &Commit) -> Result<(), CommitError> {
-    let Some(writer) = inner.writer.as_mut() else {
+    let Some(writer) = inner.writer.as_ref() else {
         return Err(CommitError::Unknown("the power is out".to_owned()));
     };
-    if inner.plant == Some(Plant::P59) {
-        let mut more = commit.clone();
-        more.checkpoint.replay_from = commit.block.first_seq + u64::from(commit.block.rows);
-        writer.commit(&more)?;
-    } else {
-        writer.commit(commit)?;
+    match inner.held.due(&commit.checkpoint, &commit.block) {
+        Some(checkpoint) => writer.commit(&Commit { checkpoint, ..commit.clone() })?,
+        None => writer.commit(commit)?,
     }
+    inner.held.kept(&commit.checkpoint);
     let rows = commit.rows.iter().map(|row| (row.at.clone(), row.body.clone())).collect();
-    inner.kept.push(Kept { block: commit.block.clone(), journal: commit.journal.to_vec(), rows });
+    inner.kept.push(Kept { block: commit.block.clone(), journal: commit.journal.clone(), rows });
     Ok(())
 }
 
@@ -150,9 +158,7 @@ impl WatchedStore {
     /// Takes the disk's one writer. Error: it has one.
     pub(crate) fn open(disk: &MemoryDisk, watch: &Watch, plant: Option<Plant>) -> Result<WatchedStore, StoreError> {
         let writer = disk.open().map_err(|fault| StoreError { what: "opening the disk", why: fault.to_string() })?;
-        let mut inner = lock(&watch.0);
-        (inner.writer, inner.plant) = (Some(writer), plant);
-        drop(inner);
+        lock(&watch.0).writer = Some(writer);
         Ok(WatchedStore { watch: watch.clone(), plant })
     }
 
@@ -203,7 +209,7 @@ impl Store for WatchedStore {
         let mut inner = lock(&self.watch.0);
         inner.loads = (0, 0);
         let (fatal, late) = (inner.perils.at_recover.is_some(), inner.perils.at_recover == Some(true));
-        let given = match inner.writer.as_mut() {
+        let given = match inner.writer.as_ref() {
             Some(writer) if !fatal || late => writer.recover(),
             _ => Err(StoreError { what: "recovering", why: "the power is out".to_owned() }),
         };
@@ -227,8 +233,8 @@ impl Store for WatchedStore {
         if let Some(how) = self.fatal_load() {
             self.die(how);
         }
-        let mut inner = lock(&self.watch.0);
-        let Some(writer) = inner.writer.as_mut() else {
+        let inner = lock(&self.watch.0);
+        let Some(writer) = inner.writer.as_ref() else {
             return Err(StoreError { what: "reading rows", why: "the power is out".to_owned() });
         };
         let mut bodies = writer.load(wanted)?;
@@ -242,6 +248,10 @@ impl Store for WatchedStore {
 
     fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         let mut inner = lock(&self.watch.0);
+        if std::mem::take(&mut inner.perils.busy) {
+            inner.met.push("server: store in other hands");
+            return Err(CommitError::Busy("as the world wants it".to_owned()));
+        }
         let trouble = inner.perils.troubles.pop_front();
         let again = inner.met.contains(&CONSTRAINT);
         let died = |kept: bool| {
@@ -285,9 +295,21 @@ impl Store for WatchedStore {
     }
 
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), CommitError> {
-        match lock(&self.watch.0).writer.as_ref() {
-            Some(writer) => writer.checkpoint(checkpoint),
-            None => Err(CommitError::Unknown("the power is out".to_owned())),
+        let mut inner = lock(&self.watch.0);
+        let fatal = inner.perils.at_checkpoint;
+        if fatal != Some(false) {
+            let all = inner.held.all(checkpoint);
+            match inner.writer.as_ref() {
+                Some(writer) => writer.checkpoint(&all)?,
+                None => return Err(CommitError::Unknown("the power is out".to_owned())),
+            }
+            inner.held.written(checkpoint);
+        }
+        drop(inner);
+        match fatal {
+            Some(true) => self.die("server: crash after the last checkpoint"),
+            Some(false) => self.die("server: crash before the last checkpoint"),
+            None => Ok(()),
         }
     }
 }

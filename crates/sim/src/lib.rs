@@ -21,6 +21,7 @@
 //! Architecture invariant: no real time, no thread, no socket, no file. The same seed gives the same run.
 
 mod checker;
+mod checkpoint;
 mod clock;
 mod count;
 mod crash;

@@ -25,8 +25,8 @@ pub(crate) struct Options {
     pub(crate) arrival: Arrival,
     /// A purchase module keeps its own count through a power cut; else it continues above the journal.
     pub(crate) hardware_modules: bool,
-    /// Account rows that a batch writes beside its own work: few, so that a start has rows to replay.
-    pub(crate) sweep: u64,
+    /// The disk takes account rows with every so many batches.
+    pub(crate) account_rows_every: u32,
     pub(crate) faults: Faults,
 }
 
@@ -133,8 +133,8 @@ impl Options {
         let arrival = rng.pick(&[Arrival::Tap, Arrival::Instant, Arrival::Mixed]).unwrap_or(Arrival::Tap);
         let hardware_modules = rng.chance(500);
         let faults = Faults::draw(&mut rng);
-        let sweep = rng.pick(&[1, 4, 256]).unwrap_or(1);
-        Options { days, holders: 30, tills: 4, arrival, hardware_modules, sweep, faults }
+        let account_rows_every = rng.pick(&[1, 8, 64]).unwrap_or(1);
+        Options { days, holders: 30, tills: 4, arrival, hardware_modules, account_rows_every, faults }
     }
 }
 
@@ -238,12 +238,12 @@ impl Faults {
 
 impl fmt::Display for Options {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Options { days, holders, tills, arrival, hardware_modules, sweep, faults } = self;
+        let Options { days, holders, tills, arrival, hardware_modules, account_rows_every, faults } = self;
         write!(
             out,
             "days={days} holders={holders} tills={tills} arrival={arrival:?} hardware_modules={hardware_modules}"
         )?;
-        write!(out, " sweep={sweep}")?;
+        write!(out, " account_rows_every={account_rows_every}")?;
         // The names of the faults that are on, as they stand in the source.
         let all = format!("{faults:?}");
         let fields = all.trim_start_matches("Faults { ").trim_end_matches(" }").split(", ");

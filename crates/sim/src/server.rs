@@ -17,7 +17,7 @@ use ledger::{Micros, SchoolId};
 use link::{ToPlatform, ToTerminal};
 use rules::ids::OrderNo;
 use store::memory::MemoryDisk;
-use teller::{Door, Engine, Job, Limits, Schema};
+use teller::{CommitError, Door, Engine, Job, Limits, Schema};
 
 use crate::clock::WorldClock;
 use crate::gateway::Gateway;
@@ -91,8 +91,6 @@ pub(crate) struct Server {
     chance: Arc<Chance>,
     keys: Arc<WorldKeys>,
     pub(crate) rng: Rng,
-    /// Account rows that a batch writes.
-    sweep: u64,
     seed: u64,
 }
 
@@ -103,9 +101,11 @@ pub(crate) fn school_id() -> SchoolId {
 
 impl Server {
     pub(crate) fn new(seed: u64, options: &Options, plant: Option<Plant>) -> Server {
+        let watch = Watch::default();
+        watch.account_rows_every(options.account_rows_every, plant);
         Server {
             disk: MemoryDisk::new(school_id(), Campus::TABLES),
-            watch: Watch::default(),
+            watch,
             boot: 0,
             live: None,
             died_starting: false,
@@ -114,7 +114,6 @@ impl Server {
             chance: Arc::new(Chance(Mutex::new(Rng::fork(seed, "server chance", 0)))),
             keys: Arc::new(WorldKeys::new(plant)),
             rng: Rng::fork(seed, "server", 0),
-            sweep: options.sweep,
             seed,
         }
     }
@@ -129,7 +128,9 @@ impl Server {
         let store = WatchedStore::open(&self.disk, &self.watch, plant).map_err(|fault| fault.to_string())?;
         let ids = Box::new(Ids::new(Rng::fork(self.seed, "ids", self.boot)));
         let cached_rows = if plant == Some(Plant::P01) { 0 } else { Limits::default().cached_rows };
-        let limits = Limits { cached_rows, sweep: self.sweep, tail: 1 << 40, ..Limits::default() };
+        // Few account rows with each batch, so that they are of different times.
+        let sweep = Rng::fork(self.seed, "sweep", 0).pick(&[1, 4, 256]).unwrap_or(1);
+        let limits = Limits { cached_rows, sweep, tail: 1 << 40, ..Limits::default() };
         let engine = Engine::start(school_id(), store, ids, limits).map_err(|fault| fault.to_string())?;
         let school = School {
             id: school_id(),
@@ -199,6 +200,11 @@ impl Live {
                 }
             }
         }
+    }
+
+    /// Writes all account rows, before the process ends.
+    pub(crate) fn checkpoint(&mut self) -> Result<(), CommitError> {
+        self.engine.checkpoint()
     }
 
     /// The engine's book, to be compared.
@@ -274,7 +280,9 @@ impl World {
         let death = self.server.watch.take_death();
         match outcome {
             Ok(Ok(put_off)) => live.jobs = put_off,
-            Ok(Err(_)) => {}
+            Ok(Err(fault)) => self.checker.findings.demand(death.is_some(), "BROKEN", Who::NOBODY, || {
+                format!("the teller stopped without a cause: {fault}")
+            }),
             Err(panic) if death.is_none() => resume_unwind(panic),
             Err(_) => {}
         }

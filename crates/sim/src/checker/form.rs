@@ -8,31 +8,46 @@ pub(super) type Link = [u8; 32];
 /// Which guard row, and what it holds; all zero for nothing.
 pub(super) type Half = [u8; 16];
 
-/// A number in groups of seven bits, the lowest first; all but the last say that more follow.
-fn count(mut number: u64, out: &mut Vec<u8>) {
-    while number > 127 {
-        out.push(u8::try_from(128 + number % 128).unwrap_or(0));
-        number /= 128;
+/// Seven bits a byte, least significant first; the top bit says that more come.
+fn count(value: u64, out: &mut Vec<u8>) {
+    let mut rest = value;
+    while rest > 127 {
+        out.push((rest % 128) as u8 + 128);
+        rest /= 128;
     }
-    out.push(u8::try_from(number).unwrap_or(0));
+    out.push(rest as u8);
 }
 
-/// A number that may be below 0: 0, -1, 1, -2, 2 count as 0, 1, 2, 3, 4.
-fn signed(number: i64, out: &mut Vec<u8>) {
-    let twice = u128::from(number.unsigned_abs()) * 2;
-    count(u64::try_from(if number < 0 { twice - 1 } else { twice }).unwrap_or(u64::MAX), out);
+/// 0, -1, 1, -2, ... as counts.
+fn signed(value: i64, out: &mut Vec<u8>) {
+    let twice = value.unsigned_abs() * 2;
+    count(if value < 0 { twice - 1 } else { twice }, out);
 }
 
-/// When a time-ordered identifier was made, microseconds.
-fn made_at(id: u128) -> Option<i64> {
-    let bytes = id.to_be_bytes();
-    let [a, b, c, d, e, f, version, fraction, variant, ..] = bytes;
-    let millis = i64::from_be_bytes([0, 0, a, b, c, d, e, f]);
-    let rest = i64::from(version % 16) * 256 + i64::from(fraction);
-    (version / 16 == 7 && variant / 64 == 2 && rest < 1000).then_some(millis * 1000 + rest)
+/// The account's code; how many bytes its owner has without leading zeroes, and whether a part follows; owner and part.
+fn account(key: &AccountKey, out: &mut Vec<u8>) {
+    let owner: Vec<u8> = key.owner.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
+    out.extend(key.code.0.to_be_bytes());
+    out.push(owner.len() as u8 + if key.part == 0 { 0 } else { 128 });
+    out.extend(owner);
+    if key.part != 0 {
+        count(key.part.into(), out);
+    }
 }
 
-/// A journal row as it is stored and hashed.
+/// How far back a row lies; 0 for none.
+fn back(row: &JournalRow, before: u64, out: &mut Vec<u8>) {
+    signed(if before == 0 { 0 } else { row.seq as i64 - before as i64 }, out);
+}
+
+/// The moment in an identifier of the seventh kind: milliseconds, and their fraction behind the version.
+fn moment(id: u128) -> Option<i64> {
+    let (version, variant, fraction) = (id >> 76 & 15, id >> 62 & 3, id >> 64 & 4095);
+    let sound = (version, variant) == (7, 2) && fraction < 1000;
+    sound.then(|| (id >> 80) as i64 * 1000 + fraction as i64)
+}
+
+/// A journal row as it is hashed: what follows from its other fields is left out, and the first byte says what.
 fn row(row: &JournalRow, out: &mut Vec<u8>) {
     let kind: u8 = match row.kind {
         Kind::Direct => 0,
@@ -40,46 +55,32 @@ fn row(row: &JournalRow, out: &mut Vec<u8>) {
         Kind::Post => 2,
         Kind::Void => 3,
     };
-    let (recorded, effective, reference) = (row.recorded_at.get(), row.effective_at.get(), row.reference.get());
-    let told =
-        [row.expires_at.is_some(), made_at(row.id.get()) != Some(recorded), effective != recorded, reference != 0];
-    out.push(kind + (0..).zip(told).map(|(bit, told)| if told { 4_u8 << bit } else { 0 }).sum::<u8>());
-    out.extend(row.id.get().to_be_bytes());
+    let (id, reference) = (row.id.get(), row.reference.get());
+    let (recorded, effective) = (row.recorded_at.get(), row.effective_at.get());
+    let follows = [row.expires_at.is_some(), moment(id) != Some(recorded), effective != recorded, reference != 0];
+    let bits = follows.iter().zip([4, 8, 16, 32]).map(|(follows, bit)| if *follows { bit } else { 0 });
+    out.push(kind + bits.sum::<u8>());
+    out.extend(id.to_be_bytes());
     account(&row.debit, out);
     account(&row.credit, out);
     signed(row.amount.get(), out);
     count(row.ref_seq, out);
-    for prev in [row.debit_prev, row.credit_prev] {
-        let back = if prev == 0 { 0 } else { row.seq - prev };
-        signed(i64::try_from(back).unwrap_or(i64::MAX), out);
-    }
+    back(row, row.debit_prev, out);
+    back(row, row.credit_prev, out);
     signed(row.debit_balance.get(), out);
     signed(row.credit_balance.get(), out);
-    count(u64::from(row.code), out);
-    let [expires, recorded_apart, effective_apart, refers] = told;
-    if let (true, Some(at)) = (expires, row.expires_at) {
+    count(row.code.into(), out);
+    if let Some(at) = row.expires_at {
         out.extend(at.get().to_be_bytes());
     }
-    if recorded_apart {
+    if follows[1] {
         out.extend(recorded.to_be_bytes());
     }
-    if effective_apart {
+    if follows[2] {
         signed(effective - recorded, out);
     }
-    if refers {
+    if follows[3] {
         out.extend(reference.to_be_bytes());
-    }
-}
-
-/// Code, how many bytes of the owner follow (128 more when a part does), the owner without leading zeroes, the part.
-fn account(key: &AccountKey, out: &mut Vec<u8>) {
-    let owner: Vec<u8> = key.owner.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
-    let parted = key.part != 0;
-    out.extend(key.code.0.to_be_bytes());
-    out.push(u8::try_from(owner.len()).unwrap_or(0) + if parted { 128 } else { 0 });
-    out.extend(owner);
-    if parted {
-        count(u64::from(key.part), out);
     }
 }
 
@@ -96,7 +97,7 @@ pub(super) fn link(school: SchoolId, before: &Link, block: &Block, rows: &[Journ
     for each in rows {
         let start = forms.len();
         row(each, &mut forms);
-        text.extend(u16::try_from(forms.len() - start).unwrap_or(0).to_be_bytes());
+        text.extend(((forms.len() - start) as u16).to_be_bytes());
     }
     text.extend(forms);
     for change in &block.changes {

@@ -174,11 +174,15 @@ impl Replay {
     ) -> Result<(), String> {
         let theirs: BTreeMap<AccountKey, Sums> = accounts.map(|(key, account)| (*key, Sums::of(account))).collect();
         self.same_accounts("the engine", theirs)?;
+        self.same_asides("the engine", pends)
+    }
+
+    fn same_asides<'a>(&self, whose: &str, pends: impl Iterator<Item = (&'a u64, &'a Pending)>) -> Result<(), String> {
         let theirs: Vec<_> =
             pends.map(|(seq, pend)| (*seq, (pend.debit, pend.credit), Sum::from(pend.amount.get()))).collect();
         let open = self.asides.iter().filter(|(_, aside)| aside.open);
         let own: Vec<_> = open.map(|(seq, aside)| (*seq, aside.between, aside.amount)).collect();
-        if theirs == own { Ok(()) } else { Err(format!("the engine has set aside {theirs:?}, the journal {own:?}")) }
+        if theirs == own { Ok(()) } else { Err(format!("{whose} has set aside {theirs:?}, the journal {own:?}")) }
     }
 
     /// What pages are shown of each account is what the journal says.
@@ -215,6 +219,7 @@ impl Replay {
                 }
             }
         }
+        self.same_asides("the checkpoint", given.open.iter().map(|(seq, pend)| (seq, pend)))?;
         self.same_accounts("the checkpoint with the tail", sums)
     }
 
