@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ledger::{AccountKey, Id, Micros, SchoolId};
 use store::sqlite::SqliteStore;
-use teller::{Balances, Door, Engine, Fault, IdSource, Limits, Rejected, Schema, Settled, Stopped, job};
+use teller::{Balances, Door, Engine, Fault, IdSource, Limits, Paced, Rejected, Schema, Settled, Stopped, job};
 
 use crate::operation::{Conflict, Operation};
 use crate::point::{Point, arm};
@@ -76,7 +76,7 @@ pub(crate) fn serve(options: Serve) -> Result<ExitCode, String> {
         move || greet(&listener, &door, &balances)
     });
     println!("ready {} {head}", engine.replayed());
-    match teller::run(&door, &mut engine, wall) {
+    match teller::run(&door, &mut engine, || Paced::Follows(wall())) {
         Stopped::Closed => Ok(ExitCode::SUCCESS),
         Stopped::Store(fault) => {
             eprintln!("stopped: {}", chain(&fault));

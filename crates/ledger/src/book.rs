@@ -92,7 +92,8 @@ pub enum PostRefusal {
     /// The `Pend` names other accounts.
     #[error("journal row {0} set money aside between other accounts")]
     OtherAccounts(u64),
-    /// The time of the `Pend` is over: it can only be voided.
+    /// The time of the `Pend` is over: it can only be voided. A teller voids it with the first batch after that time, and
+    /// from then on the answer is `NotPending`.
     #[error("the money set aside at journal row {0} could be had only until an earlier time")]
     Expired(u64),
     /// More than was set aside, or, for a `Void`, another amount.
@@ -350,7 +351,8 @@ impl Book {
         let debit_after = if has(&debit) { debit } else { debited(debit, &wish, row.kind, released)? };
         let credit_after = if has(&credit) { credit } else { credited(credit, &wish, row.kind, released)? };
         let follows = |had: &Account, after: &Account, prev: u64, balance: Fen| {
-            has(had) || (had.last_seq, after.balance()) == (prev, balance)
+            let kept_just_then = had.last_seq == row.seq && had.balance() == balance;
+            kept_just_then || had.last_seq > row.seq || (had.last_seq, after.balance()) == (prev, balance)
         };
         if !follows(&debit, &debit_after, row.debit_prev, row.debit_balance)
             || !follows(&credit, &credit_after, row.credit_prev, row.credit_balance)

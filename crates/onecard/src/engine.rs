@@ -13,7 +13,7 @@ use flows::{School, due};
 use keys::{CardMasterKeys, Keyring, SoftSecrets, SystemEntropy};
 use ledger::SchoolId;
 use store::sqlite::{SqliteReader, SqliteStore};
-use teller::{Door, Engine, Limits, Schema, Stopped};
+use teller::{Door, Engine, Limits, Paced, Schema, Stopped};
 
 use crate::clock::{Ids, SteadyClock};
 use crate::confirmation::Confirmation;
@@ -93,7 +93,10 @@ fn run(
     let balances = engine.balances();
     let teller = std::thread::Builder::new().name("teller".to_owned()).spawn({
         let (door, clock) = (door.clone(), Arc::clone(&clock));
-        move || teller::run(&door, &mut engine, || clock.now())
+        move || {
+            let time = || if clock.leapt() { Paced::Leapt(clock.now()) } else { Paced::Follows(clock.now()) };
+            teller::run(&door, &mut engine, time)
+        }
     })?;
     let anchors = anchors.keep(Arc::clone(&clock))?;
     let school = School {

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use ledger::{AccountKey, Book, Digest, Id, Micros, PostRefusal, SchoolId};
+use ledger::{Account, AccountKey, Book, Digest, Id, JournalRow, Micros, PostRefusal, SchoolId};
 
 use crate::cache::Cache;
 use crate::round::Sealed;
 use crate::sweep::Sweep;
-use crate::{Balances, Checkpoint, Commit, CommitError, Fault, Job, Schema, Store, StoreError};
+use crate::{Balances, Checkpoint, Commit, CommitError, Fault, Job, Paced, Schema, Store, StoreError};
 
 /// Makes identifiers. The same calls give the same identifiers in replay and in the simulator.
 pub trait IdSource: Send {
@@ -56,12 +56,12 @@ pub enum StartFault {
     /// Money is set aside that the journal does not set aside, or the other way round.
     #[error("the money set aside at journal row {0} is not what the journal says: run `onecard verify`")]
     SetAside(u64),
-    /// An account has a row that the journal does not have.
-    #[error("account {} of {:x} was kept after journal row {seq}, where the journal ends: run `onecard verify`", key.code.0, key.owner)]
-    Ahead {
+    /// An account row says that a journal row names it last which does not.
+    #[error("account {} of {:x} was kept after journal row {seq}, which does not name it: run `onecard verify`", key.code.0, key.owner)]
+    NotNamed {
         /// Which account.
         key: AccountKey,
-        /// The journal's last row.
+        /// The journal row.
         seq: u64,
     },
 }
@@ -91,6 +91,10 @@ impl<S: Schema, St: Store> Engine<S, St> {
     pub fn start(school: SchoolId, store: St, ids: Box<dyn IdSource>, limits: Limits) -> Result<Self, StartFault> {
         let kept = store.recover()?;
         let before_tail = kept.replay_from.saturating_sub(1);
+        let stray = |(key, account): &&(AccountKey, Account)| !named(&kept.tail, before_tail, key, account);
+        if let Some((key, account)) = kept.accounts.iter().find(stray) {
+            return Err(StartFault::NotNamed { key: *key, seq: account.last_seq });
+        }
         let mut book = Book::restore(kept.accounts, kept.pendings, before_tail);
         for row in &kept.tail {
             book.recover(row).map_err(|source| StartFault::Replay { seq: row.seq, source })?;
@@ -107,9 +111,6 @@ impl<S: Schema, St: Store> Engine<S, St> {
             return Err(StartFault::SetAside(last.unwrap_or(0)));
         }
         let all = book.accounts().sorted();
-        if let Some((key, _)) = all.iter().find(|(_, account)| account.last_seq > book.head()) {
-            return Err(StartFault::Ahead { key: **key, seq: book.head() });
-        }
         let balances = Balances::default();
         balances.set(&all.iter().map(|(key, account)| (**key, **account)).collect::<Vec<_>>());
         Ok(Engine {
@@ -168,20 +169,28 @@ impl<S: Schema, St: Store> Engine<S, St> {
     /// Errors: the store's outcome is unknown, or another writer has gone on; every command of the batch was told
     /// `Stopping` and the engine must not be used again: the process ends and recovery tells what was kept (M4).
     pub fn step(&mut self, jobs: Vec<Box<dyn Job<S>>>, wall: Micros) -> Result<Vec<Box<dyn Job<S>>>, CommitError> {
-        let mut round = self.open(wall);
+        self.batch(jobs, wall).map(|(waiting, _)| waiting)
+    }
+
+    /// As `step`; also tells what everyone in the batch was told when the store had no room or no time for it.
+    fn batch(&mut self, jobs: Jobs<S>, wall: Micros) -> Result<(Jobs<S>, Option<Fault>), CommitError> {
+        let mut round = self.open(Paced::Follows(wall));
         self.decide(&mut round, jobs);
         let waiting = std::mem::take(&mut round.waiting);
         let (sealed, commit) = self.seal(round);
         if let Some(fault) = self.disk_failed() {
-            return self.failed(sealed, waiting, fault);
+            return self.failed(sealed, waiting, fault).map(|waiting| (waiting, None));
         }
         let outcome = commit.as_ref().map_or(Ok(()), |commit| self.store.commit(commit));
         match outcome {
             Ok(()) => {
                 self.keep(sealed, commit.as_ref());
-                Ok(waiting)
+                Ok((waiting, None))
             }
-            Err(fault) => self.failed(sealed, waiting, fault),
+            Err(fault) => {
+                let told = told(&fault);
+                self.failed(sealed, waiting, fault).map(|waiting| (waiting, told))
+            }
         }
     }
 
@@ -220,22 +229,22 @@ impl<S: Schema, St: Store> Engine<S, St> {
         waiting: Jobs<S>,
         fault: CommitError,
     ) -> Result<Jobs<S>, CommitError> {
-        let told = match &fault {
-            CommitError::Fenced(_) | CommitError::Unknown(_) => {
+        match (told(&fault), &fault) {
+            (Some(told), _) => {
+                self.forget();
+                tell_all(sealed, &told);
+                Ok(waiting)
+            }
+            (None, CommitError::Constraint(why)) => {
+                self.forget();
+                self.one_by_one(sealed, waiting, why)
+            }
+            (None, _) => {
                 tell_all(sealed, &Fault::Stopping);
                 tell_waiting(waiting);
-                return Err(fault);
+                Err(fault)
             }
-            CommitError::Full(_) => Fault::Full,
-            CommitError::Busy(_) => Fault::Busy,
-            CommitError::Constraint(why) => {
-                self.forget();
-                return self.one_by_one(sealed, waiting, why);
-            }
-        };
-        self.forget();
-        tell_all(sealed, &told);
-        Ok(waiting)
+        }
     }
 
     /// One command of the batch breaks a rule of the database: the others shall not suffer for it (M4).
@@ -244,24 +253,23 @@ impl<S: Schema, St: Store> Engine<S, St> {
             tell_all(sealed, &Fault::Poison(why.to_owned()));
             return Ok(waiting);
         }
-        let mut stopped = None;
-        for (job, fault) in sealed.decided {
-            match (&stopped, fault) {
-                (_, Some(fault)) => job.deliver(Some(fault)),
-                (Some(_), None) => job.deliver(Some(Fault::Stopping)),
-                (None, None) => match self.step(vec![job], self.at) {
-                    Ok(put_off) => waiting.extend(put_off),
-                    Err(why) => stopped = Some(why),
-                },
+        let mut rest = sealed.decided.into_iter().map(|(job, _)| job);
+        while let Some(job) = rest.next() {
+            match self.batch(vec![job], self.at) {
+                Ok((put_off, None)) => waiting.extend(put_off),
+                // No room, or no time: the others would wait for the same answer, each for itself.
+                Ok((put_off, Some(told))) => {
+                    waiting.extend(put_off);
+                    rest.by_ref().for_each(|job| job.deliver(Some(told.clone())));
+                }
+                Err(stopped) => {
+                    tell_waiting(rest.collect());
+                    tell_waiting(waiting);
+                    return Err(stopped);
+                }
             }
         }
-        match stopped {
-            None => Ok(waiting),
-            Some(why) => {
-                tell_waiting(waiting);
-                Err(why)
-            }
-        }
+        Ok(waiting)
     }
 
     /// Writes every account row that lacks something, so that the next start has nothing to replay. Only between batches.
@@ -276,6 +284,24 @@ impl<S: Schema, St: Store> Engine<S, St> {
         }
         self.sweep.kept(&checkpoint);
         Ok(())
+    }
+}
+
+/// An account row that contains some of the tail must have been kept after a row of the tail that names it.
+fn named(tail: &[JournalRow], before_tail: u64, key: &AccountKey, account: &Account) -> bool {
+    let Some(beyond) = account.last_seq.checked_sub(before_tail).and_then(|beyond| beyond.checked_sub(1)) else {
+        return true;
+    };
+    let row = usize::try_from(beyond).ok().and_then(|at| tail.get(at));
+    row.is_some_and(|row| row.debit == *key || row.credit == *key)
+}
+
+/// What everyone in a batch is told that the store had no room or no time for.
+fn told(fault: &CommitError) -> Option<Fault> {
+    match fault {
+        CommitError::Full(_) => Some(Fault::Full),
+        CommitError::Busy(_) => Some(Fault::Busy),
+        CommitError::Constraint(_) | CommitError::Fenced(_) | CommitError::Unknown(_) => None,
     }
 }
 

@@ -3,12 +3,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use ledger::Micros;
-
 use crate::engine::{Jobs, tell_all, tell_waiting};
 use crate::queue::News;
 use crate::round::{Round, Sealed};
-use crate::{Commit, CommitError, Door, Engine, Fault, Schema, Store};
+use crate::{Commit, CommitError, Door, Engine, Fault, Paced, Schema, Store};
 
 /// A batch with fewer commands is kept on the spot: handing it over would take longer than it could save.
 const WORTH_HANDING_OVER: usize = 32;
@@ -29,30 +27,38 @@ pub enum Stopped {
 ///
 /// Promise: a command is answered only after its own batch and every batch before it are durable, although the next batch
 /// is decided on top of one that is still on its way. When that one is not kept, what was decided on it is decided again.
+/// While the clock says that the wall leapt, money that was set aside until a time does not go back (M7).
 pub fn run<S: Schema, St: Store>(
     door: &Door<S>,
     engine: &mut Engine<S, St>,
-    mut clock: impl FnMut() -> Micros,
+    mut clock: impl FnMut() -> Paced,
 ) -> Stopped {
     let store = Arc::clone(&engine.store);
     let (to_keeper, batches) = sync_channel::<Box<Commit>>(1);
     std::thread::scope(|scope| {
         scope.spawn(move || {
             for commit in batches {
-                let outcome = catch_unwind(AssertUnwindSafe(|| store.commit(&commit)));
-                let panicked = || Err(CommitError::Unknown("the store panicked".to_owned()));
-                door.tell(commit, outcome.unwrap_or_else(|_| panicked()));
+                let outcome = keep_by(store.as_ref(), &commit);
+                door.tell(commit, outcome);
             }
         });
         let mut desk =
             Loop { door, engine, to_keeper, flight: None, ready: None, forming: None, put_off: VecDeque::new() };
-        let stopped = desk.serve(&mut clock);
+        // A rule that panics is caught where it decides; anything else leaves the batch in an unknown state.
+        let served = catch_unwind(AssertUnwindSafe(|| desk.serve(&mut clock)));
+        let stopped = served.unwrap_or_else(|_| CommitError::Unknown("the teller panicked".to_owned()).into());
         if let Stopped::Store(_) = &stopped {
             door.close();
             desk.tell_the_rest();
         }
         stopped
     })
+}
+
+/// A store that panics leaves it open whether the batch was kept.
+fn keep_by(store: &impl Store, commit: &Commit) -> Result<(), CommitError> {
+    let panicked = || Err(CommitError::Unknown("the store panicked".to_owned()));
+    catch_unwind(AssertUnwindSafe(|| store.commit(commit))).unwrap_or_else(|_| panicked())
 }
 
 struct Loop<'a, S: Schema, St> {
@@ -70,7 +76,7 @@ struct Loop<'a, S: Schema, St> {
 }
 
 impl<S: Schema, St: Store> Loop<'_, S, St> {
-    fn serve(&mut self, clock: &mut impl FnMut() -> Micros) -> Stopped {
+    fn serve(&mut self, clock: &mut impl FnMut() -> Paced) -> Stopped {
         loop {
             let went_on = if self.flight.is_some() { self.meanwhile(clock) } else { self.next_batch(clock) };
             match went_on {
@@ -96,7 +102,7 @@ impl<S: Schema, St: Store> Loop<'_, S, St> {
     }
 
     /// Nothing is on its way: what waits makes a batch and goes. `false` once the door is closed and nothing waits.
-    fn next_batch(&mut self, clock: &mut impl FnMut() -> Micros) -> Result<bool, CommitError> {
+    fn next_batch(&mut self, clock: &mut impl FnMut() -> Paced) -> Result<bool, CommitError> {
         if let Some((sealed, commit)) = self.ready.take() {
             return self.send(sealed, commit, Jobs::<S>::new());
         }
@@ -118,7 +124,7 @@ impl<S: Schema, St: Store> Loop<'_, S, St> {
     }
 
     /// Decides on top of the batch that is being formed, as far as its weight allows.
-    fn decide(&mut self, jobs: Jobs<S>, clock: &mut impl FnMut() -> Micros) -> Round<S> {
+    fn decide(&mut self, jobs: Jobs<S>, clock: &mut impl FnMut() -> Paced) -> Round<S> {
         let mut round = self.forming.take().unwrap_or_else(|| self.engine.open(clock()));
         let mut weight = round.weight();
         let bytes = self.engine.limits.bytes;
@@ -149,7 +155,7 @@ impl<S: Schema, St: Store> Loop<'_, S, St> {
             return Ok(true);
         };
         if sealed.decided.len() < WORTH_HANDING_OVER {
-            let outcome = self.engine.store.commit(&commit);
+            let outcome = keep_by(self.engine.store.as_ref(), &commit);
             self.landed(sealed, &commit, outcome)?;
             return Ok(true);
         }
@@ -161,18 +167,16 @@ impl<S: Schema, St: Store> Loop<'_, S, St> {
     }
 
     /// A batch is on its way: decide the next one, or hear what became of it.
-    fn meanwhile(&mut self, clock: &mut impl FnMut() -> Micros) -> Result<bool, CommitError> {
-        match self.door.news(self.room()) {
-            News::Jobs(jobs) => {
-                let round = self.decide(jobs, clock);
-                self.forming = Some(round);
-                if self.room() == 0
-                    && let Some(mut round) = self.forming.take()
-                {
-                    self.put_off.extend(std::mem::take(&mut round.waiting));
-                    self.ready = Some(self.engine.seal(round));
-                }
-            }
+    fn meanwhile(&mut self, clock: &mut impl FnMut() -> Paced) -> Result<bool, CommitError> {
+        let room = self.room();
+        if room > 0 && !self.put_off.is_empty() {
+            // Who was put off goes before who came later.
+            let jobs = self.put_off.drain(..room.min(self.put_off.len())).collect();
+            self.fill(jobs, clock);
+            return Ok(true);
+        }
+        match self.door.news(room) {
+            News::Jobs(jobs) => self.fill(jobs, clock),
             News::Outcome(commit, outcome) => {
                 if let Some(sealed) = self.flight.take() {
                     self.landed(sealed, &commit, outcome)?;
@@ -180,6 +184,18 @@ impl<S: Schema, St: Store> Loop<'_, S, St> {
             }
         }
         Ok(true)
+    }
+
+    /// Decides for the next batch, and makes it ready when it is full.
+    fn fill(&mut self, jobs: Jobs<S>, clock: &mut impl FnMut() -> Paced) {
+        let round = self.decide(jobs, clock);
+        self.forming = Some(round);
+        if self.room() == 0
+            && let Some(mut round) = self.forming.take()
+        {
+            self.put_off.extend(std::mem::take(&mut round.waiting));
+            self.ready = Some(self.engine.seal(round));
+        }
     }
 
     fn landed(
@@ -210,15 +226,8 @@ impl<S: Schema, St: Store> Loop<'_, S, St> {
     fn undecide(&mut self) -> Jobs<S> {
         let ready = self.ready.take().map(|(sealed, _)| sealed.decided).unwrap_or_default();
         let (forming, waiting) = self.forming.take().map(|round| (round.decided, round.waiting)).unwrap_or_default();
-        let mut again = Jobs::<S>::new();
-        for (job, fault) in ready.into_iter().chain(forming) {
-            match fault {
-                Some(fault) => job.deliver(Some(fault)),
-                None => again.push(job),
-            }
-        }
-        again.extend(waiting);
-        again
+        // Also those that were at fault: by what was decided before them, perhaps, which never was.
+        ready.into_iter().chain(forming).map(|(job, _)| job).chain(waiting).collect()
     }
 
     /// The loop ends: whoever still waits is told so.

@@ -75,7 +75,8 @@ impl Sweep {
     /// How many accounts: a few, and more when the round would else not be through in half of the tail.
     fn budget(&self, book: &Book, rows: u64) -> u64 {
         let left = u64::try_from(self.dirty.len().saturating_sub(self.next)).unwrap_or(u64::MAX);
-        let deadline = self.began.saturating_add(self.tail / 2);
+        // Also when rounds are begun anew, after failures and starts, the tail has its bound.
+        let deadline = self.began.saturating_add(self.tail / 2).min(self.replay_from.saturating_add(self.tail));
         let rows_left = deadline.saturating_sub(book.head()).max(1);
         let needed = left.saturating_mul(rows).checked_div(rows_left).unwrap_or(left).saturating_add(1);
         rows.saturating_mul(4).max(8).min(self.usual).max(needed)

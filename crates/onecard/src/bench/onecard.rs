@@ -9,7 +9,7 @@ use rules::chart::{self, Channel};
 use serde::Serialize;
 use store::sqlite::{BOOK_FILE, SqliteArchive, SqliteStore};
 use store::verify::{Progress, Report};
-use teller::{Door, Engine, Limits, Schema, Stopped};
+use teller::{Door, Engine, Limits, Paced, Schema, Stopped};
 
 use super::load::{Counts, Load, Until, fund};
 use super::machine;
@@ -102,7 +102,7 @@ impl Running {
             let door = door.clone();
             let clock = SteadyClock::new();
             move || {
-                let stopped = teller::run(&door, &mut engine, || clock.now());
+                let stopped = teller::run(&door, &mut engine, || Paced::Follows(clock.now()));
                 (engine, stopped)
             }
         })?;

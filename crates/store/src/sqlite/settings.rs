@@ -15,6 +15,11 @@ const PAGES_OF_LOG: i64 = 4096;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Whether the connection waits for a lock that another one holds.
+pub(super) fn wait(connection: &Connection, patiently: bool) -> rusqlite::Result<()> {
+    connection.busy_timeout(if patiently { PATIENCE } else { Duration::ZERO })
+}
+
 /// Sets up the writer's connection. `page_size` counts only before the first table is made.
 pub(super) fn for_writing(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(PATIENCE)?;

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +9,7 @@ use ledger::{Account, AccountKey, Block, JournalRow, Micros, Pending, SchoolId, 
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
 use teller::{Checkpoint, Commit, CommitError, Listing, RawKey, Recovered, RowWrite, Store, StoreError};
 
-use super::{BOOK_FILE, LOCK_FILE, OpenFault, at, columns, doing, migrations, settings};
+use super::{BOOK_FILE, LOCK_FILE, LOG_FILE, OpenFault, at, columns, doing, migrations, settings};
 
 /// The one writer of a school's book.
 ///
@@ -65,7 +66,15 @@ impl SqliteStore {
         fail_point!("store.opened");
         // What an earlier process left in the log may lie in the page cache alone, if its sync failed: it must be in the
         // file, and the file on the disk, before anything is added behind it.
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(at(&path))?;
+        settings::wait(&connection, false).map_err(at(&path))?;
+        let blocked: bool =
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(at(&path))?;
+        settings::wait(&connection, true).map_err(at(&path))?;
+        if blocked {
+            // Somebody reads an earlier moment, so the log must stay: write it over with what it says.
+            let log = dir.join(LOG_FILE);
+            write_again(&log).map_err(|source| OpenFault::File { path: log, source })?;
+        }
         let tables: BTreeMap<_, _> = tables.iter().map(|table| (*table, RowSql::of(table))).collect();
         let reading = super::read_only(dir, school)?;
         reading.set_prepared_statement_cache_capacity(tables.len().saturating_add(16));
@@ -81,6 +90,13 @@ impl SqliteStore {
 
     fn writing(&self) -> MutexGuard<'_, Connection> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// SQLite calls a read that failed and a damaged page by one name; a disk that is gone does not sync either.
+    fn ask_the_disk(&self) {
+        if self.lock.sync_all().is_err() {
+            self.failed.store(true, Ordering::SeqCst);
+        }
     }
 
     fn read_rows(&self, wanted: &[RawKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
@@ -131,6 +147,12 @@ impl SqliteStore {
                 Ok(())
             }
             Err(fault) => {
+                if let CommitError::Constraint(why) = &fault {
+                    self.ask_the_disk();
+                    if self.failed() {
+                        return Err(CommitError::Unknown(why.clone()));
+                    }
+                }
                 // Some errors, a full disk among them, have taken the whole transaction back already.
                 if !transaction.is_autocommit() {
                     transaction.rollback().map_err(unknown)?;
@@ -164,6 +186,21 @@ fn make_folder(dir: &Path) -> std::io::Result<()> {
         File::open(parent)?.sync_all()?;
     }
     Ok(())
+}
+
+/// Writes a file over with its own content and syncs it: what lay in the page cache alone is then on the disk.
+fn write_again(path: &Path) -> std::io::Result<()> {
+    let mut file = File::options().read(true).write(true).open(path)?;
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        let at = file.stream_position()?;
+        let count = file.read(&mut piece)?;
+        if count == 0 {
+            return file.sync_all();
+        }
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(piece.get(..count).unwrap_or_default())?;
+    }
 }
 
 fn lock(dir: &Path) -> Result<File, OpenFault> {
@@ -211,12 +248,7 @@ impl Store for SqliteStore {
     }
 
     fn load(&self, wanted: &[RawKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        self.read_rows(wanted).inspect_err(|_| {
-            // SQLite calls a read that failed and a damaged page by one name; a disk that is gone does not sync either.
-            if self.lock.sync_all().is_err() {
-                self.failed.store(true, Ordering::SeqCst);
-            }
-        })
+        self.read_rows(wanted).inspect_err(|_| self.ask_the_disk())
     }
 
     fn failed(&self) -> bool {
@@ -251,7 +283,10 @@ impl Store for SqliteStore {
 /// What a statement of a batch was refused for; the batch is taken back.
 fn refused(why: rusqlite::Error) -> CommitError {
     match kind_of(&why) {
-        Some(ErrorCode::ConstraintViolation) => CommitError::Constraint(why.to_string()),
+        // A damaged page, or a value too large, is met by the one command that needs it.
+        Some(ErrorCode::ConstraintViolation | ErrorCode::DatabaseCorrupt | ErrorCode::TooBig) => {
+            CommitError::Constraint(why.to_string())
+        }
         Some(ErrorCode::DiskFull) => CommitError::Full(why.to_string()),
         _ => unknown(why),
     }

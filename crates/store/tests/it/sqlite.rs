@@ -5,7 +5,7 @@ use std::path::Path;
 use ledger::{SchoolId, Stage};
 use rusqlite::Connection;
 use store::sqlite::{BOOK_FILE, LOCK_FILE, OpenFault, SqliteArchive, SqliteReader, SqliteStore, is_served, school_of};
-use teller::Store;
+use teller::{CommitError, Store};
 
 use crate::place::{Folder, OnDisk, Place, TABLES, now, school};
 use crate::scribe::{BANK, Scribe, holder, order};
@@ -284,4 +284,59 @@ fn m9_a_copy_made_while_the_book_is_written_is_whole_and_of_one_moment() {
     let last = copies.path().join("3");
     let mut again = crate::school::engine(open(&last).expect("a copy can be opened and gone on with"));
     crate::school::work(&mut again, 3, 5);
+}
+
+/// What an earlier process left in the log must be on the disk before anything is added behind it, also while somebody
+/// reads an earlier moment and the log cannot be put away.
+#[test]
+fn m4_a_start_beside_a_reader_keeps_the_log_and_goes_on_behind_it() {
+    let place = OnDisk::new();
+    let mut store = place.open();
+    let mut scribe = Scribe::new();
+    scribe.top_up(&mut store, 1, 100);
+    let reader = Connection::open(place.0.path().join(BOOK_FILE)).expect("opens");
+    reader.execute_batch("BEGIN; SELECT count(*) FROM journal").expect("holds a moment");
+    scribe.top_up(&mut store, 2, 200);
+    drop(store);
+    let log = place.0.path().join(format!("{BOOK_FILE}-wal"));
+    let before = std::fs::read(&log).expect("the reader keeps it");
+    assert!(!before.is_empty());
+    let mut store = place.open();
+    assert_eq!(std::fs::read(&log).expect("is there"), before, "the log was written over with its own content");
+    assert_eq!(store.recover().expect("recovers").block.0, 2);
+    scribe.top_up(&mut store, 3, 300);
+    drop(reader);
+    drop(store);
+    assert_eq!(place.open().recover().expect("recovers").block.0, 3);
+    assert!(store::verify::verify(school(), place.archive().as_mut(), &[], &mut |_| {}).clean());
+}
+
+/// A damaged page is met by the command that needs it; the others, and the server, go on.
+#[test]
+fn m4_a_damaged_page_refuses_the_batch_that_needs_it_and_no_other() {
+    use std::os::unix::fs::FileExt;
+    let place = OnDisk::new();
+    let mut store = place.open();
+    let mut scribe = Scribe::new();
+    scribe.top_up(&mut store, 1, 100);
+    drop(store);
+    let file = place.0.path().join(BOOK_FILE);
+    let raw = Connection::open(&file).expect("opens");
+    let page: u32 = raw
+        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'listing'", [], |row| row.get(0))
+        .expect("has a page");
+    drop(raw);
+    let written = std::fs::File::options().write(true).open(&file).expect("opens");
+    written.write_all_at(&[0xEE; 4096], u64::from(page - 1) * 4096).expect("damages");
+    drop(written);
+    let mut store = place.open();
+    let places = vec![crate::scribe::listing("orders", b"x", 5, b"k")];
+    let batch = scribe.batch(&[]).with_rows(vec![(order(1), Some(b"x"))]).with_places(places, Vec::new());
+    let outcome = scribe.commit(&mut store, batch.clone());
+    assert!(matches!(outcome, Err(CommitError::Constraint(_))), "{outcome:?}");
+    assert!(!store.failed(), "the disk is well");
+    let mut without = batch;
+    without.enlist.clear();
+    scribe.commit(&mut store, without).expect("is kept");
+    assert_eq!(store.recover().expect("recovers").block.0, 2);
 }

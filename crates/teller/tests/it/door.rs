@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
 use ledger::Micros;
-use teller::{Door, Fault, Limits, QueueFull, Rejected, Stopped, job, run};
+use teller::{Door, Fault, Limits, Paced, QueueFull, Rejected, Stopped, job, run};
 
 use crate::shelf::{Shelf, Trouble};
 use crate::shop::{Counter, Key, Shop, Told, act, count, credit};
@@ -49,7 +49,7 @@ fn closing_answers_what_is_queued_and_takes_nothing_more() {
     assert!(hand_in(&door, &heard, act(vec![], |desk| Ok(desk.get(&Key::Tally(2))?.copied().unwrap_or(77)))).is_ok());
     door.close();
     assert!(hand_in(&door, &heard, count(1)).is_err(), "a closed door took a command");
-    assert!(matches!(run(&door, &mut counter.engine, || Micros::new(1)), Stopped::Closed));
+    assert!(matches!(run(&door, &mut counter.engine, || Paced::Follows(Micros::new(1))), Stopped::Closed));
     let heard = heard.lock().expect("fine");
     let expected: Vec<Told> = (1..=1_000).map(Ok).chain([Ok(77)]).collect();
     assert_eq!(*heard, expected);
@@ -66,7 +66,7 @@ fn the_loop_serves_callers_on_other_threads_until_the_door_closes() {
         let mut at = 0;
         let stopped = run(&inside, &mut counter.engine, || {
             at += 1;
-            Micros::new(at)
+            Paced::Follows(Micros::new(at))
         });
         matches!(stopped, Stopped::Closed)
     });
@@ -108,7 +108,7 @@ fn m4_a_lost_store_ends_the_loop_and_tells_everyone() {
         assert!(hand_in(&door, &heard, count(1)).is_ok());
     }
     shelf.fail_next(Trouble::LostBefore);
-    assert!(matches!(run(&door, &mut counter.engine, || Micros::new(1)), Stopped::Store(_)));
+    assert!(matches!(run(&door, &mut counter.engine, || Paced::Follows(Micros::new(1))), Stopped::Store(_)));
     let stopping = || Err(Rejected::Fault(Fault::Stopping));
     assert_eq!(*heard.lock().expect("fine"), [stopping(), stopping(), stopping(), stopping(), stopping()]);
     assert!(hand_in(&door, &heard, count(1)).is_err());

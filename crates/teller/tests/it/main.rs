@@ -4,6 +4,7 @@ mod absent;
 mod answers;
 mod door;
 mod expiry;
+mod fairness;
 mod pipeline;
 mod poison;
 mod recovery;

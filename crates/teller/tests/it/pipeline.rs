@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use ledger::Micros;
-use teller::{Door, Fault, Limits, Rejected, Stopped, job, run};
+use teller::{Door, Fault, Limits, Paced, Rejected, Stopped, job, run};
 
 use crate::shelf::{Shelf, Trouble};
 use crate::shop::{Act, Counter, Key, Shop, Told, act, count, credit, holder};
@@ -36,7 +36,7 @@ impl Held {
             let mut at = 1_790_000_000_000_000;
             let stopped = run(&inside, &mut counter.engine, || {
                 at += 1;
-                Micros::new(at)
+                Paced::Follows(Micros::new(at))
             });
             (stopped, counter)
         });
@@ -182,7 +182,7 @@ fn a_batch_takes_no_more_than_its_weight() {
         assert!(door.hand_in(job(count(1), move |outcome| tell.send(outcome).expect("listens"))).is_ok());
     }
     door.close();
-    assert!(matches!(run(&door, &mut counter.engine, || Micros::new(1)), Stopped::Closed));
+    assert!(matches!(run(&door, &mut counter.engine, || Paced::Follows(Micros::new(1))), Stopped::Closed));
     drop(tell);
     assert_eq!(told.iter().collect::<Vec<Told>>(), (1..=95).map(Ok).collect::<Vec<_>>());
     assert_eq!(shelf.kept().blocks.len(), 10, "ten commands a batch, and five");

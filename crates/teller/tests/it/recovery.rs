@@ -102,3 +102,37 @@ fn m5_after_a_crash_the_chain_goes_on_where_it_was() {
     }
     assert_eq!(kept.blocks.len(), 3);
 }
+
+#[test]
+fn m5_an_account_row_that_does_not_fit_its_own_last_row_is_not_started_from() {
+    let school = SchoolId::new(1).expect("a school");
+    let start = |shelf: &Shelf| {
+        let started = Engine::<Shop, _>::start(school, shelf.clone(), Box::new(Never), Limits::default());
+        started.err().map(|fault| fault.to_string()).unwrap_or_default()
+    };
+    // Two accounts of the tail, kept in the middle of it.
+    let shelf = Shelf::default();
+    wide_book(&shelf, 6);
+    let (seq, key) = {
+        let kept = shelf.kept();
+        let row = kept.journal.iter().rfind(|row| row.kind == Kind::Direct).expect("a row that moves money");
+        (row.seq, row.credit)
+    };
+    let fits = {
+        let mut book = ledger::Book::new();
+        let kept = shelf.kept();
+        kept.journal.iter().take_while(|row| row.seq <= seq).for_each(|row| book.replay(row).expect("follows"));
+        book.account(&key)
+    };
+    let table = [
+        (fits, ""),
+        (ledger::Account { credits_posted: Fen::new(1), ..fits }, "the book does not add up from journal row"),
+        (ledger::Account { last_seq: seq - 1, ..fits }, "was kept after journal row"),
+        (ledger::Account { last_seq: 9_999, ..fits }, "was kept after journal row"),
+    ];
+    for (account, told) in table {
+        shelf.kept().accounts.insert(key, account);
+        let said = start(&shelf);
+        assert!(if told.is_empty() { said.is_empty() } else { said.contains(told) }, "{account:?}: {said}");
+    }
+}

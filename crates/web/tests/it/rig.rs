@@ -79,7 +79,7 @@ impl Rig {
         };
         let (door, wall) = (school.door.clone(), clock.clone());
         let teller = std::thread::spawn(move || {
-            teller::run(&door, &mut engine, || wall.now());
+            teller::run(&door, &mut engine, || teller::Paced::Follows(wall.now()));
         });
         let mut config = WebConfig {
             base_url: BASE.to_owned(),
