@@ -151,7 +151,8 @@ fn a_row_that_is_asked_for_stays_in_memory_and_one_that_is_not_makes_room() {
     let shelf = Shelf::default();
     // Two rows fill the young half.
     let limits = Limits { cached_rows: 4, ..Limits::default() };
-    let table: [(&str, &[&[u32]], &[u32]); 4] = [
+    type Tallies = &'static [u32];
+    let table: [(&str, &[Tallies], Tallies); 4] = [
         ("a half that is just full stays", &[&[1, 2], &[3, 4], &[1]], &[]),
         ("what was asked for again stays", &[&[1, 2, 3], &[1, 4, 5], &[1]], &[]),
         ("what was not asked for again goes", &[&[1, 2, 3], &[1, 4, 5], &[2]], &[2]),
