@@ -156,3 +156,30 @@ impl Account {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_belongs_to_a_holder_is_never_below_nothing_and_all_else_may_be() {
+        let owing = Account { debits_posted: Fen::new(1), ..Account::default() };
+        let set_aside = Account { debits_pending: Fen::new(1), ..Account::default() };
+        let expected = Account { debits_posted: Fen::new(1), credits_pending: Fen::new(1), ..Account::default() };
+        let even = Account {
+            debits_posted: Fen::new(3),
+            credits_posted: Fen::new(5),
+            debits_pending: Fen::new(2),
+            ..Account::default()
+        };
+        for (code, bounded) in [(0, false), (1999, false), (2000, true), (2500, true), (2999, true), (3000, false)] {
+            let code = AccountCode(code);
+            assert_eq!(code.bound() == Bound::NeverNegative, bounded, "{code:?}");
+            for below in [owing, set_aside, expected] {
+                assert_eq!(below.within(code), !bounded, "{code:?} {below:?}");
+            }
+            assert!(even.within(code), "{code:?}");
+        }
+        assert_eq!((even.balance(), even.spendable()), (Fen::new(2), Fen::ZERO));
+    }
+}

@@ -164,4 +164,24 @@ mod tests {
         assert!(numbers.eq(0..accounts.len()));
         assert_eq!(accounts.slot(accounts.len()), None);
     }
+
+    #[test]
+    fn an_account_that_was_named_but_never_used_has_a_place_and_no_line() {
+        let mut accounts = Accounts::new();
+        let [named, used, other] = [1, 2, 3].map(|owner| AccountKey::new(AccountCode(2000), owner));
+        assert!(accounts.is_empty());
+        let (first, second) = (accounts.place(&named), accounts.place(&used));
+        assert_eq!((first.number(), second.number(), accounts.len()), (0, 1, 2));
+        assert!(!accounts.is_empty());
+        let sums = Account { last_seq: 1, ..Account::default() };
+        assert_eq!(accounts.set(second, sums), Account::default());
+        assert_eq!(
+            (accounts.at(first), accounts.at(second)),
+            (Some(&(named, Account::default())), Some(&(used, sums)))
+        );
+        assert_eq!(accounts.sorted(), [(&used, &sums)]);
+        assert_eq!((accounts.find(&other), accounts.get(&other)), (None, Account::default()));
+        let none = Accounts::new();
+        assert_eq!((none.at(second), none.find(&used), none.slot(0)), (None, None, None));
+    }
 }

@@ -96,4 +96,51 @@ mod tests {
         assert_eq!(Id::parse("+123456789012345678901234567890123"), Err(IdText));
         assert_eq!(Id::parse("xy"), Err(IdText));
     }
+
+    #[test]
+    fn an_identifier_is_a_uuid_of_version_7_that_tells_when_it_was_made() {
+        let micros = 0x0102_0304_0506 * 1000 + 0x123;
+        let id = Id::time_ordered(Micros::new(micros), [0xFF; 8]);
+        assert_eq!(id, Id::new(0x0102_0304_0506_7123_BFFF_FFFF_FFFF_FFFF));
+        assert_eq!(id.get(), 0x0102_0304_0506_7123_BFFF_FFFF_FFFF_FFFF);
+        assert_eq!(id.bytes(), [1, 2, 3, 4, 5, 6, 0x71, 0x23, 0xBF, 255, 255, 255, 255, 255, 255, 255]);
+        assert_eq!(Id::from_bytes(id.bytes()), id);
+        assert_eq!(Id::time_ordered(Micros::new(0), [0xAA; 8]), Id::new(0x7000_AAAA_AAAA_AAAA_AAAA));
+        let table = [
+            (0x0102_0304_0506_7123_BFFF_FFFF_FFFF_FFFF, Some(micros)),
+            (0x0000_0000_0000_73E7_8000_0000_0000_0000, Some(999)),
+            (0x0000_0000_0000_73E8_8000_0000_0000_0000, None),
+            (0x0102_0304_0506_4123_BFFF_FFFF_FFFF_FFFF, None),
+            (0x0102_0304_0506_F123_BFFF_FFFF_FFFF_FFFF, None),
+            (0x0102_0304_0506_7123_3FFF_FFFF_FFFF_FFFF, None),
+            (0x0102_0304_0506_7123_FFFF_FFFF_FFFF_FFFF, None),
+        ];
+        for (value, made_at) in table {
+            assert_eq!(Id::new(value).made_at(), made_at.map(Micros::new), "{value:032x}");
+        }
+    }
+
+    #[test]
+    fn the_text_of_an_identifier_is_exactly_32_hexadecimal_digits() {
+        let text = "0000000000000000000000000000abCD";
+        assert_eq!(Id::parse(text), Ok(Id::new(0xABCD)));
+        assert_eq!(Id::new(0xABCD).to_string(), text.to_lowercase());
+        for bad in [
+            "",
+            &text[1..],
+            &format!("{text}0"),
+            "+000000000000000000000000000abcde",
+            "00000000000000000000000000000xyz",
+        ] {
+            assert_eq!(Id::parse(bad), Err(IdText), "{bad}");
+        }
+    }
+
+    #[test]
+    fn schools_are_numbered_from_1_to_9999() {
+        for (number, taken) in [(0, false), (1, true), (5_000, true), (9_999, true), (10_000, false), (u16::MAX, false)]
+        {
+            assert_eq!(SchoolId::new(number).map(SchoolId::get), taken.then_some(number));
+        }
+    }
 }

@@ -147,4 +147,25 @@ mod tests {
             assert_eq!(Fen::new(fen).to_string(), text);
         }
     }
+
+    #[test]
+    fn sums_and_differences_are_counted_or_not_given() {
+        const MOST: i64 = i64::MAX;
+        const LEAST: i64 = i64::MIN;
+        let table = [
+            (7, 5, Some(12), Some(2)),
+            (5, -7, Some(-2), Some(12)),
+            (MOST, 1, None, Some(MOST - 1)),
+            (LEAST, 1, Some(LEAST + 1), None),
+            (MOST, MOST, None, Some(0)),
+        ];
+        for (left, right, sum, difference) in table {
+            let (left, right) = (Fen::new(left), Fen::new(right));
+            assert_eq!(left.plus(right), sum.map(Fen::new), "{left} and {right}");
+            assert_eq!(left.minus(right), difference.map(Fen::new), "{left} less {right}");
+            assert_eq!(Fen::sum([left, right, Fen::ZERO]), sum.map(Fen::new), "{left} and {right}");
+        }
+        assert_eq!(Fen::sum([]), Some(Fen::ZERO));
+        assert_eq!([-1, 0, 1].map(|fen| Fen::new(fen).is_positive()), [false, false, true]);
+    }
 }

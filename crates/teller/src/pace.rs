@@ -51,7 +51,10 @@ mod tests {
             ("a long batch", 3600 * SECOND, at(3600), Follows(at(3600))),
         ];
         for (what, passed, wall, expected) in table {
-            assert_eq!(pace(at(0), passed, wall), expected, "{what}");
+            let paced = pace(at(0), passed, wall);
+            assert_eq!(paced, expected, "{what}");
+            let (Follows(moment) | Leapt(moment)) = expected;
+            assert_eq!(paced.at(), moment, "{what}");
         }
     }
 }

@@ -121,3 +121,123 @@ impl Sweep {
         (self.next, self.began) = (0, book.head().saturating_add(1));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ledger::{AccountCode, AccountKey, Fen, Id, Micros, Stage, Transfer};
+
+    use super::*;
+
+    const BANK: AccountKey = AccountKey::new(AccountCode(1000), 0);
+
+    const fn holder(number: usize) -> AccountKey {
+        AccountKey { code: AccountCode(2000), owner: 1, part: number as u32 }
+    }
+
+    /// The bank has paid 1.00 to each of so many holders: one account more than that, each in its own place.
+    fn book(holders: usize) -> Book {
+        let mut book = Book::new();
+        for number in 1..=holders {
+            pay(&mut book, number);
+        }
+        book
+    }
+
+    fn pay(book: &mut Book, number: usize) {
+        let transfer = Transfer {
+            id: Id::new(1),
+            debit: BANK,
+            credit: holder(number),
+            amount: Fen::new(100),
+            stage: Stage::Direct,
+            effective_at: Micros::new(0),
+            code: 1,
+            reference: Id::new(0),
+        };
+        book.post(&transfer, Micros::new(0)).expect("the bank always has enough");
+    }
+
+    fn soiled(book: &Book, tail: u64, usual: u64) -> Sweep {
+        let mut sweep = Sweep::new(&Book::new(), 1, &Limits { tail, sweep: usual, ..Limits::default() });
+        sweep.soil(&book.changed(Book::new().mark()));
+        sweep
+    }
+
+    /// Places of the accounts that a checkpoint writes, and from where on it lets a start replay.
+    fn places(checkpoint: &Checkpoint, book: &Book) -> (Vec<usize>, u64) {
+        let place = |key| book.accounts().find(key).expect("has a place").number();
+        (checkpoint.accounts.iter().map(|(key, _)| place(key)).collect(), checkpoint.replay_from)
+    }
+
+    #[test]
+    fn m5_a_round_writes_each_account_once_a_few_with_every_batch_and_then_less_need_be_replayed() {
+        let mut book = book(9);
+        let mut sweep = soiled(&book, 1_000_000, 4);
+        let mut choose = |book: &Book| places(&sweep.choose(book, 1), book);
+        assert_eq!(choose(&book), (vec![0, 1, 2, 3], 1));
+        assert_eq!(choose(&book), (vec![4, 5, 6, 7], 1));
+        pay(&mut book, 5);
+        assert_eq!(choose(&book), (vec![8, 9], 1), "the round is through: it began before row 1");
+        // Nothing is dirty: the next round is through at once, and began after row 10.
+        assert_eq!(choose(&book), (vec![], 11));
+        pay(&mut book, 5);
+        sweep.soil(&book.changed(Book::new().mark()));
+        let kept = sweep.choose(&book, 1);
+        assert_eq!(kept.accounts.first(), Some(&(BANK, book.account(&BANK))), "as it is after the newest row");
+    }
+
+    #[test]
+    fn m5_a_batch_writes_as_many_accounts_as_its_size_and_the_rest_of_the_tail_ask_for() {
+        let table = [
+            ("a small batch: eight", 1_000_000, 256, 1, 8),
+            ("four for each of its rows", 1_000_000, 256, 10, 40),
+            ("no more than usual", 1_000_000, 16, 10, 16),
+            ("all, as half of the tail is over", 200, 16, 10, 100),
+            // 100 accounts and 50 rows are left of the round: two for each of its rows, and one.
+            ("as many as bring the round through in half of the tail", 296, 4, 10, 21),
+        ];
+        let book = book(99);
+        for (what, tail, usual, rows, wanted) in table {
+            let mut sweep = soiled(&book, tail, usual);
+            assert_eq!(sweep.choose(&book, rows).accounts.len(), wanted, "{what}");
+        }
+    }
+
+    #[test]
+    fn m5_a_batch_looks_at_no_more_accounts_than_it_has_time_for() {
+        for (rows, looked_at) in [(1, 4_096), (64, 4_096), (65, 65 * 64)] {
+            let book = book(looked_at - 1);
+            let mut sweep = Sweep::new(&book, book.head() + 1, &Limits::default());
+            let begun = sweep.replay_from;
+            assert_eq!(places(&sweep.choose(&book, rows), &book), (vec![], begun));
+            assert_eq!(sweep.next, looked_at, "{rows} rows: all were looked at, and the round is not through");
+            let book = self::book(looked_at);
+            sweep.soil(&book.accounts().slot(looked_at).into_iter().collect::<Vec<_>>());
+            assert_eq!(
+                places(&sweep.choose(&book, rows), &book),
+                (vec![looked_at], begun),
+                "and the next goes on there"
+            );
+        }
+    }
+
+    #[test]
+    fn m5_what_a_lost_batch_wrote_is_written_again_and_what_it_made_is_forgotten() {
+        let mut book = book(3);
+        let mut sweep = soiled(&book, 1_000_000, 256);
+        let first = sweep.choose(&book, 1);
+        assert_eq!(places(&first, &book), (vec![0, 1, 2, 3], 1));
+        sweep.kept(&first);
+        book.settle_all();
+        pay(&mut book, 4);
+        sweep.soil(&book.changed(book.mark()));
+        sweep.soil(&[0, 4].map(|number| book.accounts().slot(number).expect("a place")));
+        assert_eq!(places(&sweep.choose(&book, 1), &book), (vec![0, 4], 4), "a second round began after row 3");
+        book.rollback_all();
+        sweep.forget(&book);
+        let again = sweep.choose(&book, 1);
+        assert_eq!(places(&again, &book), (vec![0], 4), "nobody was paid in the fourth place");
+        sweep.kept(&again);
+        assert_eq!(places(&sweep.all(&book), &book), (vec![], 4));
+    }
+}

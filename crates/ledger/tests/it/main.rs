@@ -1,6 +1,7 @@
 //! Tests of `ledger` from outside.
 
 mod chain;
+mod forms;
 mod model;
 mod refusals;
 mod replay;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{AccountCode, AccountKey, Book, Fen, JournalRow, Kind, Micros};
+use ledger::{Account, AccountCode, AccountKey, Book, Fen, JournalRow, Kind, Micros, PostRefusal, Stage};
 use proptest::prelude::*;
 
-use crate::sample::{ACCOUNTS, NOW, all_of, transfer_of, wish};
+use crate::sample::{ACCOUNTS, NOW, all_of, transfer, transfer_of, wish};
 
 fn rows_of(wishes: Vec<crate::sample::Wish>) -> (Book, Vec<JournalRow>) {
     let (mut book, mut rows, mut pended) = (Book::new(), Vec::new(), Vec::new());
@@ -172,6 +172,97 @@ proptest! {
         }
         prop_assert_eq!(all_of(&second), all_of(&book));
     }
+}
+
+/// Changes that a recovery notices even when both accounts have the row already.
+fn never_a_row(row: &JournalRow) -> Vec<JournalRow> {
+    let mut all = vec![
+        JournalRow { seq: row.seq - 1, ..*row },
+        JournalRow { seq: row.seq + 1, ..*row },
+        JournalRow { debit: row.credit, ..*row },
+        JournalRow { credit: row.debit, ..*row },
+        JournalRow { amount: Fen::ZERO, ..*row },
+        JournalRow { amount: Fen::new(-1), ..*row },
+    ];
+    match row.kind {
+        Kind::Direct => all.extend([
+            JournalRow { ref_seq: 1, ..*row },
+            JournalRow { expires_at: Some(NOW), ..*row },
+            JournalRow { kind: Kind::Post, ref_seq: 1, ..*row },
+        ]),
+        Kind::Pend => all.push(JournalRow { ref_seq: 1, ..*row }),
+        Kind::Post | Kind::Void => {
+            all.push(JournalRow { expires_at: Some(NOW), ..*row });
+            all.push(JournalRow { ref_seq: 1, ..*row });
+            all.push(JournalRow { kind: Kind::Direct, ..*row });
+            all.push(JournalRow { amount: Fen::new(row.amount.get() + 1_000), ..*row });
+        }
+    }
+    all
+}
+
+/// What a recovery notices of the side that lacks the row.
+fn of_one_side(row: &JournalRow, debit: bool) -> Vec<JournalRow> {
+    let one_more = |fen: Fen| Fen::new(fen.get() + 1);
+    match debit {
+        true => vec![
+            JournalRow { debit_prev: row.debit_prev + 1, ..*row },
+            JournalRow { debit_balance: one_more(row.debit_balance), ..*row },
+        ],
+        false => vec![
+            JournalRow { credit_prev: row.credit_prev + 1, ..*row },
+            JournalRow { credit_balance: one_more(row.credit_balance), ..*row },
+        ],
+    }
+}
+
+#[test]
+fn m5_recovery_refuses_an_altered_row_whichever_of_its_accounts_have_it_and_stays_as_it_was() {
+    let [bank, holder, _, other, merchant, _] = ACCOUNTS;
+    let steps = [
+        transfer(Stage::Direct, bank, holder, 1_000),
+        transfer(Stage::PendUntil(NOW.after_seconds(9)), holder, merchant, 400),
+        transfer(Stage::Pend, holder, merchant, 100),
+        transfer(Stage::Post(2), holder, merchant, 150),
+        transfer(Stage::Void(3), holder, merchant, 100),
+        transfer(Stage::Direct, bank, other, 5),
+        transfer(Stage::Direct, holder, other, 7),
+    ];
+    let mut whole = Book::new();
+    for step in steps {
+        let (head, accounts, pendings) = all_of(&whole);
+        let row = whole.post(&step, NOW).expect("there is enough");
+        for (debit_has, credit_has) in [(true, false), (false, true), (true, true)] {
+            let kept = [(row.debit, debit_has), (row.credit, credit_has)].into_iter().filter(|(_, has)| *has);
+            let kept = kept.map(|(key, _)| (key, whole.account(&key)));
+            let mut book = Book::restore(accounts.iter().copied().chain(kept), pendings.clone(), head);
+            let before = all_of(&book);
+            let mut altered = never_a_row(&row);
+            for (has, debit) in [(debit_has, true), (credit_has, false)] {
+                altered.extend(of_one_side(&row, debit).into_iter().filter(|_| !has));
+            }
+            for changed in altered {
+                assert!(book.recover(&changed).is_err(), "{debit_has} {credit_has}: took {changed:?} for {row:?}");
+                assert_eq!(all_of(&book), before, "{changed:?} left something");
+            }
+            assert_eq!(book.recover(&row), Ok(()));
+            assert_eq!(all_of(&book), all_of(&whole), "{debit_has} {credit_has}: {row:?}");
+        }
+    }
+}
+
+#[test]
+fn m5_a_row_that_one_account_has_is_refused_when_the_other_cannot_have_taken_it() {
+    let [bank, holder, ..] = ACCOUNTS;
+    let mut whole = Book::new();
+    let row = whole.post(&transfer(Stage::Direct, bank, holder, 10), NOW).expect("is taken");
+    let spent = JournalRow { debit: holder, credit: bank, ..row };
+    let mut book = Book::restore([(bank, whole.account(&bank))], [], 0);
+    let refusal = PostRefusal::NotEnough { wanted: Fen::new(10), spendable: Fen::ZERO };
+    assert_eq!(book.recover(&spent), Err(refusal));
+    let full = Account { credits_posted: Fen::new(i64::MAX), ..Account::default() };
+    let mut book = Book::restore([(bank, whole.account(&bank)), (holder, full)], [], 0);
+    assert_eq!(book.recover(&row), Err(PostRefusal::TooLarge));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use teller::{Fault, Look, Rejected, Schema};
+use teller::{Fault, Limits, Look, Rejected, Schema};
 
 use crate::shelf::Shelf;
 use crate::shop::{Counter, Key, Shop, act, act_on, count, credit, holder, missing};
@@ -144,4 +144,36 @@ fn lists_follow_the_rows() {
     })]);
     assert_eq!(owners(&shelf), []);
     assert_eq!(Shop::LISTS, ["orders_by_tally"]);
+}
+
+#[test]
+fn a_row_that_is_asked_for_stays_in_memory_and_one_that_is_not_makes_room() {
+    let shelf = Shelf::default();
+    // Two rows fill the young half.
+    let limits = Limits { cached_rows: 4, ..Limits::default() };
+    type Tallies = &'static [u32];
+    let table: [(&str, &[Tallies], Tallies); 4] = [
+        ("a half that is just full stays", &[&[1, 2], &[3, 4], &[1]], &[]),
+        ("what was asked for again stays", &[&[1, 2, 3], &[1, 4, 5], &[1]], &[]),
+        ("what was not asked for again goes", &[&[1, 2, 3], &[1, 4, 5], &[2]], &[2]),
+        ("and only that", &[&[1, 2, 3], &[3, 4, 5], &[6], &[3, 4]], &[]),
+    ];
+    for (what, batches, read_again) in table {
+        let mut counter = Counter::with(&shelf, limits);
+        let mut seen = std::collections::BTreeSet::new();
+        shelf.kept().loads.clear();
+        let mut again = Vec::new();
+        for batch in batches {
+            counter.ask(batch.iter().map(|tally| look_at(*tally)).collect());
+            for key in std::mem::take(&mut shelf.kept().loads).concat() {
+                again.extend((!seen.insert(key.key.clone())).then_some(key.key));
+            }
+        }
+        let wanted: Vec<Vec<u8>> = read_again.iter().map(|tally| tally.to_be_bytes().to_vec()).collect();
+        assert_eq!(again, wanted, "{what}");
+    }
+}
+
+fn look_at(tally: u32) -> crate::shop::Act {
+    act(vec![Key::Tally(tally)], move |desk| Ok(desk.get(&Key::Tally(tally))?.copied().unwrap_or(0)))
 }

@@ -1,6 +1,6 @@
 //! What callers are told, and when.
 
-use ledger::{Micros, Stage};
+use ledger::{Fen, Id, Micros, Stage};
 use teller::{Halt, Job};
 
 use crate::shelf::{Shelf, Trouble};
@@ -96,4 +96,28 @@ fn a_batch_is_one_block_with_its_rows_and_an_idle_one_is_none() {
     let blocks: Vec<_> =
         shelf.kept().blocks.iter().map(|block| (block.no, block.first_seq, block.rows, block.changes.len())).collect();
     assert_eq!(blocks, [(1, 1, 2, 3), (2, 3, 0, 1), (3, 3, 1, 1)]);
+}
+
+#[test]
+fn a_desk_gives_batch_time_fresh_identifiers_and_the_book_as_the_command_left_it() {
+    let shelf = Shelf::default();
+    let mut counter = Counter::open(&shelf);
+    let look = act(vec![], |desk| {
+        assert_eq!(desk.now(), Micros::new(1_790_000_000_000_000).after_seconds(1));
+        let (first, second) = (desk.new_id(), desk.new_id());
+        assert_eq!((first, second), (Id::new(1), Id::new(2)));
+        pay(desk, BANK, holder(1), 100, Stage::Direct)?;
+        let seq = pay(desk, holder(1), BANK, 30, Stage::Pend)?;
+        assert_eq!(desk.account(&holder(1)).spendable(), Fen::new(70));
+        let aside = desk.pending(u64::from(seq)).expect("is open");
+        assert_eq!((aside.debit, aside.credit, aside.amount), (holder(1), BANK, Fen::new(30)));
+        assert_eq!(desk.pending(1), None);
+        desk.insert_new(Key::Tally(u32::try_from(second.get()).expect("small")), 5);
+        Ok(seq)
+    });
+    assert_eq!(counter.ask(vec![look]), [Ok(2)]);
+    let kept = shelf.kept();
+    assert_eq!(kept.journal.iter().map(|row| row.id).collect::<Vec<_>>(), [Id::new(3), Id::new(4)]);
+    assert!(kept.journal.iter().all(|row| row.effective_at == row.recorded_at));
+    assert_eq!(kept.rows.values().collect::<Vec<_>>(), [&[0, 0, 0, 5]], "nobody looked at it, yet it is there");
 }

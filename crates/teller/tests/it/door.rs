@@ -1,5 +1,6 @@
 //! The queue in front of the teller, and the loop behind it.
 
+use std::collections::VecDeque;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
@@ -35,6 +36,27 @@ fn a_full_queue_gives_the_command_back_unanswered() {
     counter.step_jobs(taken).expect("works");
     counter.step_jobs(door.take_waiting(9)).expect("works");
     assert_eq!(*heard.lock().expect("fine"), [Ok(1), Ok(2), Ok(3), Ok(4)]);
+}
+
+#[test]
+fn many_are_handed_in_at_once_as_far_as_there_is_room_and_in_order() {
+    let (door, heard) = (Door::new(5), Heard::default());
+    assert!(hand_in(&door, &heard, count(1)).is_ok());
+    let mut jobs: VecDeque<_> = (0..6).map(|_| asking(&heard, count(1))).collect();
+    door.hand_in_all(&mut jobs);
+    assert_eq!(jobs.len(), 2, "room for four");
+    door.hand_in_all(&mut jobs);
+    assert_eq!(jobs.len(), 2, "and for no more");
+    let mut counter = Counter::open(&Shelf::default());
+    counter.step_jobs(door.take_waiting(usize::MAX)).expect("works");
+    door.hand_in_all(&mut jobs);
+    assert!(jobs.is_empty());
+    counter.step_jobs(door.take_waiting(usize::MAX)).expect("works");
+    assert_eq!(*heard.lock().expect("fine"), (1..=7).map(Ok).collect::<Vec<Told>>());
+    door.close();
+    let mut late: VecDeque<_> = [asking(&heard, count(1))].into();
+    door.hand_in_all(&mut late);
+    assert_eq!((late.len(), door.take_waiting(1).len()), (1, 0), "a closed door took a command");
 }
 
 #[test]

@@ -1,10 +1,15 @@
 //! M4: one bad command, a full disk, an unknown outcome.
 
-use ledger::Stage;
-use teller::{CommitError, Fault, Halt, RawKey, Rejected};
+use std::sync::mpsc::channel;
+
+use ledger::{Id, Micros, SchoolId, Stage};
+use teller::{
+    Checkpoint, Commit, CommitError, Engine, Fault, Halt, IdSource, Limits, RawKey, Recovered, Rejected, Store,
+    StoreError, job,
+};
 
 use crate::shelf::{Shelf, Trouble};
-use crate::shop::{Act, BANK, Counter, Key, Told, act, act_on, count, credit, holder, pay, refused};
+use crate::shop::{Act, BANK, Counter, Key, Shop, Told, act, act_on, count, credit, holder, pay, refused};
 
 fn poison(why: &str) -> Told {
     Err(Rejected::Fault(Fault::Poison(why.to_owned())))
@@ -146,4 +151,49 @@ fn m4_a_disk_that_can_no_longer_be_read_ends_the_engine_and_nobody_is_told_that_
     let told: Vec<Told> = counter.told().iter().skip(1).map(|(_, told, _)| told.clone()).collect();
     assert_eq!(told, [stopping.clone(), stopping]);
     assert_eq!(shelf.kept().blocks.len(), blocks);
+}
+
+/// A store that has nothing to say about its disk.
+struct Plain(Shelf);
+
+impl Store for Plain {
+    fn recover(&self) -> Result<Recovered, StoreError> {
+        self.0.recover()
+    }
+    fn load(&self, wanted: &[RawKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.0.load(wanted)
+    }
+    fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
+        self.0.commit(commit)
+    }
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), CommitError> {
+        self.0.checkpoint(checkpoint)
+    }
+}
+
+struct Never;
+
+impl IdSource for Never {
+    fn next(&mut self, _: Micros) -> Id {
+        Id::new(0)
+    }
+}
+
+#[test]
+fn m4_a_store_that_says_nothing_of_its_disk_has_not_lost_it() {
+    let shelf = Shelf::default();
+    shelf.kept().unreadable.insert(RawKey { table: "tally", key: vec![0, 0, 0, 1] });
+    let school = SchoolId::new(1).expect("a school");
+    let mut engine: Engine<Shop, _> =
+        Engine::start(school, Plain(shelf.clone()), Box::new(Never), Limits::default()).expect("starts");
+    let (tell, told) = channel();
+    let jobs = [count(1), count(2)].map(|act| {
+        let tell = tell.clone();
+        job(act, move |outcome| tell.send(outcome).expect("the test listens"))
+    });
+    assert!(engine.step(jobs.into(), Micros::new(1)).is_ok());
+    drop(tell);
+    let mut told: Vec<Told> = told.iter().collect();
+    told.sort_by_key(Result::is_ok);
+    assert_eq!(told, [poison("reading rows: a page is damaged"), Ok(1)]);
 }

@@ -1,9 +1,9 @@
 //! M5: the journal is the truth, the account rows are a checkpoint.
 
-use ledger::{Fen, Id, JournalRow, Kind, SchoolId, Stage};
+use ledger::{Fen, Id, JournalRow, Kind, Micros, SchoolId, Stage};
 use teller::{Engine, IdSource, Limits, StartFault};
 
-use crate::shelf::{Shelf, Trouble};
+use crate::shelf::{Kept, Shelf, Trouble};
 use crate::shop::{BANK, Counter, Shop, act, credit, holder, pay};
 
 fn wide_book(shelf: &Shelf, lagging_after: usize) {
@@ -135,4 +135,90 @@ fn m5_an_account_row_that_does_not_fit_its_own_last_row_is_not_started_from() {
         let said = start(&shelf);
         assert!(if told.is_empty() { said.is_empty() } else { said.contains(told) }, "{account:?}: {said}");
     }
+}
+
+#[test]
+fn m5_money_set_aside_or_an_account_that_the_journal_does_not_make_is_not_started_from() {
+    type Change = fn(&mut Kept);
+    let table: [(&str, Change, &str); 5] = [
+        (
+            "another amount",
+            |kept| kept.pendings.get_mut(&8).expect("is open").amount = Fen::new(1),
+            "set aside at journal row 8 ",
+        ),
+        (
+            "the first is missing",
+            |kept| {
+                let _ = kept.pendings.pop_first();
+            },
+            "set aside at journal row 8 ",
+        ),
+        (
+            "the last is missing",
+            |kept| {
+                let _ = kept.pendings.pop_last();
+            },
+            "set aside at journal row 32 ",
+        ),
+        (
+            "one too many",
+            |kept| {
+                let _ = kept.pendings.insert(33, kept.pendings[&8]);
+            },
+            "set aside at journal row 33 ",
+        ),
+        (
+            "an account that is ahead",
+            |kept| kept.accounts.get_mut(&holder(3)).expect("is kept").last_seq = 33,
+            "account 2000 of 1 was kept after journal row 33",
+        ),
+    ];
+    for (what, change, says) in table {
+        let shelf = Shelf::default();
+        wide_book(&shelf, 12);
+        assert_eq!(shelf.kept().pendings.keys().copied().collect::<Vec<_>>(), [8, 16, 24, 32]);
+        change(&mut shelf.kept());
+        let school = SchoolId::new(1).expect("a school");
+        match Engine::<Shop, _>::start(school, shelf.clone(), Box::new(Never), Limits::default()) {
+            Err(fault) => assert!(fault.to_string().contains(says), "{what}: {fault}"),
+            Ok(_) => panic!("{what}: started"),
+        }
+    }
+}
+
+#[test]
+fn a_start_tells_what_was_kept_and_what_it_may_do() {
+    let shelf = Shelf::default();
+    wide_book(&shelf, 12);
+    let limits = Limits { batch: 77, ..Limits::default() };
+    let counter = Counter::with(&shelf, limits);
+    let (no, link, at) = shelf.kept().blocks.last().map(|block| (block.no, block.link, block.at)).expect("a block");
+    assert_eq!((counter.engine.head(), counter.engine.at()), ((no, link), at));
+    assert_eq!(at, Micros::new(1_790_000_000_000_000).after_seconds(12));
+    assert_eq!(counter.engine.batch_limit(), 77);
+}
+
+#[test]
+fn m5_batches_that_were_not_kept_neither_set_the_checkpoint_back_nor_leave_holes_in_it() {
+    let shelf = Shelf::default();
+    let limits = Limits { tail: 400, sweep: 16, ..Limits::default() };
+    let mut counter = Counter::with(&shelf, limits);
+    let (mut from, mut kept) = (0, 0);
+    for round in 0..60_u32 {
+        let lost = round % 3 == 1;
+        if lost {
+            shelf.fail_next(Trouble::Full);
+        }
+        let told = counter.ask((0..30).map(|at| credit(round * 30 + at)).collect());
+        assert!(told.iter().all(|told| told.is_err() == lost), "round {round}");
+        kept += if lost { 0 } else { 30 };
+        let now = shelf.kept().applied_seq;
+        assert!(now >= from, "round {round}: a start would replay from {now} on, after {from}");
+        from = now;
+    }
+    assert!(from >= kept - 400, "a start would replay {from} to {kept}");
+    assert!(shelf.kept().accounts.values().all(|account| account.last_seq > 0), "a row of an account nobody paid");
+    let head = counter.engine.book().head();
+    drop(counter);
+    assert_eq!((Counter::with(&shelf, limits).engine.book().head(), head), (kept, kept));
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::ThreadId;
 
 use ledger::{Account, AccountKey, Block, JournalRow, Kind, Pending};
 use teller::{Checkpoint, Commit, CommitError, Listing, RawKey, Recovered, Store, StoreError};
@@ -50,6 +51,8 @@ pub struct Kept {
     pub lagging: bool,
     /// Each commit says here that it has begun, and waits for a word.
     pub gate: Option<(Sender<u64>, Receiver<()>)>,
+    /// Which threads kept the batches.
+    pub kept_by: Vec<ThreadId>,
 }
 
 /// A handle; every clone is the same disk.
@@ -193,6 +196,7 @@ impl Store for Shelf {
             return Err(CommitError::Unknown("the cable is out".to_owned()));
         }
         kept.keep(commit);
+        kept.kept_by.push(std::thread::current().id());
         Ok(())
     }
 
