@@ -9,10 +9,12 @@ use store::verify::Archive;
 use crate::checker::Replay;
 use crate::kept::{Death, Perils};
 use crate::notes::Who;
-use crate::server::{now_or_never, school_id};
+use crate::server::{NoStart, now_or_never, school_id};
 use crate::world::{Event, World};
 
 const SECOND: i64 = 1_000_000;
+/// How a process ends that has written its last account rows and its last anchor.
+const STOPPED: &str = "server: stopped in order";
 
 impl World {
     pub(crate) fn plan_crash(&mut self) {
@@ -45,7 +47,10 @@ impl World {
         let outcome = catch_unwind(AssertUnwindSafe(|| live.checkpoint()));
         match (outcome, self.server.watch.take_death()) {
             (_, Some(death)) => self.crash(death.how),
-            (Ok(Ok(())), None) => self.crash("server: stopped in order"),
+            (Ok(Ok(())), None) => {
+                self.write_anchor();
+                self.crash(STOPPED);
+            }
             (Ok(Err(fault)), None) => {
                 self.checker.findings.add("BROKEN", Who::NOBODY, || format!("the last checkpoint failed: {fault}"));
             }
@@ -93,6 +98,9 @@ impl World {
         }
         self.counters.add(how);
         self.note(Who::NOBODY, || how.to_owned());
+        if how != STOPPED {
+            self.tear_anchor();
+        }
         self.server.watch.power_off();
         self.server.wechat.forget_calls();
         self.connections_die();
@@ -109,7 +117,7 @@ impl World {
         if self.server.live.is_some() {
             return;
         }
-        let again = self.server.boot > 0;
+        let again = self.server.boot > 0 && !self.falls_back();
         let (rng, fault) = (&mut self.server.rng, self.faults.crash_at_start);
         let mut perils = Perils::default();
         if again && rng.chance(fault) {
@@ -122,7 +130,8 @@ impl World {
         let (plant, server) = (self.plant, &mut self.server);
         match catch_unwind(AssertUnwindSafe(|| server.start(plant))) {
             Ok(Ok(())) => self.started(),
-            Ok(Err(why)) => {
+            Ok(Err(NoStart::Refused(why))) => self.refused_start(&why),
+            Ok(Err(NoStart::Broken(why))) => {
                 self.checker.findings.add("I7", Who::NOBODY, || format!("the server does not start again: {why}"));
             }
             Err(panic) => match self.server.watch.take_death() {
@@ -138,8 +147,12 @@ impl World {
             self.counters.add("server: restarted");
         }
         self.server.died_starting = false;
+        self.checker.restarted = true;
+        self.require_right_disk();
         self.compare_book();
-        self.at(SECOND, Event::Due { boot: self.server.boot });
+        let boot = self.server.boot;
+        self.at(SECOND, Event::Due { boot });
+        self.anchor_due(boot);
     }
 
     fn died_starting(&mut self, death: Death) {

@@ -87,6 +87,8 @@ pub(crate) struct Faults {
     pub(crate) crash_at_start: u32,
     /// Mean hours between leaps of the machine's clock; 0 for never.
     pub(crate) leap_hours: u32,
+    /// It starts on an old image of its disk.
+    pub(crate) falls_back: u32,
     /// A commit is refused for want of room.
     pub(crate) disk_full: u32,
     /// A commit is refused by a constraint.
@@ -132,8 +134,9 @@ impl Options {
         let mut rng = Rng::fork(seed, "options", 0);
         let arrival = rng.pick(&[Arrival::Tap, Arrival::Instant, Arrival::Mixed]).unwrap_or(Arrival::Tap);
         let hardware_modules = rng.chance(500);
-        let faults = Faults::draw(&mut rng);
+        let mut faults = Faults::draw(&mut rng);
         let account_rows_every = rng.pick(&[1, 8, 64]).unwrap_or(1);
+        faults.falls_back = drawn(&mut rng, &[100, 400]);
         Options { days, holders: 30, tills: 4, arrival, hardware_modules, account_rows_every, faults }
     }
 }
@@ -167,6 +170,7 @@ impl Faults {
         crash_at_load: 0,
         crash_at_start: 0,
         leap_hours: 0,
+        falls_back: 0,
         disk_full: 0,
         constraint: 0,
         power_cut_hours: 0,
@@ -187,7 +191,7 @@ impl Faults {
     };
 
     fn draw(rng: &mut Rng) -> Faults {
-        let mut one = |strengths: &[u32]| if rng.chance(500) { rng.pick(strengths).unwrap_or(0) } else { 0 };
+        let mut one = |strengths: &[u32]| drawn(rng, strengths);
         Faults {
             drop: one(&[2, 10, 40]),
             duplicate: one(&[5, 30, 100]),
@@ -232,8 +236,14 @@ impl Faults {
             crash_at_start: one(&[50, 300]),
             leap_hours: one(&[1, 4]),
             guess_minutes: one(&[5, 30]),
+            falls_back: 0,
         }
     }
+}
+
+/// On in half of all runs, with one of these strengths.
+fn drawn(rng: &mut Rng, strengths: &[u32]) -> u32 {
+    if rng.chance(500) { rng.pick(strengths).unwrap_or(0) } else { 0 }
 }
 
 impl fmt::Display for Options {

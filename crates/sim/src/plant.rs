@@ -86,6 +86,7 @@ plants! {
     P73: "a payment is known for some minutes alone (M6)" => ["I2"];
     P74: "the book's time follows the wall clock wherever it leaps (M7)" => ["M7"];
     P75: "a wrong password is refused and not counted (M2)" => ["M2"];
+    P76: "a start does not look at the anchors (M8)" => ["M8"];
 }
 
 impl Plant {

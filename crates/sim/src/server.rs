@@ -19,6 +19,7 @@ use rules::ids::OrderNo;
 use store::memory::MemoryDisk;
 use teller::{CommitError, Door, Engine, Job, Limits, Schema};
 
+use crate::anchors::Outside;
 use crate::clock::WorldClock;
 use crate::gateway::Gateway;
 use crate::kept::{CONSTRAINT, Death, Watch, WatchedStore};
@@ -84,6 +85,7 @@ pub(crate) struct Server {
     pub(crate) watch: Watch,
     pub(crate) boot: u64,
     pub(crate) live: Option<Live>,
+    pub(crate) outside: Outside,
     /// The last start came to nothing.
     pub(crate) died_starting: bool,
     pub(crate) wechat: Arc<WorldWeChat>,
@@ -108,6 +110,7 @@ impl Server {
             watch,
             boot: 0,
             live: None,
+            outside: Outside::new(seed),
             died_starting: false,
             wechat: Arc::new(WorldWeChat::new(plant)),
             clock: Arc::new(WorldClock::new(plant)),
@@ -122,16 +125,19 @@ impl Server {
         self.clock.set(now);
     }
 
-    /// Starts a process on what the disk holds. Error: the product does not start on it.
-    pub(crate) fn start(&mut self, plant: Option<Plant>) -> Result<(), String> {
+    /// Starts a process on what the disk holds, as the product does.
+    pub(crate) fn start(&mut self, plant: Option<Plant>) -> Result<(), NoStart> {
         self.boot += 1;
-        let store = WatchedStore::open(&self.disk, &self.watch, plant).map_err(|fault| fault.to_string())?;
+        let store = WatchedStore::open(&self.disk, &self.watch, plant).map_err(NoStart::broken)?;
+        if plant != Some(Plant::P76) {
+            self.outside.require(&self.disk).map_err(NoStart::Refused)?;
+        }
         let ids = Box::new(Ids::new(Rng::fork(self.seed, "ids", self.boot)));
         let cached_rows = if plant == Some(Plant::P01) { 0 } else { Limits::default().cached_rows };
         // Few account rows with each batch, so that they are of different times.
         let sweep = Rng::fork(self.seed, "sweep", 0).pick(&[1, 4, 256]).unwrap_or(1);
         let limits = Limits { cached_rows, sweep, tail: 1 << 40, ..Limits::default() };
-        let engine = Engine::start(school_id(), store, ids, limits).map_err(|fault| fault.to_string())?;
+        let engine = Engine::start(school_id(), store, ids, limits).map_err(NoStart::broken)?;
         let school = School {
             id: school_id(),
             door: Door::new(8192),
@@ -159,10 +165,29 @@ impl Server {
 
     /// A committed row.
     pub(crate) fn row(&self, key: &Key) -> Option<Row> {
-        let reader = self.disk.reader();
-        let raw = teller::RawKey { table: Campus::table(key), key: Campus::key_bytes(key) };
-        let bodies = now_or_never(reader.rows(vec![raw]))?.ok()?;
-        Campus::decode(key, bodies.first()?.as_ref()?).ok()
+        row_of(&self.disk, key)
+    }
+}
+
+/// A committed row of a disk.
+pub(crate) fn row_of(disk: &MemoryDisk, key: &Key) -> Option<Row> {
+    let reader = disk.reader();
+    let raw = teller::RawKey { table: Campus::table(key), key: Campus::key_bytes(key) };
+    let bodies = now_or_never(reader.rows(vec![raw]))?.ok()?;
+    Campus::decode(key, bodies.first()?.as_ref()?).ok()
+}
+
+/// Why no process runs after a start.
+pub(crate) enum NoStart {
+    /// It must not serve this disk.
+    Refused(String),
+    /// The product does not start on it.
+    Broken(String),
+}
+
+impl NoStart {
+    fn broken(fault: impl std::fmt::Display) -> NoStart {
+        NoStart::Broken(fault.to_string())
     }
 }
 

@@ -62,6 +62,7 @@ impl World {
         self.plan_rogue();
         self.plan_leap();
         self.plan_door();
+        self.plan_image();
         self.plan_arrival();
     }
 

@@ -39,6 +39,8 @@ pub(crate) enum Event {
     Leap,
     LeapMended,
     Door,
+    Anchor { boot: u64 },
+    Image,
     Knock { holder: usize, right: bool },
     Due { boot: u64 },
     GiveUp { boot: u64, card: u64, k: u32, enrolment: EnrolmentId },
@@ -225,6 +227,8 @@ impl World {
             Event::Start => self.start_server(),
             Event::Leap => self.leap(),
             Event::Door => self.come_to_door(),
+            Event::Anchor { boot } => self.anchor_due(boot),
+            Event::Image => self.take_image(),
             Event::Knock { holder, right } => self.knock(holder, right),
             Event::LeapMended => self.mend_clock(),
             Event::Due { boot } => self.run_due(boot),
@@ -315,9 +319,11 @@ impl World {
         self.compare_all();
         self.checker.converged();
         let mut archive = self.server.disk.archive();
-        let report = store::verify::verify(crate::server::school_id(), &mut archive, &[], &mut |_| {});
+        let (heads, wrong) = self.server.outside.all(&self.server.disk);
+        let report = store::verify::verify(crate::server::school_id(), &mut archive, &heads, &mut |_| {});
         let findings = report.findings;
         self.checker.findings.demand(findings.is_empty(), "I7", Who::NOBODY, || findings.join("; "));
+        self.checker.findings.demand(wrong.is_empty(), "M8", Who::NOBODY, || wrong.join("; "));
         for (card, holder) in self.cards.iter().zip(0_usize..) {
             self.digest.number(u64::from(card.chip().balance()));
             self.checker.balance(holder, i128::from(card.chip().balance()));

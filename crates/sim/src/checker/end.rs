@@ -46,14 +46,16 @@ impl Checker {
         }
     }
 
-    /// M7: the book's time never goes back, never steps by more than five minutes beyond what passed, and does not stay in
-    /// tomorrow or yesterday.
+    /// M7: the book's time never goes back, never steps by more than five minutes beyond what passed (ten over a start), and
+    /// does not stay in tomorrow or yesterday.
     pub(super) fn time(&mut self, block: &Block, now: i64) {
         let at = block.at.get() - START;
         let (before, then) = self.time.replace((at, now)).unwrap_or((at, now));
         let (step, passed) = (at - before, now - then);
+        // A clock that stood behind is put right by a start.
+        let most = if std::mem::take(&mut self.restarted) { 2 * FOLLOWED } else { FOLLOWED };
         self.findings.demand(
-            step >= 0 && step <= passed + FOLLOWED && (at - now).abs() <= 2 * FOLLOWED,
+            step >= 0 && step <= passed + most && (at - now).abs() <= 2 * FOLLOWED,
             "M7",
             Who::NOBODY,
             || {

@@ -81,6 +81,8 @@ pub(crate) struct Checker {
     pub(crate) replay: Replay,
     /// Time of the newest block, and when it was made.
     time: Option<(i64, i64)>,
+    /// A process started since, with the right time.
+    pub(crate) restarted: bool,
     /// A terminal was taken over: some cases have a cause now.
     pub(crate) rogue: Option<u128>,
 }
