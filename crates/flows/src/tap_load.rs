@@ -220,6 +220,7 @@ impl Command<Campus> for Begin {
         for id in &card.unconfirmed {
             if let Some(sale) = seen.row(&Key::Sale(*id)).and_then(Row::sale) {
                 keys.extend(purchase::debit_keys(sale));
+                keys.extend(seen.row(&Key::Epoch).map(|_| purchase::asked_by(sale)));
             }
         }
         let attempt = card.released.and_then(|k| seen.row(&Key::Attempt(self.card, k))).and_then(Row::attempt);
@@ -238,11 +239,11 @@ impl Command<Campus> for Begin {
         let stage = self.nonce.map_or(Stage::Load, |nonce| nonce.stage);
         let live = self.nonce.is_some_and(|nonce| nonce.attempt == view.card.attempt)
             && self.session.terminal.starts_with(&terminal.0);
-        let open_sales: Vec<Unconfirmed> = view
-            .sales
-            .iter()
-            .map(|sale| Unconfirmed { amount: sale.amount, proved: self.proved.contains(&sale.id) })
-            .collect();
+        let mut open_sales = Vec::new();
+        for sale in &view.sales {
+            let (proved, of_this_epoch) = (self.proved.contains(&sale.id), purchase::of_this_epoch(desk, sale)?);
+            open_sales.push(Unconfirmed { amount: sale.amount, proved, of_this_epoch });
+        }
         let decision = load::begin(&view.facts(stage), &self.session, live, &open_sales).map_err(refuse)?;
         match (decision, view.attempt.clone()) {
             (Decision::Resend, Some(attempt)) => Ok(Begun::Release(Box::new(attempt))),
@@ -275,13 +276,16 @@ impl Begin {
                     loaded = attempt.session.amount;
                     applied(desk, &mut view.card, attempt)?;
                 }
-                Resolution::NotApplied => not_applied(desk, &mut view.card, &mut view.waiting, attempt)?,
+                Resolution::NotApplied => {
+                    not_applied(desk, &mut view.card, &mut view.waiting, attempt, ahead.as_ref())?
+                }
             }
         }
         restored::meet(desk, &mut view, &self.session, resolution, ahead)?;
         for (sale, verdict) in view.sales.into_iter().zip(verdicts) {
             purchase::settle(desk, &mut view.card, sale, *verdict)?;
         }
+        restored::all_shown(desk, self.card)?;
         let person = view.card.person;
         let begun = match next {
             Next::Done => Begun::Done { person, loaded },
@@ -406,6 +410,7 @@ fn not_applied(
     card: &mut Card,
     waiting: &mut Vec<Item>,
     mut attempt: Attempt,
+    ahead: Option<&Ahead>,
 ) -> Result<(), Halt<Campus, Refusal>> {
     let amount = Fen::new(i64::from(attempt.session.amount));
     let (from, to) = (chart::awaiting_tap(card.person), chart::on_card(card.no));
@@ -414,6 +419,8 @@ fn not_applied(
     for item in &attempt.items {
         match item.source {
             Source::Order(_) => waiting.push(*item),
+            // Of this one nobody can tell: it is set aside with the others.
+            Source::Float if ahead.is_some_and(|ahead| ahead.settles(item)) => waiting.push(*item),
             Source::Float => {
                 let back = chart::available(card.person);
                 post(desk, from, back, item.amount, Leg::Direct, Reason::FloatReturned, reference)?;

@@ -52,6 +52,12 @@ pub enum Kind {
     SaleForgotten,
     /// Records that a terminal had deleted as acknowledged, and that a restore lost (M9).
     RecordsForgotten,
+    /// An order that was credited after a restore, of which a card that was ahead does not tell whether it took it before
+    /// (M9).
+    LoadUntold,
+    /// A sale without a proof, of which a card that was ahead of a restored book no longer tells by its balance whether it
+    /// was debited (M9).
+    SaleUntold,
 }
 
 impl Kind {
@@ -61,14 +67,17 @@ impl Kind {
             Kind::PaymentUnknownOrder | Kind::PaymentMismatch | Kind::PaymentTwice | Kind::PaymentAccountClosed => {
                 Role::Finance
             }
-            Kind::CardRolledBack | Kind::CardAhead | Kind::PurseAhead | Kind::LoadTacWrong => Role::DutyOfficer,
+            Kind::CardRolledBack | Kind::CardAhead | Kind::PurseAhead | Kind::LoadTacWrong | Kind::LoadUntold => {
+                Role::DutyOfficer
+            }
             Kind::SaleTacWrong
             | Kind::SaleOverspent
             | Kind::SaleConflict
             | Kind::SaleUnknownCard
             | Kind::SaleAfterReversal
             | Kind::SaleAheadOfBook
-            | Kind::SaleForgotten => Role::Finance,
+            | Kind::SaleForgotten
+            | Kind::SaleUntold => Role::Finance,
             Kind::TerminalQuarantined | Kind::RecordsForgotten => Role::DeviceManager,
         }
     }

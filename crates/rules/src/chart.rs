@@ -124,11 +124,13 @@ pub enum Reason {
     SaleForgotten,
     /// A load that the card took and a restored book forgot (M9).
     LoadForgotten,
+    /// What waited, and nobody can tell whether the card took it before a restore (M9).
+    LoadUntold,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 15] = [
+    pub const ALL: [Reason; 16] = [
         Reason::TopUp,
         Reason::TopUpUnexplained,
         Reason::LoadReleased,
@@ -144,6 +146,7 @@ impl Reason {
         Reason::SaleUnexplained,
         Reason::SaleForgotten,
         Reason::LoadForgotten,
+        Reason::LoadUntold,
     ];
 
     /// Number in the journal; a number is never given a new meaning.
@@ -163,12 +166,25 @@ impl Reason {
             Reason::UnprovedSettled => 24,
             Reason::SaleUnexplained => 25,
             Reason::SaleForgotten => 26,
-            Reason::LoadForgotten => 14,
+            Reason::LoadForgotten => 15,
+            Reason::LoadUntold => 16,
         }
     }
 
     /// The reason with this number.
     pub fn from_number(number: u16) -> Option<Reason> {
         Reason::ALL.into_iter().find(|reason| reason.number() == number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_number_of_its_own() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::from_number(reason.number()), Some(reason));
+        }
     }
 }

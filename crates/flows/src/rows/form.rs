@@ -99,6 +99,8 @@ stored_enum!(CaseKind {
     15 => SaleAheadOfBook,
     16 => SaleForgotten,
     17 => RecordsForgotten,
+    18 => SaleUntold,
+    19 => LoadUntold,
 });
 
 impl Stored for Setting {

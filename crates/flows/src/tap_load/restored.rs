@@ -4,8 +4,8 @@ use ledger::{Fen, Id, Stage as Leg};
 use rules::case::{Case, Kind};
 use rules::chart::{self, Reason};
 use rules::epoch::{Meeting, Met};
-use rules::ids::CaseId;
-use rules::load::{Ahead, Refusal, Resolution, Session};
+use rules::ids::{CardNo, CaseId};
+use rules::load::{Ahead, Item, Refusal, Resolution, Session, Source};
 use teller::{Desk, Halt};
 
 use super::{CardView, orders_loaded, post, settle_early};
@@ -54,9 +54,39 @@ pub(super) fn meet(
     }
     settle_early(desk, no)?;
     orders_loaded(desk, &ahead.items)?;
-    view.waiting.retain(|item| !ahead.items.contains(item));
+    for item in &ahead.untold {
+        set_aside(desk, view, item)?;
+    }
+    view.waiting.retain(|item| !ahead.settles(item));
     view.card.n = ahead.n;
     desk.put(Key::Met(no), Row::Met(Met { epoch: epoch.number, case: Some(case), late: Some(Fen::ZERO) }))?;
+    Ok(())
+}
+
+/// The sales that this hold settled had been in what the purse showed: nothing more is explained by them.
+pub(super) fn all_shown(desk: &mut Desk<'_, Campus>, no: CardNo) -> Result<(), Halt<Campus, Refusal>> {
+    if let (Meeting::Ahead { .. }, Some(met)) = (epoch::meeting(desk, no)?, epoch::met(desk, no)?) {
+        desk.put(Key::Met(no), Row::Met(Met { late: Some(Fen::ZERO), ..met }))?;
+    }
+    Ok(())
+}
+
+/// What nobody can tell of is loaded neither again nor never: a person decides.
+fn set_aside(desk: &mut Desk<'_, Campus>, view: &CardView, item: &Item) -> Result<(), Halt<Campus, Refusal>> {
+    let (id, amount) = (CaseId(desk.new_id()), item.amount);
+    let (what, reference) = match item.source {
+        Source::Order(no) => (format!("order {no}"), no.id()),
+        Source::Float => ("a fill".to_owned(), Id::new(u128::from(view.card.no.0))),
+    };
+    let detail = format!(
+        "{what} over {amount} yuan was credited after the restore; card {} took more than the book knows, and does \
+         not show whether that was part of it",
+        view.card.no
+    );
+    let (kind, opened_at) = (Kind::LoadUntold, desk.now());
+    crate::cases::open(desk, Case { id, kind, opened_at, reference, amount, detail });
+    let from = chart::awaiting_tap(view.card.person);
+    post(desk, from, chart::suspense_case(id), amount, Leg::Direct, Reason::LoadUntold, reference)?;
     Ok(())
 }
 
