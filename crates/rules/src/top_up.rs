@@ -21,6 +21,34 @@ pub enum Arrival {
     Instant,
 }
 
+/// Where an order is paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scene {
+    /// Inside WeChat (JSAPI): the payer is known.
+    InWeChat {
+        /// The payer as the official account knows him.
+        openid: String,
+    },
+    /// In a phone's browser, which calls WeChat (H5).
+    PhoneBrowser {
+        /// The payer's network address, which the provider wants to see.
+        address: String,
+    },
+    /// By scanning a code from another screen (Native).
+    Scan,
+}
+
+/// What the payer's page needs to have an order paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ticket {
+    /// For the WeChat bridge: the provider's number of the prepared payment. Good for two hours.
+    Prepaid(String),
+    /// The address that calls WeChat from a phone's browser. Good for five minutes; the same order gives a fresh one.
+    Address(String),
+    /// The text of the code to scan. Good for two hours.
+    Code(String),
+}
+
 /// State of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
@@ -34,7 +62,7 @@ pub enum State {
     /// The provider knows it and it can be paid.
     Paying {
         /// What the payer's page needs.
-        prepay_id: String,
+        ticket: Ticket,
     },
     /// Past its time and not paid as far as we know; the provider has not confirmed it.
     ExpiredLocal {
@@ -83,8 +111,8 @@ pub struct Order {
     pub amount: Fen,
     /// Where the money goes first.
     pub arrival: Arrival,
-    /// The payer as the channel knows it.
-    pub payer: String,
+    /// Where it is paid, and by whom as far as the channel must know.
+    pub scene: Scene,
     /// When it was made; its day counts for daily limits (M29).
     pub created_at: Micros,
     /// Last moment to pay; the provider has the same.
@@ -219,7 +247,7 @@ pub struct Paid {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The provider took the order.
-    Prepaid(String),
+    Prepaid(Ticket),
     /// The provider gave no sure answer to the creation.
     CreateUnknown,
     /// The provider refused the creation for good.
@@ -282,7 +310,7 @@ const ASK_AGAIN: i64 = 60;
 
 impl Order {
     /// A new order, to be saved before the provider hears of it.
-    pub fn new(no: OrderNo, person: PersonId, amount: Fen, payer: String, limits: &Limits, now: Micros) -> Order {
+    pub fn new(no: OrderNo, person: PersonId, amount: Fen, scene: Scene, limits: &Limits, now: Micros) -> Order {
         let arrival = if limits.get(Setting::WeChatArrival) == 1 { Arrival::Instant } else { Arrival::Tap };
         let mut order = Order {
             no,
@@ -290,7 +318,7 @@ impl Order {
             channel: Channel::WeChat,
             amount,
             arrival,
-            payer,
+            scene,
             created_at: now,
             expires_at: now.after_seconds(limits.get(Setting::OrderPayWithin)),
             state: State::Created,
@@ -377,7 +405,9 @@ fn after_news(order: &Order, event: &Event, now: Micros) -> State {
             | E::ClosedThere
             | E::NoAnswer,
         ) => stay(),
-        (S::Created | S::Unknown { .. } | S::Paying { .. }, E::Prepaid(id)) => S::Paying { prepay_id: id.clone() },
+        (S::Created | S::Unknown { .. } | S::Paying { .. }, E::Prepaid(ticket)) => {
+            S::Paying { ticket: ticket.clone() }
+        },
         (S::ExpiredLocal { .. }, E::Prepaid(_)) => stay(),
         (S::Created, E::CreateUnknown) => S::Unknown { since: now },
         (S::Unknown { .. } | S::Paying { .. } | S::ExpiredLocal { .. }, E::CreateUnknown) => stay(),
