@@ -11,11 +11,13 @@ use rules::ids::{CaseId, OrderNo, PersonId};
 use rules::limits::Limits;
 use rules::load::{Item, Source};
 use rules::person::Standing;
-use rules::top_up::{self, Arrival, Effect, Event, OpenFacts, OpenRefusal, Order, Paid, State, Suspicion};
+use rules::top_up::{
+    self, Arrival, Effect, Event, OpenFacts, OpenRefusal, Order, Paid, Scene, State, Suspicion, Ticket,
+};
 use rules::words::Words;
 use teller::{Command, Desk, Halt, Rejected, Seen};
 
-use crate::ports::{Bridge, ChannelError, NoticeFault, Payment, PrepayWish, RawNotice, Trade};
+use crate::ports::{Bridge, ChannelError, Notice, NoticeFault, Payment, PrepayWish, RawNotice, Trade};
 use crate::rows::{Campus, FormNote, Key, Ordered, PaymentNote, Row};
 use crate::school::fault_words;
 use crate::{ReadFault, School};
@@ -24,7 +26,7 @@ use crate::{ReadFault, School};
 struct Open {
     person: PersonId,
     amount: Fen,
-    payer: String,
+    scene: Scene,
     form: [u8; 16],
     input: [u8; 32],
     no: OrderNo,
@@ -89,7 +91,7 @@ impl Command<Campus> for Open {
         if desk.get(&Key::Order(self.no))?.is_some() {
             return Err(Halt::Refuse(OpenStop::Rule(OpenRefusal::NumberTaken)));
         }
-        let order = Order::new(self.no, self.person, self.amount, self.payer.clone(), &limits, now);
+        let order = Order::new(self.no, self.person, self.amount, self.scene.clone(), &limits, now);
         ordered.open.push((self.no, self.amount));
         ordered.today = ordered.today.plus(self.amount).unwrap_or(ordered.today);
         desk.put(Key::Ordered(self.person), Row::Ordered(ordered))?;
@@ -139,7 +141,7 @@ impl Refusal {
     }
 }
 
-/// Makes a top-up order of `amount` yuan as typed, paid by the WeChat user `payer`.
+/// Makes a top-up order of `amount` yuan as typed, to be paid in `scene`.
 ///
 /// Errors: [`Refusal::Refused`] with the words of [`OpenRefusal`] in its order, `FORM_REUSED` for a form whose key came
 /// with other input before; [`Refusal::Fault`] when nothing could be decided.
@@ -148,15 +150,15 @@ pub async fn open(
     school: &School,
     person: PersonId,
     amount: &str,
-    payer: String,
+    scene: Scene,
     form: [u8; 16],
 ) -> Result<OrderNo, Refusal> {
     let amount = Fen::parse_yuan(amount).map_err(|fault| Refusal::Refused(OpenRefusal::Text(fault).words()))?;
-    let input = input_hash(amount, &payer);
+    let input = input_hash(amount, &scene);
     // An order number is 24 digits, eight of them at random: a taken one is possible, three taken in a row are not.
     for _ in 0..3 {
         let no = OrderNo::new(school.id, school.now(), school.random());
-        let command = Open { person, amount, payer: payer.clone(), form, input, no };
+        let command = Open { person, amount, scene: scene.clone(), form, input, no };
         return match school.submit(command).await {
             Ok(no) => Ok(no),
             Err(Rejected::Refused(OpenStop::Rule(OpenRefusal::NumberTaken))) => continue,
@@ -174,8 +176,13 @@ pub async fn open(
     Err(Refusal::Refused(OpenRefusal::NumberTaken.words()))
 }
 
-fn input_hash(amount: Fen, payer: &str) -> [u8; 32] {
-    let text = format!("{amount} {payer}");
+/// The payer's network address is left out: a phone that changes its network still sends the same form.
+fn input_hash(amount: Fen, scene: &Scene) -> [u8; 32] {
+    let text = match scene {
+        Scene::InWeChat { openid } => format!("{amount} {openid}"),
+        Scene::PhoneBrowser { .. } => format!("{amount} phone browser"),
+        Scene::Scan => format!("{amount} scan"),
+    };
     let change = ledger::row_digest("top-up form", b"", Some(text.as_bytes()));
     let mut hash = [0; 32];
     for (to, from) in hash.iter_mut().zip(change.key.iter().chain(&change.content)) {
@@ -184,17 +191,31 @@ fn input_hash(amount: Fen, payer: &str) -> [u8; 32] {
     hash
 }
 
-/// What the pay page shows.
+/// How the payer is brought to pay.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Payable {
-    /// It can be paid with these bridge parameters.
-    Now {
-        /// The order.
-        order: Box<Order>,
-        /// For the WeChat bridge.
+pub enum Way {
+    /// Inside WeChat, through its bridge.
+    Bridge {
+        /// What the bridge is given.
         bridge: Bridge,
         /// The provider's number of the prepared payment.
         prepay_id: String,
+    },
+    /// In a phone's browser: this address calls WeChat.
+    Address(String),
+    /// From another screen: the text of the code to scan.
+    Code(String),
+}
+
+/// What the pay page shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payable {
+    /// It can be paid.
+    Now {
+        /// The order.
+        order: Box<Order>,
+        /// How.
+        way: Way,
     },
     /// It cannot be paid (any more): its tracker tells why.
     No(Box<Order>),
@@ -210,15 +231,25 @@ pub enum Payable {
 pub async fn prepare(school: &School, person: PersonId, no: OrderNo) -> Result<Option<Payable>, ReadFault> {
     let Some(order) = order_of(school, person, no).await? else { return Ok(None) };
     let order = match (&order.state, school.now() < order.expires_at) {
-        (State::Created | State::Unknown { .. }, true) => tell_provider(school, &order).await.unwrap_or(order),
+        // An address is good for five minutes only; the same order gives a fresh one.
+        (State::Created | State::Unknown { .. } | State::Paying { ticket: Ticket::Address(_) }, true) => {
+            tell_provider(school, &order).await.unwrap_or(order)
+        }
         _ => order,
     };
     let in_time = school.now() < order.expires_at;
     Ok(Some(match &order.state {
-        State::Paying { prepay_id } if in_time => {
-            let nonce = format!("{:032x}", u128::from_be_bytes(school.random()));
-            let bridge = school.wechat.bridge(prepay_id, school.now(), &nonce);
-            Payable::Now { bridge, prepay_id: prepay_id.clone(), order: Box::new(order) }
+        State::Paying { ticket } if in_time => {
+            let way = match ticket {
+                Ticket::Prepaid(prepay_id) => {
+                    let nonce = format!("{:032x}", u128::from_be_bytes(school.random()));
+                    let bridge = school.wechat.bridge(prepay_id, school.now(), &nonce);
+                    Way::Bridge { bridge, prepay_id: prepay_id.clone() }
+                }
+                Ticket::Address(address) => Way::Address(address.clone()),
+                Ticket::Code(code) => Way::Code(code.clone()),
+            };
+            Payable::Now { way, order: Box::new(order) }
         }
         State::Created | State::Unknown { .. } if in_time => Payable::Later(Box::new(order)),
         _ => Payable::No(Box::new(order)),
@@ -236,14 +267,14 @@ fn wish(order: &Order) -> PrepayWish {
         order: order.no,
         amount: order.amount,
         description: "校园卡充值".to_owned(),
-        openid: order.payer.clone(),
+        scene: order.scene.clone(),
         expires_at: order.expires_at,
     }
 }
 
 async fn tell_provider(school: &School, order: &Order) -> Option<Order> {
     let event = match school.wechat.prepay(&wish(order)).await {
-        Ok(prepay_id) => Event::Prepaid(prepay_id),
+        Ok(ticket) => Event::Prepaid(ticket),
         Err(ChannelError::Unknown(_)) => Event::CreateUnknown,
         Err(ChannelError::Refused { .. }) => Event::CreateRefused,
     };
@@ -461,7 +492,7 @@ pub enum NoticeOutcome {
 /// Source: decision table of payments, rows 1 to 9, 12.
 pub async fn notice(school: &School, raw: &RawNotice<'_>) -> NoticeOutcome {
     match school.wechat.open_notice(raw, school.now()) {
-        Ok(Trade::Paid(payment)) => settle_payment(school, &payment).await,
+        Ok(Notice::Trade(Trade::Paid(payment))) => settle_payment(school, &payment).await,
         // The provider notifies success alone; anything else in a good notice is not for us to act on.
         Ok(_) => NoticeOutcome::NotBelieved(NoticeFault::Malformed),
         Err(fault) => NoticeOutcome::NotBelieved(fault),

@@ -405,9 +405,7 @@ fn after_news(order: &Order, event: &Event, now: Micros) -> State {
             | E::ClosedThere
             | E::NoAnswer,
         ) => stay(),
-        (S::Created | S::Unknown { .. } | S::Paying { .. }, E::Prepaid(ticket)) => {
-            S::Paying { ticket: ticket.clone() }
-        },
+        (S::Created | S::Unknown { .. } | S::Paying { .. }, E::Prepaid(ticket)) => S::Paying { ticket: ticket.clone() },
         (S::ExpiredLocal { .. }, E::Prepaid(_)) => stay(),
         (S::Created, E::CreateUnknown) => S::Unknown { since: now },
         (S::Unknown { .. } | S::Paying { .. } | S::ExpiredLocal { .. }, E::CreateUnknown) => stay(),

@@ -7,7 +7,14 @@ const T0: Micros = Micros::from_seconds(1_795_400_000);
 
 fn order(state: State) -> Order {
     let no = OrderNo::new(SchoolId::new(1).unwrap(), T0, [7; 8]);
-    let mut order = Order::new(no, PersonId(Id::new(9)), Fen::new(5000), "payer".into(), &Limits::at(&[], T0), T0);
+    let mut order = Order::new(
+        no,
+        PersonId(Id::new(9)),
+        Fen::new(5000),
+        Scene::InWeChat { openid: "payer".into() },
+        &Limits::at(&[], T0),
+        T0,
+    );
     order.state = state;
     order
 }
@@ -20,7 +27,7 @@ fn states() -> [State; 7] {
     [
         State::Created,
         State::Unknown { since: T0 },
-        State::Paying { prepay_id: "wx1".into() },
+        State::Paying { ticket: Ticket::Prepaid("wx1".into()) },
         State::ExpiredLocal { since: T0 },
         State::Closed { at: T0 },
         State::InCase { at: T0 },
@@ -94,7 +101,7 @@ fn r18_a_payment_is_credited_once_and_a_repeat_does_nothing() {
 
 #[test]
 fn r20_another_amount_or_currency_never_credits() {
-    let paying = order(State::Paying { prepay_id: "wx1".into() });
+    let paying = order(State::Paying { ticket: Ticket::Prepaid("wx1".into()) });
     for (amount, in_cny) in [(4999, true), (5001, true), (5000, false)] {
         let event = Event::Paid(Paid { transaction: "t".into(), amount: Fen::new(amount), in_cny, paid_at: T0 });
         let decision = decide(&paying, &event, Standing::Open, T0);
@@ -119,7 +126,7 @@ fn m29_a_late_payment_is_credited_unless_the_account_is_closed() {
 
 #[test]
 fn the_provider_is_asked_on_a_schedule_and_at_expiry() {
-    let mut order = order(State::Paying { prepay_id: "wx1".into() });
+    let mut order = order(State::Paying { ticket: Ticket::Prepaid("wx1".into()) });
     let mut asked = Vec::new();
     let mut now = T0;
     for _ in 0..9 {

@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use flows::ports::Bridge;
-use flows::top_up::{Payable, prepare};
+use flows::top_up::{Payable, Way, prepare};
 use rules::ids::OrderNo;
 use rules::top_up::Order;
 
@@ -52,7 +52,7 @@ pub(crate) async fn page(
     match prepare(&web.school, holder.person, no).await?.ok_or(Failure::NotFound)? {
         Payable::No(_) => Ok(page::see_other(&format!("/me/orders/{no}"))),
         Payable::Later(order) => Ok(show(&web, visit, &order, None)),
-        Payable::Now { order, bridge, prepay_id } => {
+        Payable::Now { order, way: Way::Bridge { bridge, prepay_id } } => {
             let cashier = web.config.cashier.as_deref().map(|base| cashier(&web, visit, base, no, &bridge, &prepay_id));
             let address = web.config.address(&format!("/pay/{no}"));
             Ok(show(&web, visit, &order, Some(Payment { bridge, cashier, address })))

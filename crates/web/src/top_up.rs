@@ -89,7 +89,7 @@ pub(crate) async fn submit(
     let payer = holder.visit.payer(&web).ok_or(Failure::NoPayer)?;
     let key = Id::parse(&typed.key).map_err(|_| Failure::StaleForm)?.bytes();
     let amount = if typed.amount.trim().is_empty() { &typed.preset } else { &typed.amount };
-    match open(&web.school, holder.person, amount, payer, key).await {
+    match open(&web.school, holder.person, amount, Scene::InWeChat { openid: payer }, key).await {
         Ok(no) => Ok(page::see_other(&format!("/pay/{no}"))),
         Err(Refusal::Refused(words)) => form(&web, &holder, StatusCode::UNPROCESSABLE_ENTITY, typed, Some(words)).await,
         Err(Refusal::Fault(words)) => Err(words.into()),
@@ -118,7 +118,7 @@ pub(crate) async fn json(
         _ => Failure::Malformed,
     })?;
     let payer = holder.visit.payer(&web).ok_or(Failure::NoPayer)?;
-    let opened = open(&web.school, holder.person, &Fen::new(amount_fen).to_string(), payer, key).await;
+    let opened = open(&web.school, holder.person, &Fen::new(amount_fen).to_string(), Scene::InWeChat { openid: payer }, key).await;
     let no = opened.map_err(|refusal| Failure::Words(refusal.words().clone()))?;
     let place = HeaderValue::from_str(&format!("/api/v1/me/orders/{no}")).map_err(|_| Failure::Internal)?;
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(json!({ "number": no.to_string() }))).into_response())

@@ -10,7 +10,7 @@ use rules::password::{Password, Secret};
 use rules::person::{Person, Standing};
 use rules::purchase::{Debit, Sale, State as SaleState};
 use rules::roster::Category;
-use rules::top_up::{Arrival, Credited, Order, State as OrderState};
+use rules::top_up::{Arrival, Credited, Order, Scene, State as OrderState, Ticket};
 
 use super::{Enrolment, FormNote, Merchant, Ordered, PaymentNote, RecordNote, Strangers};
 use crate::session::{Entry, Session};
@@ -32,7 +32,7 @@ stored_struct! {
     Session { person, entry, made_at, seen_at, ends_at, must_change }
     Card { no, person, state, since, n, attempt, released, unconfirmed, awaiting }
     Item { source, amount, since }
-    Order { no, person, channel, amount, arrival, payer, created_at, expires_at, state, queried, due_at }
+    Order { no, person, channel, amount, arrival, scene, created_at, expires_at, state, queried, due_at }
     Credited { transaction, paid_at, at, late, on_card_at }
     Ordered { open, day, today }
     PaymentNote { order, case }
@@ -61,10 +61,12 @@ stored_enum!(CardState { 1 => Issued, 2 => Active, 3 => Lost, 4 => Damaged, 5 =>
 stored_enum!(Source { 1 => Order(no), 2 => Float });
 stored_enum!(Channel { 1 => WeChat });
 stored_enum!(Arrival { 1 => Tap, 2 => Instant });
+stored_enum!(Scene { 1 => InWeChat { openid }, 2 => PhoneBrowser { address }, 3 => Scan });
+stored_enum!(Ticket { 1 => Prepaid(id), 2 => Address(address), 3 => Code(code) });
 stored_enum!(OrderState {
     1 => Created,
     2 => Unknown { since },
-    3 => Paying { prepay_id },
+    3 => Paying { ticket },
     4 => ExpiredLocal { since },
     5 => Closed { at },
     6 => Credited(credited),
