@@ -7,9 +7,11 @@
 //! - `notice`: proving and opening a notice, pure;
 //! - `channel`: HTTP, and what each answer means.
 
+mod call;
 mod channel;
 mod config;
 mod notice;
+mod refund;
 pub mod sign;
 mod trade;
 mod wire;

@@ -203,6 +203,11 @@ impl PlatformKeys {
         &self.preferred
     }
 
+    /// Whether a key of this id is here.
+    pub fn knows(&self, id: &str) -> bool {
+        self.keys.contains_key(id)
+    }
+
     /// That `body` came from the provider, now.
     ///
     /// Shape: `body` is the raw bytes, empty for a 204.

@@ -10,10 +10,9 @@ use aws_lc_rs::rsa::{KeyPair as RsaPair, KeySize};
 use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use flows::ports::{Clock, Entropy, PrepayWish};
+use flows::ports::{Clock, Entropy, OrderNo, PrepayWish, RefundNo, RefundWish, Scene};
 use ledger::{Fen, Micros};
 use pay::wechat::{PlatformKeyConfig, WeChatConfig, WeChatPay};
-use rules::ids::OrderNo;
 
 pub const APPID: &str = "wx8888888888888888";
 pub const MCHID: &str = "1900000001";
@@ -26,6 +25,9 @@ pub const OLD_SERIAL: &str = "7C26E1F0A3B4C5D6E7F8091A2B3C4D5E6F708192";
 /// 2026-11-24 00:00:00 +08:00.
 pub const NOW: i64 = 1_795_449_600;
 pub const ORDER: &str = "261124000000000112345678";
+pub const REFUND: &str = "R261124000000000187654321";
+pub const TRANSACTION: &str = "1217752501201407033233368018";
+pub const OPENID: &str = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o";
 
 /// Keys are slow to make: once for all tests.
 pub static MERCHANT: LazyLock<RsaPair> = LazyLock::new(fresh);
@@ -149,8 +151,22 @@ pub fn wish() -> PrepayWish {
         order: order(),
         amount: Fen::new(5000),
         description: "校园卡充值 \"50\" 元".to_owned(),
-        openid: "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o".to_owned(),
+        scene: Scene::InWeChat { openid: OPENID.to_owned() },
         // The provider counts in seconds: the fraction falls away.
         expires_at: Micros::new((NOW + 900) * 1_000_000 + 999_999),
+    }
+}
+
+pub fn refund() -> RefundNo {
+    RefundNo::parse(REFUND).expect("R and 24 digits")
+}
+
+pub fn refund_wish() -> RefundWish {
+    RefundWish {
+        refund: refund(),
+        transaction: TRANSACTION.to_owned(),
+        amount: Fen::new(2000),
+        total: Fen::new(5000),
+        reason: "销户退款".to_owned(),
     }
 }

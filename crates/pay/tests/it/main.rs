@@ -7,5 +7,6 @@ mod notices;
 mod oauth;
 mod orders;
 mod provider;
+mod refunds;
 mod settings;
 mod signatures;

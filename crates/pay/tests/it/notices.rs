@@ -4,7 +4,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::rsa::KeyPair as RsaPair;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use flows::ports::{NoticeFault, RawNotice, Trade, WeChat};
+use flows::ports::{Notice as News, NoticeFault, RawNotice, Trade, WeChat};
 use ledger::Micros;
 
 use crate::desk::{
@@ -120,7 +120,7 @@ fn a_good_notice_is_the_payment_it_tells_of() {
         for _ in 0..2 {
             // Opening changes nothing: the second delivery is the same news, and it is the book that knows it.
             let trade = wechat.open_notice(&notice.raw(), Micros::from_seconds(NOW));
-            assert_eq!(trade, Ok(Trade::Paid(payment())), "{what}");
+            assert_eq!(trade, Ok(News::Trade(Trade::Paid(payment()))), "{what}");
         }
     }
 }
@@ -129,7 +129,8 @@ fn a_good_notice_is_the_payment_it_tells_of() {
 fn an_order_number_that_is_not_ours_is_handed_on_as_it_is() {
     let wechat = channel(&settings("http://127.0.0.1:1"));
     let notice = resealed(ORDER, "shop-77");
-    let Ok(Trade::Paid(paid)) = wechat.open_notice(&notice.raw(), Micros::from_seconds(NOW)) else { panic!("paid") };
+    let opened = wechat.open_notice(&notice.raw(), Micros::from_seconds(NOW));
+    let Ok(News::Trade(Trade::Paid(paid))) = opened else { panic!("{opened:?}") };
     assert_eq!(paid.order, "shop-77");
 }
 
