@@ -2,11 +2,11 @@
 
 use flows::ports::ChannelError;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap};
-use reqwest::{Client, Method, Response, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, Url};
 
 use super::channel::WeChatPay;
 use super::config::{ConfigFault, Merchant, is_this_machine};
-use super::sign::{Proof, Request};
+use super::sign::{Proof, Request, Unproved};
 use super::wire;
 
 /// Answers have a few kB; what is longer is no answer.
@@ -15,7 +15,46 @@ const LONGEST_ANSWER: usize = 256 * 1024;
 impl WeChatPay {
     /// One signed request, and its answer if that is proved and sure.
     pub(super) async fn call(&self, method: Method, target: &str, body: Vec<u8>) -> Result<Answer, ChannelError> {
-        let url = at(&self.merchant.api_base, target)?;
+        let raw = self.exchange(method, target, body).await?;
+        let mut proved = self.proved(&raw);
+        if proved == Err(Unproved::UnknownSerial) && self.learn(raw.proof().serial).await {
+            proved = self.proved(&raw);
+        }
+        match proved {
+            Ok(()) => sure(raw),
+            Err(fault) => {
+                let status = raw.status;
+                let hint = match status {
+                    401 => {
+                        "; if it is SIGN_ERROR: check merchant_serial, merchant_key_file, mchid and this machine's clock"
+                    }
+                    _ => "",
+                };
+                Err(ChannelError::Unknown(format!("HTTP {status}, not proved: {fault}{hint}")))
+            }
+        }
+    }
+
+    fn proved(&self, raw: &RawAnswer) -> Result<(), Unproved> {
+        self.keys().verify(&raw.proof(), &raw.body, self.clock.now())
+    }
+
+    /// One signed request, and its answer as it came; nothing about it is proved.
+    pub(super) async fn exchange(
+        &self,
+        method: Method,
+        target: &str,
+        body: Vec<u8>,
+    ) -> Result<RawAnswer, ChannelError> {
+        let response = self.request(method, at(&self.merchant.api_base, target)?, body)?.send().await.map_err(cut)?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let body = whole(response).await?;
+        Ok(RawAnswer { status, headers, body })
+    }
+
+    /// A signed request, ready to be sent.
+    pub(super) fn request(&self, method: Method, url: Url, body: Vec<u8>) -> Result<RequestBuilder, ChannelError> {
         // What is signed is what goes out: a base with a path in it lengthens both.
         let target = match url.query() {
             Some(query) => format!("{}?{query}", url.path()),
@@ -28,51 +67,17 @@ impl WeChatPay {
             .key
             .authorization(&self.merchant.mchid, &request)
             .map_err(|fault| ChannelError::Unknown(format!("nothing was sent: {fault}")))?;
-        let response = self
+        let builder = self
             .http
             .request(method, url)
             .header(AUTHORIZATION, authorization)
             .header(ACCEPT, "application/json")
-            .header(CONTENT_TYPE, "application/json")
-            .header("Wechatpay-Serial", self.merchant.platform.preferred())
-            .body(body)
-            .send()
-            .await
-            .map_err(cut)?;
-        let status = response.status().as_u16();
-        let headers = response.headers().clone();
-        let body = whole(response).await?;
-        self.believe(status, &headers, body)
-    }
-
-    fn believe(&self, status: u16, headers: &HeaderMap, body: Vec<u8>) -> Result<Answer, ChannelError> {
-        let proof = Proof {
-            timestamp: only(headers, "Wechatpay-Timestamp"),
-            nonce: only(headers, "Wechatpay-Nonce"),
-            serial: only(headers, "Wechatpay-Serial"),
-            signature: only(headers, "Wechatpay-Signature"),
+            .header(CONTENT_TYPE, "application/json");
+        let builder = match self.keys().preferred(now) {
+            Some(serial) => builder.header("Wechatpay-Serial", serial),
+            None => builder,
         };
-        if let Err(fault) = self.merchant.platform.verify(&proof, &body, self.clock.now()) {
-            let hint = match status {
-                401 => {
-                    "; if it is SIGN_ERROR: check merchant_serial, merchant_key_file, mchid and this machine's clock"
-                }
-                _ => "",
-            };
-            return Err(ChannelError::Unknown(format!("HTTP {status}, not proved: {fault}{hint}")));
-        }
-        let fault = wire::read::<wire::Fault>(&body).filter(|fault| !fault.code.is_empty());
-        let (code, message) = fault.map(|fault| (fault.code, fault.message.unwrap_or_default())).unwrap_or_default();
-        let unsure = Err(ChannelError::Unknown(format!("HTTP {status} {code} {message}").trim_end().to_owned()));
-        match status {
-            202 => unsure,
-            200..=299 => Ok(Answer::Done { status, body }),
-            // Time-out, conflict, too early, too often.
-            408 | 409 | 425 | 429 => unsure,
-            400..=499 if code.is_empty() || says_busy(&code) => unsure,
-            400..=499 => Ok(Answer::Refused { status, code, message }),
-            _ => unsure,
-        }
+        Ok(builder.body(body))
     }
 
     /// Sixteen unguessable bytes in hexadecimal: 32 characters, the most the provider takes.
@@ -80,6 +85,41 @@ impl WeChatPay {
         let mut bytes = [0; 16];
         self.entropy.fill(&mut bytes);
         bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+    }
+}
+
+/// An answer as it came.
+pub(super) struct RawAnswer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl RawAnswer {
+    pub fn proof(&self) -> Proof<'_> {
+        Proof {
+            timestamp: only(&self.headers, "Wechatpay-Timestamp"),
+            nonce: only(&self.headers, "Wechatpay-Nonce"),
+            serial: only(&self.headers, "Wechatpay-Serial"),
+            signature: only(&self.headers, "Wechatpay-Signature"),
+        }
+    }
+}
+
+/// What a proved answer says, if its status settles anything.
+fn sure(raw: RawAnswer) -> Result<Answer, ChannelError> {
+    let RawAnswer { status, body, .. } = raw;
+    let fault = wire::read::<wire::Fault>(&body).filter(|fault| !fault.code.is_empty());
+    let (code, message) = fault.map(|fault| (fault.code, fault.message.unwrap_or_default())).unwrap_or_default();
+    let unsure = Err(ChannelError::Unknown(format!("HTTP {status} {code} {message}").trim_end().to_owned()));
+    match status {
+        202 => unsure,
+        200..=299 => Ok(Answer::Done { status, body }),
+        // Time-out, conflict, too early, too often.
+        408 | 409 | 425 | 429 => unsure,
+        400..=499 if code.is_empty() || says_busy(&code) => unsure,
+        400..=499 => Ok(Answer::Refused { status, code, message }),
+        _ => unsure,
     }
 }
 

@@ -15,7 +15,7 @@
 //! in between could write, "unknown" is safe for every order, and once the fault is mended the orders settle
 //! themselves, whereas "refused" would have ended them. Its text names what to check. Proved, it is refused.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use flows::ports::{
     Bridge, ChannelError, Clock, Entropy, Notice, NoticeFault, OrderNo, PrepayWish, RawNotice, RefundNo, RefundWish,
@@ -28,8 +28,10 @@ use reqwest::header::ACCEPT;
 use reqwest::{Client, Method, Url};
 
 use super::call::{Answer, at, client, cut, json, same_code, whole};
+use super::certificates::Shelf;
 use super::config::{ConfigFault, Merchant, is_this_machine};
-use super::notice;
+use super::notice::{self, Counts, RefusedNotices};
+use super::sign::PlatformKeys;
 use super::trade;
 use super::wire::{self, CloseOrder, CreateOrder, CreatePayer, H5Info, InFen, SceneInfo};
 
@@ -45,16 +47,45 @@ pub struct WeChatPay {
     pub(super) http: Client,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
+    /// Every key that proves the provider, now; those of the settings and those that were downloaded.
+    pub(super) platform: RwLock<PlatformKeys>,
+    pub(super) shelf: Shelf,
+    counts: Counts,
 }
 
 impl WeChatPay {
-    /// Prepares the channel; nothing is sent yet.
+    /// Prepares the channel; nothing is sent yet. Certificates that were kept from an earlier run are read.
     ///
     /// If the process has no TLS provider installed, aws-lc-rs is installed as its default.
     /// Errors: `Https` when the system's root certificates cannot be read.
-    pub fn new(merchant: Merchant, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<WeChatPay, ConfigFault> {
+    pub fn new(
+        mut merchant: Merchant,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<WeChatPay, ConfigFault> {
         let http = client(&merchant)?;
-        Ok(WeChatPay { merchant, http, clock, entropy })
+        let mut platform = std::mem::take(&mut merchant.platform);
+        let shelf = Shelf::open(merchant.certificates.take(), &merchant, &mut platform, clock.now());
+        Ok(WeChatPay {
+            merchant,
+            http,
+            clock,
+            entropy,
+            platform: RwLock::new(platform),
+            shelf,
+            counts: Counts::default(),
+        })
+    }
+
+    /// The keys as they are now.
+    pub(super) fn keys(&self) -> RwLockReadGuard<'_, PlatformKeys> {
+        // A thread that panicked while it held them has left them whole: keys are only added and dropped.
+        self.platform.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many notices were refused since the start, by cause; for the operator's alarm.
+    pub fn refused_notices(&self) -> RefusedNotices {
+        self.counts.read()
     }
 
     /// Where to send the payer's browser so that it comes back to `redirect_uri` with `code` and `state`, silently.
@@ -210,7 +241,11 @@ impl WeChat for WeChatPay {
     }
 
     fn open_notice(&self, notice: &RawNotice<'_>, now: Micros) -> Result<Notice, NoticeFault> {
-        notice::open(&self.merchant, notice, now)
+        let opened = notice::open(&self.merchant, &self.keys(), notice, now);
+        opened.map_err(|fault| {
+            self.counts.count(fault);
+            fault.into()
+        })
     }
 
     fn refund<'a>(&'a self, wish: &'a RefundWish) -> Waiting<'a, Result<Repayment, ChannelError>> {
@@ -222,7 +257,7 @@ impl WeChat for WeChatPay {
     }
 
     fn learn_serial<'a>(&'a self, serial: &'a str) -> Waiting<'a, bool> {
-        Box::pin(std::future::ready(self.merchant.platform.knows(serial)))
+        Box::pin(self.learn(serial))
     }
 
     fn bridge(&self, prepay_id: &str, now: Micros, nonce: &str) -> Bridge {

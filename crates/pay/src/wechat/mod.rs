@@ -8,6 +8,7 @@
 //! - `channel`: HTTP, and what each answer means.
 
 mod call;
+mod certificates;
 mod channel;
 mod config;
 mod notice;
@@ -16,5 +17,7 @@ pub mod sign;
 mod trade;
 mod wire;
 
+pub use certificates::CertificateFault;
 pub use channel::WeChatPay;
 pub use config::{ConfigFault, Merchant, PlatformKeyConfig, WeChatConfig};
+pub use notice::RefusedNotices;

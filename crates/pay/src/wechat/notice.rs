@@ -1,11 +1,13 @@
 //! Proving and opening a notice.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use flows::ports::{Notice, NoticeFault, RawNotice, RefundState, Refunded, Trade};
 use ledger::Micros;
 
 use super::config::Merchant;
 use super::refund;
-use super::sign::{Proof, Unproved};
+use super::sign::{PlatformKeys, Proof, Unproved};
 use super::trade::{self, TradeFault};
 use super::wire::{self, Object, Resource};
 
@@ -48,16 +50,22 @@ impl Event {
 /// Errors, the first that applies: those of [`NoticeFault`] in their order. What is sealed can be judged only after it
 /// was opened: a sealed text that is no such news is `Malformed` too.
 /// Source: API v3, payment notice and refund notice; payment decision table, rows 4 and 5.
-pub(crate) fn open(merchant: &Merchant, raw: &RawNotice<'_>, now: Micros) -> Result<Notice, NoticeFault> {
+pub(crate) fn open(
+    merchant: &Merchant,
+    keys: &PlatformKeys,
+    raw: &RawNotice<'_>,
+    now: Micros,
+) -> Result<Notice, Unopened> {
     let proof = Proof { timestamp: raw.timestamp, nonce: raw.nonce, serial: raw.serial, signature: raw.signature };
     proof.at().ok_or(NoticeFault::Malformed)?;
     let (event, resource) = sealed_resource(raw.body).ok_or(NoticeFault::Malformed)?;
 
-    merchant.platform.verify(&proof, raw.body, now).map_err(|fault| match fault {
-        Unproved::Malformed => NoticeFault::Malformed,
-        Unproved::Stale => NoticeFault::Stale,
-        Unproved::UnknownSerial => NoticeFault::UnknownSerial,
-        Unproved::WrongSignature => NoticeFault::WrongSignature,
+    keys.verify(&proof, raw.body, now).map_err(|fault| match fault {
+        Unproved::Malformed => Unopened::Fault(NoticeFault::Malformed),
+        Unproved::Stale => Unopened::Fault(NoticeFault::Stale),
+        Unproved::UnknownSerial => Unopened::Fault(NoticeFault::UnknownSerial),
+        Unproved::Probe => Unopened::Probe,
+        Unproved::WrongSignature => Unopened::Fault(NoticeFault::WrongSignature),
     })?;
 
     let associated = resource.associated_data.as_deref().unwrap_or_default();
@@ -65,10 +73,91 @@ pub(crate) fn open(merchant: &Merchant, raw: &RawNotice<'_>, now: Micros) -> Res
         .resource_key
         .open(&resource.nonce, associated, &resource.ciphertext)
         .map_err(|_| NoticeFault::Sealed)?;
-    match event {
+    let news = match event {
         Event::Paid => paid(merchant, &clear).map(Notice::Trade),
         Event::Refunded | Event::RefundAbnormal | Event::RefundClosed => {
             refunded(merchant, event, &clear, now).map(Notice::Refund)
+        }
+    };
+    news.map_err(Unopened::Fault)
+}
+
+/// Why a notice was not opened. To the world outside a probe is a wrong signature; here it is counted by itself, because
+/// a probe is no attack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unopened {
+    Probe,
+    Fault(NoticeFault),
+}
+
+impl From<NoticeFault> for Unopened {
+    fn from(fault: NoticeFault) -> Unopened {
+        Unopened::Fault(fault)
+    }
+}
+
+impl From<Unopened> for NoticeFault {
+    fn from(unopened: Unopened) -> NoticeFault {
+        match unopened {
+            Unopened::Probe => NoticeFault::WrongSignature,
+            Unopened::Fault(fault) => fault,
+        }
+    }
+}
+
+/// Notices that were refused since the start of the process, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RefusedNotices {
+    /// Unreadable, or no notice that we expect.
+    pub malformed: u64,
+    /// Out of their time.
+    pub stale: u64,
+    /// Under a serial that was not known.
+    pub unknown_serial: u64,
+    /// The provider's own probes: that they are refused is what they ask.
+    pub probes: u64,
+    /// Signed wrongly, probes apart.
+    pub wrong_signature: u64,
+    /// Not to be opened with our key.
+    pub sealed: u64,
+    /// Well signed, and for another merchant or application.
+    pub foreign: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    malformed: AtomicU64,
+    stale: AtomicU64,
+    unknown_serial: AtomicU64,
+    probes: AtomicU64,
+    wrong_signature: AtomicU64,
+    sealed: AtomicU64,
+    foreign: AtomicU64,
+}
+
+impl Counts {
+    pub(crate) fn count(&self, unopened: Unopened) {
+        let counter = match unopened {
+            Unopened::Probe => &self.probes,
+            Unopened::Fault(NoticeFault::Malformed) => &self.malformed,
+            Unopened::Fault(NoticeFault::Stale) => &self.stale,
+            Unopened::Fault(NoticeFault::UnknownSerial) => &self.unknown_serial,
+            Unopened::Fault(NoticeFault::WrongSignature) => &self.wrong_signature,
+            Unopened::Fault(NoticeFault::Sealed) => &self.sealed,
+            Unopened::Fault(NoticeFault::Foreign) => &self.foreign,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> RefusedNotices {
+        RefusedNotices {
+            malformed: self.malformed.load(Ordering::Relaxed),
+            stale: self.stale.load(Ordering::Relaxed),
+            unknown_serial: self.unknown_serial.load(Ordering::Relaxed),
+            probes: self.probes.load(Ordering::Relaxed),
+            wrong_signature: self.wrong_signature.load(Ordering::Relaxed),
+            sealed: self.sealed.load(Ordering::Relaxed),
+            foreign: self.foreign.load(Ordering::Relaxed),
         }
     }
 }

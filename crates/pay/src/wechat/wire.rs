@@ -185,6 +185,26 @@ pub(crate) struct Resource {
     pub nonce: String,
 }
 
+/// Answer of `GET /v3/certificates`, and what is kept of it on disk.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Certificates {
+    pub data: Vec<Certificate>,
+}
+
+#[derive(Clone, Deserialize, Serialize)]
+pub(crate) struct Certificate {
+    pub serial_no: String,
+    pub encrypt_certificate: SealedCertificate,
+}
+
+#[derive(Clone, Deserialize, Serialize)]
+pub(crate) struct SealedCertificate {
+    pub algorithm: String,
+    pub nonce: String,
+    pub associated_data: String,
+    pub ciphertext: String,
+}
+
 /// Answer of `sns/oauth2/access_token`: an openid, or an error number. The tokens in it are not read: not needed.
 #[derive(Deserialize)]
 pub(crate) struct OpenIdAnswer {

@@ -72,6 +72,10 @@ impl Still {
     pub fn at(seconds: i64) -> Arc<Still> {
         Arc::new(Still(AtomicI64::new(seconds)))
     }
+
+    pub fn set(&self, seconds: i64) {
+        self.0.store(seconds, Ordering::SeqCst);
+    }
 }
 
 impl Clock for Still {
@@ -130,6 +134,8 @@ pub fn settings(base: &str) -> WeChatConfig {
                 public_key_file: write(&folder, "old.pem", pem("PUBLIC KEY", &public_der(&OLD_PLATFORM))),
             },
         ],
+        download_certificates: false,
+        certificates_file: None,
         notify_url: "https://card.example.edu.cn/notify/wechat".to_owned(),
         connect_ms: 2_000,
         deadline_ms: 5_000,
@@ -137,9 +143,13 @@ pub fn settings(base: &str) -> WeChatConfig {
 }
 
 pub fn channel(settings: &WeChatConfig) -> WeChatPay {
+    channel_at(settings, Still::at(NOW))
+}
+
+pub fn channel_at(settings: &WeChatConfig, clock: Arc<Still>) -> WeChatPay {
     let merchant = settings.load().unwrap_or_else(|fault| panic!("{fault}"));
     let entropy = Arc::new(Counting(AtomicU64::new(1)));
-    WeChatPay::new(merchant, Still::at(NOW), entropy).unwrap_or_else(|fault| panic!("{fault}"))
+    WeChatPay::new(merchant, clock, entropy).unwrap_or_else(|fault| panic!("{fault}"))
 }
 
 pub fn order() -> OrderNo {

@@ -2,11 +2,14 @@
 //! the provider's description alone, without the code under test.
 
 mod answers;
+mod attacks;
+mod certificates;
 mod desk;
 mod notices;
 mod oauth;
 mod orders;
 mod provider;
+mod refund_notices;
 mod refunds;
 mod settings;
 mod signatures;
