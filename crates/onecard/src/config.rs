@@ -59,6 +59,15 @@ pub struct WebPart {
     /// Files by which WeChat checks that the domain is the school's: name such as `MP_verify_x.txt`, and its content.
     #[serde(default)]
     pub domain_checks: BTreeMap<String, String>,
+    /// WeChat Pay may be called from a phone's browser: the merchant's product H5支付 is open.
+    #[serde(default = "yes")]
+    pub pay_in_phone_browser: bool,
+    /// WeChat Pay may be called by a code on another screen: the merchant's product Native支付 is open.
+    #[serde(default = "yes")]
+    pub pay_by_code: bool,
+    /// Header in which a proxy before this process names the browser's network address, such as `X-Forwarded-For`; its last
+    /// entry counts. None when browsers come in directly.
+    pub client_header: Option<String>,
     /// Address of a sandbox's cashier, offered on the pay page of a trial.
     pub sandbox_cashier: Option<String>,
 }
@@ -71,6 +80,10 @@ pub struct TerminalPart {
     pub listen: SocketAddr,
     /// Host name or address that terminals connect to; stands in the platform's certificate for them.
     pub host: String,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 const fn first_school() -> u16 {
