@@ -74,7 +74,8 @@ pub enum State {
         /// When.
         at: Micros,
     },
-    /// A payment of it went to a case: nobody asks the provider any more, a person looks. A right payment still credits.
+    /// A payment of it went to a case: the provider is asked about it once more, then a person looks. A right payment still
+    /// credits.
     InCase {
         /// When.
         at: Micros,
@@ -264,6 +265,8 @@ pub enum Event {
     RefundedThere,
     /// The provider could not be asked.
     NoAnswer,
+    /// The provider was asked about the payment of this order that lies in a case; its word stands there (row 7).
+    Confirmed,
     /// The card took this order's money.
     Loaded,
 }
@@ -364,7 +367,7 @@ pub fn decide(order: &Order, event: &Event, standing: Standing, now: Micros) -> 
             next.state = State::InCase { at: now };
             Effect::Report
         }
-        Event::RefundedThere => Effect::None,
+        Event::RefundedThere | Event::Confirmed => Effect::None,
         Event::Prepaid(_)
         | Event::CreateUnknown
         | Event::CreateRefused
@@ -380,7 +383,15 @@ pub fn decide(order: &Order, event: &Event, standing: Standing, now: Micros) -> 
             Effect::None
         }
     };
-    next.due_at = next.next_due(now);
+    next.due_at = match (&next.state, event, effect == Effect::Suspend(Suspicion::Mismatch)) {
+        // What it should have been is not asked of the notice that was wrong: the provider is asked once more (row 7).
+        (State::InCase { .. }, _, true) => Some(now),
+        (State::InCase { .. }, Event::Confirmed, false) => None,
+        (State::InCase { .. }, _, false) => {
+            order.due_at.filter(|_| !order.open()).map(|_| now.after_seconds(ASK_AGAIN))
+        }
+        _ => next.next_due(now),
+    };
     Decision { order: next, effect }
 }
 
@@ -393,7 +404,7 @@ fn after_news(order: &Order, event: &Event, now: Micros) -> State {
     let stay = || order.state.clone();
     match (&order.state, event) {
         // Moved by `pay` and `load`.
-        (_, E::Paid(_) | E::Loaded | E::RefundedThere) => stay(),
+        (_, E::Paid(_) | E::Loaded | E::RefundedThere | E::Confirmed) => stay(),
         // Ended orders stay as they are; a later payment is `Paid`'s affair.
         (
             S::Closed { .. } | S::InCase { .. } | S::Credited(_),
