@@ -263,9 +263,8 @@ fn row_20_row_21_row_32_a_wrong_refund_is_refused_with_words() {
     let live = Repaid { live: Some(number(1)), back: fen(5000), ..Repaid::default() };
     let none = Repaid::default();
     let year = T0.after_seconds(365 * 86_400);
-    let table: [(&Repaid, Place, Option<i64>, Asked, Micros, Result<i64, &str>); 27] = [
-        (&none, Place::NotPaid, None, asked(), T0, Err("REFUND_NOT_PAID")),
-        (&none, Place::InCase, None, asked(), T0, Err("REFUND_IN_CASE")),
+    type Line<'a> = (&'a Repaid, Place, Option<i64>, Asked, Micros, Result<i64, &'a str>);
+    let table: [Line<'_>; 25] = [
         (&none, Place::OnItsWay, None, asked(), T0, Err("REFUND_ON_ITS_WAY")),
         (&none, Place::OnCard, None, asked(), T0, Err("REFUND_ON_CARD")),
         (&spent, Place::OnItsWay, None, asked(), T0, Err("REFUND_NOTHING_LEFT")),
@@ -296,5 +295,39 @@ fn row_20_row_21_row_32_a_wrong_refund_is_refused_with_words() {
         let got = check(&payment(), repaid, place, wanted.map(Fen::new), &asked, now);
         let got = got.map(Fen::get).map_err(|refusal| refusal.words().code);
         assert_eq!(got, expected, "{place:?} {wanted:?} {asked:?}");
+    }
+}
+
+#[test]
+fn row_20_only_a_paid_order_can_go_back_and_its_place_is_known() {
+    use crate::limits::Limits;
+    use crate::top_up::{Arrival, Credited, Order, Scene, State as OrderState};
+    let no = OrderNo::new(SchoolId::new(1).unwrap(), T0, [7; 8]);
+    let made = Order::new(no, PersonId(Id::new(9)), Fen::new(5000), Scene::Scan, &Limits::at(&[], T0), T0);
+    let of = |state: OrderState, arrival, item: Option<i64>| {
+        let order = Order { state, arrival, ..made.clone() };
+        of_order(&order, item.map(Fen::new), Fen::new(3000)).map(|(payment, place, _)| (payment, place))
+    };
+    for state in [
+        OrderState::Created,
+        OrderState::Unknown { since: T0 },
+        OrderState::ExpiredLocal { since: T0 },
+        OrderState::Closed { at: T0 },
+    ] {
+        assert_eq!(of(state, Arrival::Tap, Some(5000)), Err(Refusal::NotPaid));
+    }
+    assert_eq!(of(OrderState::InCase { at: T0, case: None }, Arrival::Tap, None), Err(Refusal::InCase));
+    let credited = |on_card_at| {
+        let transaction = "t1".to_owned();
+        OrderState::Credited(Credited { transaction, paid_at: T0, at: T0, late: false, on_card_at })
+    };
+    let table = [
+        (None, Arrival::Tap, Some(5000), Place::Waiting(Fen::new(5000))),
+        (None, Arrival::Tap, None, Place::OnItsWay),
+        (Some(T0), Arrival::Tap, None, Place::OnCard),
+        (None, Arrival::Instant, None, Place::Account(Fen::new(3000))),
+    ];
+    for (on_card_at, arrival, item, place) in table {
+        assert_eq!(of(credited(on_card_at), arrival, item), Ok((payment(), place)));
     }
 }

@@ -7,7 +7,7 @@ use ledger::{AmountText, Fen, Micros};
 
 use crate::card;
 use crate::chart::Channel;
-use crate::ids::{OrderNo, PersonId};
+use crate::ids::{CaseId, OrderNo, PersonId};
 use crate::limits::{Limits, Setting};
 use crate::person::Standing;
 use crate::words::Words;
@@ -79,6 +79,8 @@ pub enum State {
     InCase {
         /// When.
         at: Micros,
+        /// The newest case of it; filled in by the one who opens it.
+        case: Option<CaseId>,
     },
     /// Paid, and the money is in the book.
     Credited(Credited),
@@ -364,7 +366,7 @@ pub fn decide(order: &Order, event: &Event, standing: Standing, now: Micros) -> 
             Effect::None
         }
         Event::RefundedThere if next.open() => {
-            next.state = State::InCase { at: now };
+            next.state = State::InCase { at: now, case: None };
             Effect::Report
         }
         Event::RefundedThere | Event::Confirmed => Effect::None,
@@ -458,7 +460,7 @@ fn pay(order: &mut Order, paid: &Paid, standing: Standing, now: Micros) -> Effec
         None
     };
     if let Some(suspicion) = suspicion {
-        order.state = State::InCase { at: now };
+        order.state = State::InCase { at: now, case: None };
         return Effect::Suspend(suspicion);
     }
     let late = matches!(order.state, State::ExpiredLocal { .. } | State::Closed { .. });

@@ -33,7 +33,7 @@ fn states() -> [State; 7] {
         State::Paying { ticket: Ticket::Prepaid("wx1".into()) },
         State::ExpiredLocal { since: T0 },
         State::Closed { at: T0 },
-        State::InCase { at: T0 },
+        State::InCase { at: T0, case: None },
         State::Credited(Credited { transaction: "t1".into(), paid_at: T0, at: T0, late: false, on_card_at: None }),
     ]
 }
@@ -111,7 +111,7 @@ fn r20_another_amount_or_currency_never_credits() {
         let event = Event::Paid(Paid { transaction: "t".into(), amount: Fen::new(amount), in_cny, paid_at: T0 });
         let decision = decide(&paying, &event, Standing::Open, T0);
         assert_eq!(decision.effect, Effect::Suspend(Suspicion::Mismatch));
-        assert_eq!(decision.order.state, State::InCase { at: T0 });
+        assert_eq!(decision.order.state, State::InCase { at: T0, case: None });
         assert_eq!(decision.order.due_at, Some(T0), "row 7: the provider is asked about it once more");
         let unheard = decide(&decision.order, &Event::NoAnswer, Standing::Open, T0).order;
         assert_eq!(unheard.due_at, Some(T0.after_seconds(60)));

@@ -14,7 +14,7 @@ use rules::ids::{CaseId, OrderNo};
 use rules::load::Stage;
 use store::memory::MemoryDisk;
 
-use crate::hand::{CARD, Campus};
+use crate::hand::{CARD, Campus, in_wechat};
 
 fn cases(campus: &Campus) -> Vec<Case> {
     let (list, owner) = (lists::CASES, Vec::new());
@@ -91,7 +91,7 @@ fn m9_cards_ahead_terminals_sending_again_and_open_orders_end_right_or_in_a_case
     campus.rig.verify();
     let mut form = [7; 16];
     let refused = |campus: &Campus, form| {
-        let opened = flows::top_up::open(&campus.rig.school, campus.person, "5", "payer".into(), form);
+        let opened = flows::top_up::open(&campus.rig.school, campus.person, "5", in_wechat(), form);
         campus.rig.run(opened)
     };
     assert_eq!(refused(&campus, form).unwrap_err().words().code, "AFTER_RESTORE");
@@ -257,7 +257,7 @@ fn m9_new_orders_wait_until_the_provider_has_said_something_of_every_open_one() 
     let mut form = [7; 16];
     let mut opened = |campus: &Campus| {
         form[0] += 1;
-        let opened = flows::top_up::open(&campus.rig.school, campus.person, "5", "payer".into(), form);
+        let opened = flows::top_up::open(&campus.rig.school, campus.person, "5", in_wechat(), form);
         campus.rig.run(opened).map_err(|refusal| refusal.words().code)
     };
     campus.provider.say(Err(ChannelError::Unknown("dark".into())));

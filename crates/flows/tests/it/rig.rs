@@ -12,12 +12,12 @@ use std::task::{Context, Poll, Waker};
 use flows::School;
 use flows::nonces::Nonces;
 use flows::ports::{
-    Bridge, CardKeys, CardStamp, ChannelError, Clock, Entropy, Field, LoadSession, NoticeFault, PrepayWish, PurseDebit,
-    RawNotice, SealBroken, Secrets, Trade, Waiting, WeChat,
+    Bridge, CardKeys, CardStamp, ChannelError, Clock, Entropy, Field, LoadSession, Notice, NoticeFault, PrepayWish,
+    PurseDebit, RawNotice, RefundWish, Repayment, SealBroken, Secrets, Ticket, Trade, Waiting, WeChat,
 };
 use flows::rows::{Campus, Key, Row};
 use ledger::{Id, Micros, SchoolId};
-use rules::ids::{CardNo, OrderNo, PersonId};
+use rules::ids::{CardNo, OrderNo, PersonId, RefundNo};
 use rules::password::Password;
 use rules::pii::Pii;
 use store::memory::{MemoryDisk, MemoryStore};
@@ -355,7 +355,7 @@ impl WeChat for Nobody {
         refused()
     }
 
-    fn prepay<'a>(&'a self, _: &'a PrepayWish) -> Waiting<'a, Result<String, ChannelError>> {
+    fn prepay<'a>(&'a self, _: &'a PrepayWish) -> Waiting<'a, Result<Ticket, ChannelError>> {
         refused()
     }
 
@@ -367,8 +367,20 @@ impl WeChat for Nobody {
         refused()
     }
 
-    fn open_notice(&self, _: &RawNotice<'_>, _: Micros) -> Result<Trade, NoticeFault> {
+    fn refund<'a>(&'a self, _: &'a RefundWish) -> Waiting<'a, Result<Repayment, ChannelError>> {
+        refused()
+    }
+
+    fn query_refund(&self, _: RefundNo) -> Waiting<'_, Result<Repayment, ChannelError>> {
+        refused()
+    }
+
+    fn open_notice(&self, _: &RawNotice<'_>, _: Micros) -> Result<Notice, NoticeFault> {
         Err(NoticeFault::UnknownSerial)
+    }
+
+    fn learn_serial<'a>(&'a self, _: &'a str) -> Waiting<'a, bool> {
+        Box::pin(ready(false))
     }
 
     fn bridge(&self, prepay_id: &str, _: Micros, _: &str) -> Bridge {

@@ -2,8 +2,10 @@
 
 use ledger::{Fen, Micros};
 
-use super::{Payment, Repaid};
-use crate::ids::RefundNo;
+use super::{Origin, Payment, Repaid};
+use crate::case::{BY_RULE, Case, Kind};
+use crate::ids::{OrderNo, PersonId, RefundNo};
+use crate::top_up::{Arrival, Order, State, Suspicion};
 use crate::words::Words;
 
 /// Who wants a refund, and why.
@@ -20,10 +22,6 @@ pub struct Asked {
 /// Where the payment's money is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// The order was never paid, as far as we know.
-    NotPaid,
-    /// A payment of the order lies in a case.
-    InCase,
     /// It waits for the card, so much in one piece.
     Waiting(Fen),
     /// A load that was released carries it (M12).
@@ -98,6 +96,51 @@ const MOST_REFUNDS: usize = 50;
 /// How long after a payment the provider gives it back, seconds: 365 days.
 const GIVEN_BACK_WITHIN: i64 = 31_536_000;
 
+/// The wish that a rule itself has for a payment that is not credited; none where a person must look first (rows 8, 9).
+pub fn by_rule(suspicion: Suspicion) -> Option<Asked> {
+    let reason = match suspicion {
+        Suspicion::Twice => "重复付款，原路退回",
+        Suspicion::AccountClosed => "账户已注销，原路退回",
+        Suspicion::Mismatch => return None,
+    };
+    Some(Asked { reason: reason.to_owned(), by: BY_RULE.to_owned(), approved_by: None })
+}
+
+/// The payment of an order, and where its money is. `item` is what waits for the card of this order, `spendable` what its
+/// holder can spend on line.
+///
+/// Errors: `NotPaid` for an order without a payment, `InCase` for one whose payment lies in a case. Source: rows 20, 32.
+pub fn of_order(order: &Order, item: Option<Fen>, spendable: Fen) -> Result<(Payment, Place, Origin), Refusal> {
+    let credited = match &order.state {
+        State::Credited(credited) => credited,
+        State::InCase { .. } => return Err(Refusal::InCase),
+        State::Created
+        | State::Unknown { .. }
+        | State::Paying { .. }
+        | State::ExpiredLocal { .. }
+        | State::Closed { .. } => return Err(Refusal::NotPaid),
+    };
+    let payment = Payment {
+        channel: order.channel,
+        transaction: credited.transaction.clone(),
+        total: order.amount,
+        paid_at: credited.paid_at,
+    };
+    let (person, order) = (order.person, (order.no, order.arrival));
+    Ok(match (order, credited.on_card_at, item) {
+        ((order, Arrival::Instant), _, _) => (payment, Place::Account(spendable), Origin::Account { person, order }),
+        ((order, Arrival::Tap), Some(_), _) => (payment, Place::OnCard, Origin::Waiting { person, order }),
+        ((order, Arrival::Tap), None, Some(item)) => (payment, Place::Waiting(item), Origin::Waiting { person, order }),
+        ((order, Arrival::Tap), None, None) => (payment, Place::OnItsWay, Origin::Waiting { person, order }),
+    })
+}
+
+/// Where the money of a payment in suspense is; `left` is what lies there. Source: row 7.
+pub fn of_case(case: &Case, left: Fen, of: Option<(PersonId, OrderNo)>) -> (Place, Origin) {
+    let two_persons = case.kind == Kind::PaymentMismatch;
+    (Place::Suspense { left, two_persons }, Origin::Case { case: case.id, of })
+}
+
 /// May this refund be made, and of how much? `wanted` of none means all that can go back.
 ///
 /// Errors, in the order of [`Refusal`]. Source: rows 7, 20, 21, 32; R76; M12; M25.
@@ -110,11 +153,6 @@ pub fn check(
     now: Micros,
 ) -> Result<Fen, Refusal> {
     check_asked(asked)?;
-    match place {
-        Place::NotPaid => return Err(Refusal::NotPaid),
-        Place::InCase => return Err(Refusal::InCase),
-        Place::Waiting(_) | Place::OnItsWay | Place::OnCard | Place::Account(_) | Place::Suspense { .. } => {}
-    }
     if let Some(live) = repaid.live {
         return Err(Refusal::Live(live));
     }
@@ -125,7 +163,6 @@ pub fn check(
     let there = match place {
         Place::OnItsWay => return Err(Refusal::OnItsWay),
         Place::OnCard => return Err(Refusal::OnCard),
-        Place::NotPaid | Place::InCase => Fen::ZERO,
         Place::Waiting(there) | Place::Account(there) | Place::Suspense { left: there, .. } => there,
     };
     if now > payment.paid_at.after_seconds(GIVEN_BACK_WITHIN) || repaid.all.len() >= MOST_REFUNDS {
@@ -136,15 +173,15 @@ pub fn check(
         return Err(Refusal::TooMuch(left));
     }
     match place {
-        Place::Waiting(item) if amount != item => return Err(Refusal::WholeOnly(item)),
-        Place::Account(there) if amount > there || !amount.is_positive() => return Err(Refusal::Spent(there)),
-        Place::Suspense { left: there, .. } if amount > there => return Err(Refusal::TooMuch(there)),
-        Place::Suspense { .. } if !amount.is_positive() => return Err(Refusal::NothingLeft),
-        Place::Suspense { two_persons: true, .. } if !two_persons(asked) => return Err(Refusal::TwoPersons),
-        Place::NotPaid | Place::InCase | Place::OnItsWay | Place::OnCard => return Err(Refusal::NotPaid),
-        Place::Waiting(_) | Place::Account(_) | Place::Suspense { .. } => {}
+        Place::Waiting(item) if amount != item => Err(Refusal::WholeOnly(item)),
+        Place::Account(there) if amount > there || !amount.is_positive() => Err(Refusal::Spent(there)),
+        Place::Suspense { left: there, .. } if amount > there => Err(Refusal::TooMuch(there)),
+        Place::Suspense { .. } if !amount.is_positive() => Err(Refusal::NothingLeft),
+        Place::Suspense { two_persons: true, .. } if !two_persons(asked) => Err(Refusal::TwoPersons),
+        Place::Waiting(_) | Place::Account(_) | Place::Suspense { .. } => Ok(amount),
+        Place::OnItsWay => Err(Refusal::OnItsWay),
+        Place::OnCard => Err(Refusal::OnCard),
     }
-    Ok(amount)
 }
 
 /// Is the wish itself complete? Errors: `Reason`, `Nobody`.
