@@ -13,6 +13,7 @@ use flows::ports::{
     Bridge, CardStamp, ChannelError, Notice, NoticeFault, Payment, PrepayWish, RawNotice, RefundState, RefundWish,
     Refunded, Repayment, Scene, Ticket, Trade, Waiting, WeChat,
 };
+use flows::rows::{Key, Row};
 use flows::tap_load::{self, Onward};
 use flows::terminal::NewTerminal;
 use flows::{card_issue, merchant, purchase, terminal as terminals};
@@ -21,6 +22,7 @@ use ledger::{Fen, Micros};
 use link::{Answer, DebitEvidence, PurseSale, Record};
 use rules::ids::{CardNo, EnrolmentId, MerchantId, OrderNo, PersonId, RefundNo, TerminalNo};
 use rules::load::{Session, Stage};
+use rules::person::Standing;
 use rules::words::Words;
 
 use crate::people::admitted;
@@ -239,6 +241,12 @@ impl Campus {
         self.rig.run(flows::top_up::notice(&self.rig.school, &raw))
     }
 
+    /// The holder's account is closed.
+    pub fn close_account(&self) {
+        let closed = self.rig.run(self.rig.school.submit(CloseAccount(self.person)));
+        assert!(closed.is_ok(), "closes");
+    }
+
     /// Whatever is due is done.
     pub fn due(&self) {
         self.rig.run(flows::due::run(&self.rig.school, 100)).expect("the disk is whole");
@@ -374,4 +382,28 @@ pub fn enrol(rig: &Rig, certificate: [u8; 32]) -> EnrolmentId {
         certificate,
     };
     rig.run(terminals::enrol(&rig.school, new)).expect("a merchant")
+}
+
+/// What the closing of an account will leave; its desk is a step of its own.
+struct CloseAccount(PersonId);
+
+impl teller::Command<flows::rows::Campus> for CloseAccount {
+    type Answer = ();
+    type Refusal = ();
+
+    fn needs(&self, _: &teller::Seen<'_, flows::rows::Campus>) -> Vec<Key> {
+        vec![Key::Person(self.0)]
+    }
+
+    fn decide(
+        &self,
+        desk: &mut teller::Desk<'_, flows::rows::Campus>,
+    ) -> Result<(), teller::Halt<flows::rows::Campus, ()>> {
+        let Some(mut person) = desk.get(&Key::Person(self.0))?.and_then(Row::person).cloned() else {
+            return Err(teller::Halt::Refuse(()));
+        };
+        person.standing = Standing::Closed;
+        desk.put(Key::Person(self.0), Row::Person(Box::new(person)))?;
+        Ok(())
+    }
 }

@@ -10,3 +10,4 @@ mod rig;
 mod settings;
 mod sign_in;
 mod statement;
+mod table;

@@ -93,6 +93,11 @@ impl Rig {
         self.engine.replace(Some(engine));
     }
 
+    /// The process stops taking anything; [`Rig::restart`] brings it back.
+    pub fn stop(&self) {
+        self.engine.replace(None);
+    }
+
     /// The disk is lost; the school goes on from a backup of it, in the next epoch. Nobody is asked about anything yet.
     pub fn restore(&mut self, backup: &MemoryDisk) {
         let number = self.row(&Key::Epoch).and_then(|row| row.epoch().copied()).map_or(1, |epoch| epoch.number) + 1;
