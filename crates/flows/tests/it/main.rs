@@ -5,6 +5,7 @@ mod hand;
 mod lists;
 mod money;
 mod people;
+mod refunds;
 mod restored;
 mod rig;
 mod settings;

@@ -134,6 +134,17 @@ impl Rig {
         }
     }
 
+    /// Runs a flow until it ends or so many batches were taken; then it is dropped, as when the process dies.
+    pub fn run_for<T>(&self, flow: impl Future<Output = T>, batches: usize) {
+        let mut flow = pin!(flow);
+        for taken in 0..=batches {
+            let ready = flow.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+            if ready || taken == batches || !self.step() {
+                return;
+            }
+        }
+    }
+
     /// Runs flows side by side: what they hand in at the same time makes one batch.
     pub fn run_all<T: Unpin>(&self, flows: Vec<impl Future<Output = T>>) -> Vec<T> {
         let mut flows: Vec<Pin<Box<_>>> = flows.into_iter().map(Box::pin).collect();
