@@ -25,8 +25,12 @@ struct PayPage {
     number: String,
     amount: Yuan,
     until: String,
-    /// None when the provider gives no sure answer at the moment.
+    /// None outside WeChat, and when the provider gives no sure answer at the moment.
     payment: Option<Payment>,
+    /// The address that calls WeChat from a phone's browser.
+    address: Option<String>,
+    /// The text of the code that a phone scans.
+    code: Option<String>,
     in_wechat: bool,
     /// Nobody has WeChat here: the sandbox stands for it.
     demo: bool,
@@ -51,22 +55,41 @@ pub(crate) async fn page(
     let visit = &holder.visit;
     match prepare(&web.school, holder.person, no).await?.ok_or(Failure::NotFound)? {
         Payable::No(_) => Ok(page::see_other(&format!("/me/orders/{no}"))),
-        Payable::Later(order) => Ok(show(&web, visit, &order, None)),
+        Payable::Later(order) => Ok(show(&web, visit, &order, Shown::Nothing)),
         Payable::Now { order, way: Way::Bridge { bridge, prepay_id } } => {
             let cashier = web.config.cashier.as_deref().map(|base| cashier(&web, visit, base, no, &bridge, &prepay_id));
             let address = web.config.address(&format!("/pay/{no}"));
-            Ok(show(&web, visit, &order, Some(Payment { bridge, cashier, address })))
+            Ok(show(&web, visit, &order, Shown::Bridge(Payment { bridge, cashier, address })))
         }
+        Payable::Now { order, way: Way::Address(address) } => Ok(show(&web, visit, &order, Shown::Address(address))),
+        Payable::Now { order, way: Way::Code(code) } => Ok(show(&web, visit, &order, Shown::Code(code))),
     }
 }
 
-fn show(web: &Web, visit: &Visit, order: &Order, payment: Option<Payment>) -> Response {
+/// What the page offers.
+enum Shown {
+    /// The provider gives no sure answer at the moment.
+    Nothing,
+    Bridge(Payment),
+    Address(String),
+    Code(String),
+}
+
+fn show(web: &Web, visit: &Visit, order: &Order, shown: Shown) -> Response {
+    let (payment, address, code) = match shown {
+        Shown::Nothing => (None, None, None),
+        Shown::Bridge(payment) => (Some(payment), None, None),
+        Shown::Address(address) => (None, Some(address), None),
+        Shown::Code(code) => (None, None, Some(code)),
+    };
     let page = PayPage {
         frame: Frame::new(web, visit, visit.language.t("pay-title")).below("/me"),
         number: order.no.to_string(),
         amount: Yuan(order.amount),
         until: visit.language.moment(order.expires_at),
         payment,
+        address,
+        code,
         in_wechat: visit.in_wechat,
         demo: web.config.cashier.is_some(),
     };

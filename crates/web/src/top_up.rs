@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use flows::room::{Room, room};
 use flows::top_up::{Refusal, open};
 use ledger::{Fen, Id};
+use rules::top_up::Scene;
 use rules::words::Words;
 use serde::Deserialize;
 use serde_json::json;
@@ -118,7 +119,9 @@ pub(crate) async fn json(
         _ => Failure::Malformed,
     })?;
     let payer = holder.visit.payer(&web).ok_or(Failure::NoPayer)?;
-    let opened = open(&web.school, holder.person, &Fen::new(amount_fen).to_string(), Scene::InWeChat { openid: payer }, key).await;
+    let opened =
+        open(&web.school, holder.person, &Fen::new(amount_fen).to_string(), Scene::InWeChat { openid: payer }, key)
+            .await;
     let no = opened.map_err(|refusal| Failure::Words(refusal.words().clone()))?;
     let place = HeaderValue::from_str(&format!("/api/v1/me/orders/{no}")).map_err(|_| Failure::Internal)?;
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(json!({ "number": no.to_string() }))).into_response())

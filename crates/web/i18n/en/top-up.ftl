@@ -27,3 +27,7 @@ pay-go = Pay { $amount }
 pay-cashier = Pay at the sandbox cashier
 pay-track = Follow this order
 pay-again = Try again
+pay-phone = WeChat opens for the payment. Nothing was charged yet.
+pay-open = Pay { $amount } in WeChat
+pay-scan = Scan this code with WeChat on a phone to pay. Nothing was charged yet.
+pay-code = Payment code

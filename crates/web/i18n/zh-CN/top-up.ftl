@@ -27,3 +27,7 @@ pay-go = 支付 { $amount }
 pay-cashier = 在沙箱收银台支付
 pay-track = 查看订单进度
 pay-again = 再试一次
+pay-phone = 将打开微信完成支付。还没有扣款。
+pay-open = 打开微信支付 { $amount }
+pay-scan = 请用手机微信扫描此支付码完成支付。还没有扣款。
+pay-code = 支付码
