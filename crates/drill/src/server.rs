@@ -68,6 +68,9 @@ pub(crate) fn serve(options: Serve) -> Result<ExitCode, String> {
     let limits = Limits { tail: TAIL, ..Limits::default() };
     let ids = Box::new(Ids(0));
     let mut engine = Engine::<Drill, _>::start(school(), store, ids, limits).map_err(|fault| chain(&fault))?;
+    if let Err(fault) = engine.store().lay_out_log() {
+        eprintln!("the log is not laid out: {fault}");
+    }
     let listener = UnixListener::bind(&options.socket)
         .map_err(|fault| format!("cannot listen at {}: {fault}", options.socket.display()))?;
     let (balances, head) = (engine.balances(), engine.book().head());

@@ -88,8 +88,28 @@ impl Accounts {
         Slot(number)
     }
 
+    /// The accounts of a list that was kept, in its order; of a key that stands there again, the last counts.
+    pub fn of(kept: Vec<(AccountKey, Account)>) -> Accounts {
+        let rising = kept.is_sorted_by(|left, right| left.0 < right.0);
+        if !rising {
+            let mut accounts = Accounts::new();
+            for (key, account) in kept {
+                let slot = accounts.place(&key);
+                accounts.set(slot, account);
+            }
+            return accounts;
+        }
+        let size = kept.len().saturating_add(1).saturating_mul(2).next_power_of_two();
+        let mut accounts = Accounts { kept, table: Vec::new() };
+        accounts.spread_over(size);
+        accounts
+    }
+
     fn grow(&mut self) {
-        let size = self.table.len().saturating_mul(2).max(16);
+        self.spread_over(self.table.len().saturating_mul(2).max(16));
+    }
+
+    fn spread_over(&mut self, size: usize) {
         self.table = vec![0; size];
         for number in 0..self.kept.len() {
             let Some((key, _)) = self.kept.get(number) else { continue };

@@ -157,11 +157,8 @@ impl Book {
         pending: impl IntoIterator<Item = (u64, Pending)>,
         head: u64,
     ) -> Book {
-        let mut book = Book { head, ..Book::default() };
-        for (key, account) in accounts {
-            let slot = book.accounts.place(&key);
-            book.accounts.set(slot, account);
-        }
+        // A list is taken over as it is, without a copy.
+        let mut book = Book { head, accounts: Accounts::of(accounts.into_iter().collect()), ..Book::default() };
         for (seq, pending) in pending {
             book.set_aside(seq, pending);
         }

@@ -1,3 +1,8 @@
+use std::sync::LazyLock;
+
+use blake3::Hasher;
+use blake3::hazmat::{ContextKey, HasherExt, hash_derive_key_context};
+
 use crate::{Bodies, Micros, SchoolId};
 
 /// A BLAKE3 hash.
@@ -41,10 +46,21 @@ fn length(bytes: &[u8]) -> [u8; 8] {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes()
 }
 
+/// A hasher under the context of guard rows. What the context makes of itself is worked out once.
+fn guard_hasher() -> Hasher {
+    static CONTEXT: LazyLock<ContextKey> = LazyLock::new(|| hash_derive_key_context("onecard guard row v1"));
+    Hasher::new_from_context_key(&CONTEXT)
+}
+
+fn named(table: &str, key: &[u8]) -> Hasher {
+    let mut hash = guard_hasher();
+    hash.update(&length(table.as_bytes())).update(table.as_bytes()).update(&length(key)).update(key);
+    hash
+}
+
 /// The chain's memory of one guard row: `body` is `None` when it was deleted.
 pub fn row_digest(table: &str, key: &[u8], body: Option<&[u8]>) -> Change {
-    let mut hash = blake3::Hasher::new_derive_key("onecard guard row v1");
-    hash.update(&length(table.as_bytes())).update(table.as_bytes()).update(&length(key)).update(key);
+    let mut hash = named(table, key);
     let key = short(hash.finalize());
     let content = match body {
         Some(body) => short(hash.update(&length(body)).update(body).finalize()),
@@ -53,12 +69,17 @@ pub fn row_digest(table: &str, key: &[u8], body: Option<&[u8]>) -> Change {
     Change { key, content }
 }
 
+/// What [`row_digest`] has as the content of a row that holds `body`, without the work for the key.
+pub fn content_digest(table: &str, key: &[u8], body: &[u8]) -> [u8; 16] {
+    short(named(table, key).update(&length(body)).update(body).finalize())
+}
+
 /// The link of a batch, from the link before it (all zero before the first).
 ///
 /// Shape: BLAKE3 over the school, the link before, number, first row, row count and time of the block; how long each row's
 /// stored form is, then the forms; then the changes. Numbers are big-endian; a form's length takes two bytes.
 pub fn chain_link(school: SchoolId, before: &Digest, block: &Block, rows: &Bodies) -> Digest {
-    let mut hash = blake3::Hasher::new_derive_key("onecard block v1");
+    let mut hash = Hasher::new_derive_key("onecard block v1");
     hash.update(&school.get().to_be_bytes()).update(before);
     hash.update(&block.no.to_be_bytes()).update(&block.first_seq.to_be_bytes());
     hash.update(&block.rows.to_be_bytes()).update(&block.at.get().to_be_bytes());

@@ -28,7 +28,7 @@ mod time;
 pub use account::{Account, AccountCode, AccountKey, Bound};
 pub use accounts::{Accounts, Slot};
 pub use book::{Book, Mark, Pending, PostRefusal, Stage, Transfer};
-pub use chain::{Block, Change, Digest, chain_link, row_digest};
+pub use chain::{Block, Change, Digest, chain_link, content_digest, row_digest};
 pub use code::{CodecError, Reader, Writer};
 pub use id::{Id, IdText, SchoolId};
 pub use journal::{Bodies, JournalRow, Kind};

@@ -84,6 +84,9 @@ fn run(
 ) -> Result<Running, Failure> {
     let reader: Arc<dyn Reader> = Arc::new(SqliteReader::open(data, id, Campus::TABLES, READERS)?);
     let mut engine = Engine::<Campus, _>::start(id, store, Box::new(Ids::new()), Limits::default())?;
+    if let Err(fault) = engine.store().lay_out_log() {
+        tracing::warn!(%fault, "there is no room for the book's log (18 MB); payments take longer until there is");
+    }
     let door = Door::new(QUEUE);
     // One clock for the teller and for everything that is compared with its decisions.
     if let Some(newest) = anchors.newest_block_at()? {

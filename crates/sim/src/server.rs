@@ -136,7 +136,9 @@ impl Server {
         let cached_rows = if plant == Some(Plant::P01) { 0 } else { Limits::default().cached_rows };
         // Few account rows with each batch, so that they are of different times.
         let sweep = Rng::fork(self.seed, "sweep", 0).pick(&[1, 4, 256]).unwrap_or(1);
-        let limits = Limits { cached_rows, sweep, tail: 1 << 40, ..Limits::default() };
+        // With a short tail small batches write them too.
+        let tail = Rng::fork(self.seed, "tail", 0).pick(&[100, 400, 1 << 40]).unwrap_or(1 << 40);
+        let limits = Limits { cached_rows, sweep, tail, ..Limits::default() };
         let engine = Engine::start(school_id(), store, ids, limits).map_err(NoStart::broken)?;
         let school = School {
             id: school_id(),

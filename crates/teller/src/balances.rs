@@ -7,6 +7,11 @@ use ledger::{Account, AccountKey, Accounts};
 pub struct Balances(Arc<RwLock<Accounts>>);
 
 impl Balances {
+    /// The balances of accounts that are kept, as they are now.
+    pub(crate) fn of(kept: &Accounts) -> Balances {
+        Balances(Arc::new(RwLock::new(kept.clone())))
+    }
+
     /// The account's sums; all 0 when it was never used.
     pub fn account(&self, key: &AccountKey) -> Account {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(key)

@@ -110,9 +110,7 @@ impl<S: Schema, St: Store> Engine<S, St> {
             let last = book.pendings().map(|(seq, _)| *seq).chain(kept.open.iter().map(|(seq, _)| *seq)).max();
             return Err(StartFault::SetAside(last.unwrap_or(0)));
         }
-        let all = book.accounts().sorted();
-        let balances = Balances::default();
-        balances.set(&all.iter().map(|(key, account)| (**key, **account)).collect::<Vec<_>>());
+        let balances = Balances::of(book.accounts());
         Ok(Engine {
             school,
             store: Arc::new(store),

@@ -21,7 +21,13 @@ pub(crate) struct Sweep {
     tail: u64,
     /// Account rows that a large batch writes when it need not write more.
     usual: u64,
+    /// Journal rows of batches that wrote no account rows, since the last that did.
+    put_off: u64,
 }
+
+/// A batch with fewer journal rows than this leaves account rows to a later one, so that a single payment syncs as few
+/// pages as it can: account rows lie all over the file, and every start can replay so few rows.
+const TOO_FEW: u64 = 64;
 
 impl Sweep {
     /// After a start: accounts that the tail touched are written again.
@@ -40,6 +46,7 @@ impl Sweep {
             unsettled: Vec::new(),
             tail: limits.tail.max(2),
             usual: limits.sweep.max(1),
+            put_off: 0,
         }
     }
 
@@ -58,6 +65,12 @@ impl Sweep {
 
     /// What a batch of `rows` journal rows writes. The book is as it will be after that batch.
     pub(crate) fn choose(&mut self, book: &Book, rows: u64) -> Checkpoint {
+        let rows = self.put_off.saturating_add(rows);
+        if rows < TOO_FEW && self.rows_left(book) > TOO_FEW {
+            self.put_off = rows;
+            return Checkpoint { replay_from: self.replay_from, ..Checkpoint::default() };
+        }
+        self.put_off = 0;
         let most = self.budget(book, rows);
         let mut checkpoint = self.write(book, most, rows.saturating_mul(64).max(4096));
         checkpoint.replay_from = self.replay_from;
@@ -75,11 +88,15 @@ impl Sweep {
     /// How many accounts: a few, and more when the round would else not be through in half of the tail.
     fn budget(&self, book: &Book, rows: u64) -> u64 {
         let left = u64::try_from(self.dirty.len().saturating_sub(self.next)).unwrap_or(u64::MAX);
-        // Also when rounds are begun anew, after failures and starts, the tail has its bound.
+        let needed = left.saturating_mul(rows).checked_div(self.rows_left(book)).unwrap_or(left).saturating_add(1);
+        rows.saturating_mul(4).min(self.usual).max(needed)
+    }
+
+    /// Journal rows until the round must be through. Also when rounds are begun anew, after failures and starts, the tail
+    /// has its bound.
+    fn rows_left(&self, book: &Book) -> u64 {
         let deadline = self.began.saturating_add(self.tail / 2).min(self.replay_from.saturating_add(self.tail));
-        let rows_left = deadline.saturating_sub(book.head()).max(1);
-        let needed = left.saturating_mul(rows).checked_div(rows_left).unwrap_or(left).saturating_add(1);
-        rows.saturating_mul(4).max(8).min(self.usual).max(needed)
+        deadline.saturating_sub(book.head()).max(1)
     }
 
     fn write(&mut self, book: &Book, most: u64, most_looked_at: u64) -> Checkpoint {
@@ -173,7 +190,7 @@ mod tests {
     fn m5_a_round_writes_each_account_once_a_few_with_every_batch_and_then_less_need_be_replayed() {
         let mut book = book(9);
         let mut sweep = soiled(&book, 1_000_000, 4);
-        let mut choose = |book: &Book| places(&sweep.choose(book, 1), book);
+        let mut choose = |book: &Book| places(&sweep.choose(book, 64), book);
         assert_eq!(choose(&book), (vec![0, 1, 2, 3], 1));
         assert_eq!(choose(&book), (vec![4, 5, 6, 7], 1));
         pay(&mut book, 5);
@@ -182,21 +199,23 @@ mod tests {
         assert_eq!(choose(&book), (vec![], 11));
         pay(&mut book, 5);
         sweep.soil(&book.changed(Book::new().mark()));
-        let kept = sweep.choose(&book, 1);
+        let kept = sweep.choose(&book, 64);
         assert_eq!(kept.accounts.first(), Some(&(BANK, book.account(&BANK))), "as it is after the newest row");
     }
 
     #[test]
     fn m5_a_batch_writes_as_many_accounts_as_its_size_and_the_rest_of_the_tail_ask_for() {
         let table = [
-            ("a small batch: eight", 1_000_000, 256, 1, 8),
-            ("four for each of its rows", 1_000_000, 256, 10, 40),
-            ("no more than usual", 1_000_000, 16, 10, 16),
-            ("all, as half of the tail is over", 200, 16, 10, 100),
-            // 100 accounts and 50 rows are left of the round: two for each of its rows, and one.
-            ("as many as bring the round through in half of the tail", 296, 4, 10, 21),
+            ("a small batch: none", 1_000_000, 256, 63, 0),
+            // 300 accounts and 60 rows are left of the round: five for each of its rows, and one.
+            ("a small batch when few rows are left of the round: its share", 716, 256, 10, 51),
+            ("a large batch: four for each of its rows", 1_000_000, 1_000, 64, 256),
+            ("no more than usual", 1_000_000, 16, 64, 16),
+            ("all, as half of the tail is over", 200, 16, 10, 300),
+            // 300 accounts and 150 rows are left of the round: two for each of its rows, and one.
+            ("as many as bring the round through in half of the tail", 896, 4, 70, 141),
         ];
-        let book = book(99);
+        let book = book(299);
         for (what, tail, usual, rows, wanted) in table {
             let mut sweep = soiled(&book, tail, usual);
             assert_eq!(sweep.choose(&book, rows).accounts.len(), wanted, "{what}");
@@ -204,8 +223,20 @@ mod tests {
     }
 
     #[test]
+    fn m5_single_payments_write_no_account_rows_until_so_many_came_that_they_make_a_large_batch() {
+        let book = book(9);
+        let mut sweep = soiled(&book, 1_000_000, 256);
+        let written: Vec<_> = (0..130).map(|_| sweep.choose(&book, 1).accounts.len()).collect();
+        let expected: Vec<_> = (1..=130).map(|batch| if batch == 64 { 10 } else { 0 }).collect();
+        assert_eq!(written, expected, "after the 64th all are written, and nothing changed since");
+        sweep.soil(&book.changed(Book::new().mark()));
+        assert_eq!(sweep.choose(&book, 61).accounts.len(), 0, "63 rows since the last time");
+        assert_eq!(sweep.choose(&book, 1).accounts.len(), 10, "64 rows");
+    }
+
+    #[test]
     fn m5_a_batch_looks_at_no_more_accounts_than_it_has_time_for() {
-        for (rows, looked_at) in [(1, 4_096), (64, 4_096), (65, 65 * 64)] {
+        for (rows, looked_at) in [(64, 4_096), (65, 65 * 64)] {
             let book = book(looked_at - 1);
             let mut sweep = Sweep::new(&book, book.head() + 1, &Limits::default());
             let begun = sweep.replay_from;
@@ -225,17 +256,17 @@ mod tests {
     fn m5_what_a_lost_batch_wrote_is_written_again_and_what_it_made_is_forgotten() {
         let mut book = book(3);
         let mut sweep = soiled(&book, 1_000_000, 256);
-        let first = sweep.choose(&book, 1);
+        let first = sweep.choose(&book, 64);
         assert_eq!(places(&first, &book), (vec![0, 1, 2, 3], 1));
         sweep.kept(&first);
         book.settle_all();
         pay(&mut book, 4);
         sweep.soil(&book.changed(book.mark()));
         sweep.soil(&[0, 4].map(|number| book.accounts().slot(number).expect("a place")));
-        assert_eq!(places(&sweep.choose(&book, 1), &book), (vec![0, 4], 4), "a second round began after row 3");
+        assert_eq!(places(&sweep.choose(&book, 64), &book), (vec![0, 4], 4), "a second round began after row 3");
         book.rollback_all();
         sweep.forget(&book);
-        let again = sweep.choose(&book, 1);
+        let again = sweep.choose(&book, 64);
         assert_eq!(places(&again, &book), (vec![0], 4), "nobody was paid in the fourth place");
         sweep.kept(&again);
         assert_eq!(places(&sweep.all(&book), &book), (vec![], 4));

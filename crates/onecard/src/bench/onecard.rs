@@ -96,6 +96,7 @@ impl Running {
         let school = school()?;
         let store = SqliteStore::open(data, school, Bench::TABLES)?;
         let mut engine = Engine::<Bench, _>::start(school, store, Box::new(Ids::new()), Limits::default())?;
+        engine.store().lay_out_log()?;
         let door = Door::new(usize::try_from(window.max(8192)).unwrap_or(usize::MAX));
         let blocks_before = engine.head().0;
         let teller = std::thread::Builder::new().name("teller".to_owned()).spawn({

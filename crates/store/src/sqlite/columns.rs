@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ledger::{Account, AccountKey, Block, Change, CodecError, JournalRow, Micros, Pending, row_digest};
+use ledger::{Account, AccountKey, Block, Change, CodecError, JournalRow, Micros, Pending, content_digest};
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
@@ -98,15 +98,16 @@ pub(super) fn changes(block: &Block) -> Vec<u8> {
 /// Reads [`ACCOUNT`].
 pub(super) fn account(row: &Row<'_>) -> Result<KeptAccount, Misfit> {
     let mut from = Columns::of(row);
-    let key = from.decoded("key", AccountKey::from_bytes)?;
-    let account = from.decoded("body", Account::decode)?;
-    let digest = from.bytes("digest")?;
-    Ok(KeptAccount { key, account, digest_fits: digest == account_digest(&key.bytes(), &account.encode()) })
+    let (key, body, digest) = (from.bytes("key")?, from.bytes("body")?, from.bytes("digest")?);
+    let digest_fits = digest == account_digest(key, body);
+    let key = AccountKey::from_bytes(key).map_err(|_| Misfit("key"))?;
+    let account = Account::decode(body).map_err(|_| Misfit("body"))?;
+    Ok(KeptAccount { key, account, digest_fits })
 }
 
 /// The digest stored beside an account row, so that a start finds a damaged one.
 pub(super) fn account_digest(key: &[u8], body: &[u8]) -> [u8; 16] {
-    row_digest("account", key, Some(body)).content
+    content_digest("account", key, body)
 }
 
 /// Reads [`PENDING`].
@@ -120,7 +121,7 @@ pub(super) fn pending(row: &Row<'_>) -> Result<KeptPending, Misfit> {
 
 /// The digest stored beside a pending row.
 pub(super) fn pending_digest(seq: u64, body: &[u8]) -> [u8; 16] {
-    row_digest("pending", &seq.to_be_bytes(), Some(body)).content
+    content_digest("pending", &seq.to_be_bytes(), body)
 }
 
 /// All columns of `recovery` but the school.
@@ -136,7 +137,7 @@ pub(super) fn recovery(row: &Row<'_>) -> Result<(u64, bool), Misfit> {
 
 /// The digest stored beside a recovery row.
 pub(super) fn recovery_digest(replay_from: u64) -> [u8; 16] {
-    row_digest("recovery", &[], Some(&replay_from.to_be_bytes())).content
+    content_digest("recovery", &[], &replay_from.to_be_bytes())
 }
 
 /// A count as SQLite keeps it.

@@ -13,6 +13,9 @@ use super::OpenFault;
 /// (`journal_size_limit = -1`): a log that must grow takes many times as long to sync as one whose blocks exist.
 const PAGES_OF_LOG: i64 = 4096;
 
+/// A log of that many pages, and one batch more of a usual size.
+pub(super) const LOG_BYTES: u64 = 32 + (4096 + 256) * (24 + 4096);
+
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether the connection waits for a lock that another one holds.

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ledger::{Account, AccountKey, Block, JournalRow, Micros, Pending, SchoolId, row_digest};
+use ledger::{Account, AccountKey, Block, JournalRow, Micros, Pending, SchoolId, content_digest};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
 use teller::{Checkpoint, Commit, CommitError, Listing, RawKey, Recovered, RowWrite, Store, StoreError};
 
@@ -23,6 +23,7 @@ pub struct SqliteStore {
     school: SchoolId,
     tables: BTreeMap<&'static str, RowSql>,
     lock: File,
+    log: PathBuf,
     failed: AtomicBool,
 }
 
@@ -84,8 +85,19 @@ impl SqliteStore {
             school,
             tables,
             lock,
+            log: dir.join(LOG_FILE),
             failed: AtomicBool::new(false),
         })
+    }
+
+    /// Gives the log all the room that it takes between two checkpoints, at once: a commit that makes its file longer syncs
+    /// twice as long as one that writes over blocks which exist.
+    ///
+    /// What follows the newest commit in the log is zero, which no reader takes for a commit. Error: there is no room; the
+    /// log is as it was, and commits are as safe as ever. Repeats: does nothing.
+    pub fn lay_out_log(&self) -> std::io::Result<()> {
+        let _nobody_commits = self.writing();
+        lay_out(&self.log, settings::LOG_BYTES)
     }
 
     fn writing(&self) -> MutexGuard<'_, Connection> {
@@ -117,7 +129,7 @@ impl SqliteStore {
                 .optional()
                 .map_err(doing(what))?;
             if let Some((body, digest)) = &found
-                && row_digest(at.table, &at.key, Some(body)).content != digest.as_slice()
+                && content_digest(at.table, &at.key, body) != digest.as_slice()
             {
                 return Err(damaged(what, &format!("{} {}: its digest does not fit", at.table, crate::hex(&at.key))));
             }
@@ -188,6 +200,28 @@ fn make_folder(dir: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Makes a file `length` bytes long, with zeros that are on the disk; a longer one stays as it is.
+fn lay_out(path: &Path, length: u64) -> std::io::Result<()> {
+    let mut file = File::options().create(true).truncate(false).write(true).open(path)?;
+    let before = file.seek(SeekFrom::End(0))?;
+    let zeros = vec![0; 1 << 16];
+    let mut left = length.saturating_sub(before);
+    let mut laid_out = Ok(());
+    while left > 0 && laid_out.is_ok() {
+        let count = left.min(1 << 16);
+        let piece = zeros.get(..usize::try_from(count).unwrap_or(0)).unwrap_or_default();
+        laid_out = file.write_all(piece);
+        left = left.saturating_sub(count);
+    }
+    match laid_out.and_then(|()| file.sync_all()) {
+        Ok(()) => Ok(()),
+        Err(why) => file.set_len(before).and(Err(why)),
+    }
+}
+
+/// Journal rows for which room is made before they are read, at most; a sequence that was never written must not cost memory.
+const MOST_AT_ONCE: usize = 1 << 21;
+
 /// Writes a file over with its own content and syncs it: what lay in the page cache alone is then on the disk.
 fn write_again(path: &Path) -> std::io::Result<()> {
     let mut file = File::options().read(true).write(true).open(path)?;
@@ -226,9 +260,18 @@ impl Store for SqliteStore {
         if !fits {
             return Err(damaged(what, "recovery: its digest does not fit"));
         }
-        let accounts = accounts(&transaction, school)?;
-        fail_point!("store.recovering");
-        let tail = tail(&transaction, school, replay_from)?;
+        // Side by side, over two connections: nobody can write meanwhile.
+        let (accounts, tail) = std::thread::scope(|scope| {
+            let accounts = scope.spawn(|| {
+                let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+                let transaction = reading.transaction().map_err(doing("reading account rows"))?;
+                accounts(&transaction, school)
+            });
+            fail_point!("store.recovering");
+            let tail = tail(&transaction, school, replay_from);
+            let accounts = accounts.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok((accounts?, tail?))
+        })?;
         let open = pendings(&transaction, school)?;
         let recovered = Recovered {
             accounts,
@@ -345,8 +388,13 @@ fn tail(connection: &Connection, school: u16, replay_from: u64) -> Result<Vec<Jo
     let sql = format!("SELECT {} FROM journal WHERE school_id = ?1 AND seq >= ?2 ORDER BY seq", columns::JOURNAL);
     let mut statement = connection.prepare(&sql).map_err(doing(what))?;
     let from = columns::int(replay_from).map_err(doing(what))?;
+    // A list that grows by doubling would touch twice the memory; most starts of a large book have a large tail.
+    let newest: i64 = connection
+        .query_row("SELECT coalesce(max(seq), 0) FROM journal WHERE school_id = ?1", [school], |row| row.get(0))
+        .map_err(doing(what))?;
+    let most = usize::try_from(newest.saturating_sub(from).saturating_add(1)).unwrap_or(0);
     let mut rows = statement.query((school, from)).map_err(doing(what))?;
-    let mut tail = Vec::new();
+    let mut tail = Vec::with_capacity(most.min(MOST_AT_ONCE));
     while let Some(row) = rows.next().map_err(doing(what))? {
         tail.push(columns::journal_row(row).map_err(|misfit| damaged(what, &misfit.to_string()))?);
     }
@@ -487,14 +535,67 @@ mod tests {
 
     use super::*;
 
+    /// An empty folder.
+    fn folder(name: &str) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("onecard-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).expect("a folder");
+        dir
+    }
+
     fn store(dir: &Path) -> SqliteStore {
         let school = SchoolId::new(1).expect("a school");
         SqliteStore::open(dir, school, &["order"]).expect("opens")
     }
 
+    #[test]
+    fn a_log_that_was_laid_out_is_no_commit_and_takes_commits_in_the_room_it_has() {
+        let dir = folder("laid-out");
+        let log = dir.join(super::LOG_FILE);
+        let length = || std::fs::metadata(&log).map(|log| log.len()).expect("the log is there");
+        let opened = store(&dir);
+        batch_of(&opened, 1, vec![1]).expect("is kept");
+        opened.lay_out_log().expect("there is room");
+        let laid_out = length();
+        assert_eq!(laid_out, settings::LOG_BYTES);
+        batch_of(&opened, 2, vec![2; 9_000]).expect("is kept");
+        opened.lay_out_log().expect("there is nothing to do");
+        assert_eq!(length(), laid_out, "written over, not made longer");
+
+        // What a kill leaves behind: a copy is taken while the book is open.
+        let copy = folder("laid-out-copy");
+        for name in [BOOK_FILE, LOG_FILE] {
+            std::fs::copy(dir.join(name), copy.join(name)).expect("is copied");
+        }
+        let again = store(&copy);
+        let newest = again.recover().expect("is read").block.0;
+        assert_eq!(newest, 2, "both batches, and nothing made of zeros");
+        batch_of(&again, 3, vec![3]).expect("is kept");
+        drop((opened, again));
+        for dir in [dir, copy] {
+            std::fs::remove_dir_all(&dir).expect("is removed");
+        }
+    }
+
+    #[test]
+    fn a_log_for_which_there_is_no_room_stays_as_it_was() {
+        // Every write to this device ends with "no room".
+        assert!(lay_out(Path::new("/dev/full"), 1).is_err());
+        let dir = folder("no-room");
+        let file = dir.join("log");
+        std::fs::write(&file, [7; 10]).expect("is written");
+        lay_out(&file, 4).expect("it is longer");
+        assert_eq!(std::fs::read(&file).expect("is read"), [7; 10]);
+        lay_out(&file, 70_000).expect("there is room");
+        let laid_out = std::fs::read(&file).expect("is read");
+        assert_eq!((laid_out.len(), &laid_out[..10]), (70_000, [7; 10].as_slice()));
+        assert!(laid_out[10..].iter().all(|byte| *byte == 0));
+        std::fs::remove_dir_all(&dir).expect("is removed");
+    }
+
     fn batch_of(store: &SqliteStore, no: u64, body: Vec<u8>) -> Result<(), CommitError> {
         let at = RawKey { table: "order", key: no.to_be_bytes().to_vec() };
-        let digest = row_digest(at.table, &at.key, Some(&body)).content;
+        let digest = content_digest(at.table, &at.key, &body);
         let block = Block { no, first_seq: 1, rows: 0, at: Micros::new(1), changes: Vec::new(), link: [0; 32] };
         store.commit(&Commit {
             school: store.school,
@@ -512,7 +613,7 @@ mod tests {
 
     #[test]
     fn m4_a_full_disk_keeps_nothing_and_works_again_when_there_is_room() {
-        let dir = std::env::temp_dir().join(format!("onecard-full-{}", std::process::id()));
+        let dir = folder("full");
         let store = store(&dir);
         batch_of(&store, 1, vec![1; 100]).expect("there is room");
         let pages: i64 = store.writing().pragma_query_value(None, "page_count", |row| row.get(0)).expect("reads");

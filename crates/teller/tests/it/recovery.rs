@@ -6,8 +6,9 @@ use teller::{Engine, IdSource, Limits, StartFault};
 use crate::shelf::{Kept, Shelf, Trouble};
 use crate::shop::{BANK, Counter, Shop, act, credit, holder, pay};
 
+/// Twelve batches; a short tail, so that every one of them writes account rows.
 fn wide_book(shelf: &Shelf, lagging_after: usize) {
-    let mut counter = Counter::open(shelf);
+    let mut counter = Counter::with(shelf, Limits { tail: 64, ..Limits::default() });
     for round in 0..12_usize {
         shelf.kept().lagging = round >= lagging_after;
         let number = u32::try_from(round).expect("few");
