@@ -53,6 +53,12 @@ pub enum Kind {
     SaleForgotten,
     /// Records that a terminal had deleted as acknowledged, and that a restore lost (M9).
     RecordsForgotten,
+    /// An order that was credited after a restore, of which a card that was ahead does not tell whether it took it before
+    /// (M9).
+    LoadUntold,
+    /// A sale without a proof, of which a card that was ahead of a restored book no longer tells by its balance whether it
+    /// was debited (M9).
+    SaleUntold,
     /// Our account with the provider holds too little for a refund; the same number goes again once there is money.
     RefundShort,
     /// The payer's account takes nothing back: a person must repair the refund at the provider (row 26).
@@ -69,7 +75,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 23] = [
+    pub const ALL: [Kind; 25] = [
         Kind::PaymentUnknownOrder,
         Kind::PaymentMismatch,
         Kind::PaymentTwice,
@@ -87,6 +93,8 @@ impl Kind {
         Kind::SaleAheadOfBook,
         Kind::SaleForgotten,
         Kind::RecordsForgotten,
+        Kind::LoadUntold,
+        Kind::SaleUntold,
         Kind::RefundShort,
         Kind::RefundAbnormal,
         Kind::RefundFailed,
@@ -108,14 +116,17 @@ impl Kind {
             | Kind::RefundUnknown
             | Kind::RefundDiffers
             | Kind::RefundContradicted => Role::Finance,
-            Kind::CardRolledBack | Kind::CardAhead | Kind::PurseAhead | Kind::LoadTacWrong => Role::DutyOfficer,
+            Kind::CardRolledBack | Kind::CardAhead | Kind::PurseAhead | Kind::LoadTacWrong | Kind::LoadUntold => {
+                Role::DutyOfficer
+            }
             Kind::SaleTacWrong
             | Kind::SaleOverspent
             | Kind::SaleConflict
             | Kind::SaleUnknownCard
             | Kind::SaleAfterReversal
             | Kind::SaleAheadOfBook
-            | Kind::SaleForgotten => Role::Finance,
+            | Kind::SaleForgotten
+            | Kind::SaleUntold => Role::Finance,
             Kind::TerminalQuarantined | Kind::RecordsForgotten => Role::DeviceManager,
         }
     }
@@ -177,9 +188,12 @@ impl Case {
             | Kind::RefundFailed
             | Kind::RefundDiffers
             | Kind::RefundContradicted => format!("refund {}", RefundNo::from_id(self.reference)),
-            Kind::CardRolledBack | Kind::CardAhead | Kind::PurseAhead | Kind::LoadTacWrong => {
-                let card = u64::try_from(self.reference.get()).unwrap_or_default();
-                format!("card {}", CardNo(card))
+            Kind::CardRolledBack | Kind::CardAhead | Kind::PurseAhead | Kind::LoadTacWrong | Kind::LoadUntold => {
+                // A load that nobody can tell of is about an order, whose number is longer than a card's.
+                match u64::try_from(self.reference.get()) {
+                    Ok(card) => format!("card {}", CardNo(card)),
+                    Err(_) => format!("order {}", OrderNo::from_id(self.reference)),
+                }
             }
             Kind::PaymentUnknownOrder
             | Kind::RefundUnknown
@@ -190,6 +204,7 @@ impl Case {
             | Kind::SaleAfterReversal
             | Kind::SaleAheadOfBook
             | Kind::SaleForgotten
+            | Kind::SaleUntold
             | Kind::TerminalQuarantined
             | Kind::RecordsForgotten => self.reference.to_string(),
         }
@@ -221,6 +236,8 @@ impl Kind {
             Kind::SaleAheadOfBook => "SALE_AHEAD_OF_BOOK",
             Kind::SaleForgotten => "SALE_FORGOTTEN",
             Kind::RecordsForgotten => "RECORDS_FORGOTTEN",
+            Kind::LoadUntold => "LOAD_UNTOLD",
+            Kind::SaleUntold => "SALE_UNTOLD",
             Kind::RefundShort => "REFUND_SHORT",
             Kind::RefundAbnormal => "REFUND_ABNORMAL",
             Kind::RefundFailed => "REFUND_FAILED",
@@ -249,6 +266,8 @@ impl Kind {
             Kind::SaleAheadOfBook => "恢复备份后的消费，待卡片贴卡核对。",
             Kind::SaleForgotten => "恢复备份前的消费，账户余额已不足，差额挂账。",
             Kind::RecordsForgotten => "恢复备份丢失了终端已删除的记录，请核对。",
+            Kind::LoadUntold => "恢复备份后入账的充值，无法判断卡片此前是否已圈存，款项挂账；请核对后更正。",
+            Kind::SaleUntold => "恢复备份后，无法由卡内余额判断此笔无凭证消费是否扣款；请核对。",
             Kind::RefundShort => "商户号余额不足，退款暂停；请充值，系统会用原单号自动再试。",
             Kind::RefundAbnormal => "付款方账户无法收款；请在支付平台处理异常退款，款项仍冻结。",
             Kind::RefundFailed => "退款最终失败，款项已退还持卡人账户；请改用其他方式或重新办理。",
@@ -287,6 +306,12 @@ impl Kind {
                 "A sale from before a restore that the account no longer covers; the rest is kept aside."
             }
             Kind::RecordsForgotten => "A restore lost records that the terminal had deleted; compare its totals.",
+            Kind::LoadUntold => {
+                "Whether the card took this top-up before a restore cannot be told; the money is kept aside. Compare and correct."
+            }
+            Kind::SaleUntold => {
+                "Whether this sale without a proof debited the card cannot be told after a restore; compare and settle it."
+            }
             Kind::RefundShort => {
                 "The merchant account holds too little for a refund; put money there, the same refund goes again by itself."
             }

@@ -132,6 +132,8 @@ pub enum Reason {
     SaleForgotten,
     /// A load that the card took and a restored book forgot (M9).
     LoadForgotten,
+    /// What waited, and nobody can tell whether the card took it before a restore (M9).
+    LoadUntold,
     /// Taken from its owner for a refund.
     RefundHeld,
     /// The payer has it back.
@@ -142,7 +144,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 18] = [
+    pub const ALL: [Reason; 19] = [
         Reason::TopUp,
         Reason::TopUpUnexplained,
         Reason::LoadReleased,
@@ -158,6 +160,7 @@ impl Reason {
         Reason::SaleUnexplained,
         Reason::SaleForgotten,
         Reason::LoadForgotten,
+        Reason::LoadUntold,
         Reason::RefundHeld,
         Reason::RefundSettled,
         Reason::RefundReleased,
@@ -181,6 +184,7 @@ impl Reason {
             Reason::SaleUnexplained => 25,
             Reason::SaleForgotten => 26,
             Reason::LoadForgotten => 15,
+            Reason::LoadUntold => 16,
             Reason::RefundHeld => 30,
             Reason::RefundSettled => 31,
             Reason::RefundReleased => 32,

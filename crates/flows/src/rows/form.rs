@@ -124,12 +124,14 @@ stored_enum!(CaseKind {
     15 => SaleAheadOfBook,
     16 => SaleForgotten,
     17 => RecordsForgotten,
-    18 => RefundShort,
-    19 => RefundAbnormal,
-    20 => RefundFailed,
-    21 => RefundUnknown,
-    22 => RefundDiffers,
-    23 => RefundContradicted,
+    18 => SaleUntold,
+    19 => LoadUntold,
+    20 => RefundShort,
+    21 => RefundAbnormal,
+    22 => RefundFailed,
+    23 => RefundUnknown,
+    24 => RefundDiffers,
+    25 => RefundContradicted,
 });
 
 impl Stored for Setting {
