@@ -13,6 +13,7 @@ use teller::{RawKey, StoreError};
 /// Names that stand in the ports' signatures, so that an adapter need not import the rules.
 pub use rules::ids::{CardNo, OrderNo, RefundNo};
 pub use rules::pii::Pii;
+pub use rules::refund::Progress as RefundState;
 pub use rules::top_up::{Scene, Ticket};
 
 /// A future that an adapter returns.
@@ -136,22 +137,6 @@ pub struct Refunded {
     pub total: Fen,
     /// How far it is.
     pub state: RefundState,
-}
-
-/// How far a refund is at the provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefundState {
-    /// Accepted; the money is on its way.
-    Processing,
-    /// The payer has it.
-    Success {
-        /// Since when; the moment of the news when the provider does not tell.
-        at: Micros,
-    },
-    /// Failed for good under this number (row 25).
-    Closed,
-    /// The payer's account takes nothing; not final, a person must act (row 26).
-    Abnormal,
 }
 
 /// What a proved notice tells.

@@ -382,6 +382,19 @@ fn debit_facts(
     })
 }
 
+/// What tells whether an open sale was authorised on line: the answer to the record that asked.
+pub(crate) fn asked_by(sale: &Sale) -> Key {
+    Key::Record(sale.asked_by.0, sale.asked_by.1)
+}
+
+/// Whether a sale was authorised on line since the book was restored last. Needs [`asked_by`] and [`Key::Epoch`].
+pub(crate) fn of_this_epoch(desk: &Desk<'_, Campus>, sale: &Sale) -> Result<bool, NotLoaded<Key>> {
+    let Some(epoch) = epoch::newest(desk)? else { return Ok(true) };
+    let note = desk.get(&asked_by(sale))?.and_then(Row::record);
+    let answer = note.and_then(|note| link::decode::<Answer>(&note.answer).ok());
+    Ok(sale.at >= epoch.since && matches!(answer, Some(Answer::PayFromPurse { .. })))
+}
+
 /// Keys that a debit claims for ever once it is proved (M6).
 pub(crate) fn debit_keys(sale: &Sale) -> Vec<Key> {
     sale.debit.map_or_else(Vec::new, |debit| claims(sale.card, &debit).to_vec())
@@ -469,6 +482,10 @@ pub(crate) fn settle<R>(
         Verdict::NotDebited => {
             sale.state = State::NotDebited;
             desk.put(Key::Sale(sale.id), Row::Sale(Box::new(sale.clone())))?;
+        }
+        // It stays as it is, so that a proof that still comes pays it.
+        Verdict::Untold => {
+            open_case(desk, case::Kind::SaleUntold, &sale, Fen::ZERO);
         }
         Verdict::Debited => {
             let mut taken = false;

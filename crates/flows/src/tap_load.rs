@@ -220,6 +220,7 @@ impl Command<Campus> for Begin {
         for id in &card.unconfirmed {
             if let Some(sale) = seen.row(&Key::Sale(*id)).and_then(Row::sale) {
                 keys.extend(purchase::debit_keys(sale));
+                keys.extend(seen.row(&Key::Epoch).map(|_| purchase::asked_by(sale)));
             }
         }
         let attempt = card.released.and_then(|k| seen.row(&Key::Attempt(self.card, k))).and_then(Row::attempt);
@@ -238,11 +239,11 @@ impl Command<Campus> for Begin {
         let stage = self.nonce.map_or(Stage::Load, |nonce| nonce.stage);
         let live = self.nonce.is_some_and(|nonce| nonce.attempt == view.card.attempt)
             && self.session.terminal.starts_with(&terminal.0);
-        let open_sales: Vec<Unconfirmed> = view
-            .sales
-            .iter()
-            .map(|sale| Unconfirmed { amount: sale.amount, proved: self.proved.contains(&sale.id) })
-            .collect();
+        let mut open_sales = Vec::new();
+        for sale in &view.sales {
+            let (proved, of_this_epoch) = (self.proved.contains(&sale.id), purchase::of_this_epoch(desk, sale)?);
+            open_sales.push(Unconfirmed { amount: sale.amount, proved, of_this_epoch });
+        }
         let decision = load::begin(&view.facts(stage), &self.session, live, &open_sales).map_err(refuse)?;
         match (decision, view.attempt.clone()) {
             (Decision::Resend, Some(attempt)) => Ok(Begun::Release(Box::new(attempt))),

@@ -111,6 +111,8 @@ pub struct Unconfirmed {
     pub amount: Fen,
     /// The card gave a TAC that verifies over exactly this sale.
     pub proved: bool,
+    /// It was authorised on line in this epoch of the book, so that no restore comes between it and what the book knows.
+    pub of_this_epoch: bool,
 }
 
 /// How an open sale is settled.
@@ -122,6 +124,9 @@ pub enum Verdict {
     NotDebited,
     /// Not known yet.
     Open,
+    /// The balance no longer tells: what the purse held after a restore was taken as it was, with or without this debit.
+    /// A proof that still comes does (M9).
+    Untold,
 }
 
 /// What the book knows of the purse. `suspense` is never above nothing.
@@ -164,6 +169,8 @@ pub struct Ahead {
     pub n: u16,
     /// Waiting items that the forgotten loads took.
     pub items: Vec<Item>,
+    /// Waiting items of which nobody can tell whether they did: a case has their money until a person decides.
+    pub untold: Vec<Item>,
     /// What else the purse holds more than the book explains; it comes out of the case's suspense.
     pub rest: Fen,
 }
@@ -302,7 +309,11 @@ pub fn begin(
         let surplus = purse.plus(proved)?.minus(explained)?;
         let ahead = ahead(facts, session.n, resolution, unknown_loads, surplus)?;
         let added = ahead.as_ref().map_or(Some(Fen::ZERO), Ahead::amount)?;
-        Some((settle_sales(explained.plus(added)?, purse, open_sales, others)?, ahead))
+        let mut verdicts = settle_sales(explained.plus(added)?, purse, open_sales, others)?;
+        if taken_as_it_was(facts.meeting, resolution, unknown_loads) {
+            untold(&mut verdicts, open_sales);
+        }
+        Some((verdicts, ahead))
     });
     let Some((sales, ahead)) = found else {
         return Ok(Decision::Alarm(case::Kind::PurseAhead));
@@ -329,8 +340,9 @@ fn counted(facts: &Facts<'_>, n: u16) -> Result<(Resolution, bool), case::Kind> 
 /// What a restore explains of a `surplus`: how much more the purse holds than the book explains. `None`: it does not.
 ///
 /// A load takes everything that waits. So a forgotten load took all that waited before the restore; what was credited since
-/// (an order that was open in the backup) it took as far as the purse shows. Sales that have not come in yet make the purse
-/// show less than it took: then the book has more on the card than the chip, and they will explain it.
+/// (an order that was open in the backup) it took where the purse shows all of it, and not where the purse shows nothing of it; in between nobody can tell.
+/// Sales that have not come in yet make the purse show less than it took: then the book has more on the card than the chip,
+/// and they will explain it.
 fn ahead(
     facts: &Facts<'_>,
     n: u16,
@@ -342,21 +354,30 @@ fn ahead(
     match facts.meeting {
         _ if nothing => Some(None),
         Meeting::First { since } if unknown_loads || resolution == Resolution::Applied => {
-            let (mut items, mut rest) = (Vec::new(), surplus);
+            let (mut items, mut untold, mut rest) = (Vec::new(), Vec::new(), surplus);
             for item in facts.waiting {
-                if (unknown_loads && item.since < since) || rest.is_positive() {
+                if (unknown_loads && item.since < since) || item.amount <= rest {
                     rest = rest.minus(item.amount)?;
                     items.push(*item);
+                } else if rest.is_positive() {
+                    untold.push(*item);
                 }
             }
-            Some(Some(Ahead { n, items, rest: rest.max(Fen::ZERO) }))
+            Some(Some(Ahead { n, items, untold, rest: rest.max(Fen::ZERO) }))
         }
-        Meeting::Ahead { late } if surplus <= late => Some(Some(Ahead { n, items: Vec::new(), rest: surplus })),
+        Meeting::Ahead { late } if surplus <= late => {
+            Some(Some(Ahead { n, items: Vec::new(), untold: Vec::new(), rest: surplus }))
+        }
         Meeting::First { .. } | Meeting::Ahead { .. } | Meeting::Usual => None,
     }
 }
 
 impl Ahead {
+    /// Whether this item waits no more.
+    pub fn settles(&self, item: &Item) -> bool {
+        self.items.contains(item) || self.untold.contains(item)
+    }
+
     /// What comes onto the card in the book.
     pub fn amount(&self) -> Option<Fen> {
         Fen::sum(self.items.iter().map(|item| item.amount))?.plus(self.rest)
@@ -396,10 +417,29 @@ fn settle_sales(explained: Fen, purse: Fen, open: &[Unconfirmed], others: bool) 
     Some(open.iter().map(|sale| if sale.proved { Verdict::Debited } else { rest }).collect())
 }
 
+/// Whether the book has taken over what the purse of a card that was ahead held, or does so now: then it cannot miss a debit
+/// of before that.
+const fn taken_as_it_was(meeting: Meeting, resolution: Resolution, unknown_loads: bool) -> bool {
+    match meeting {
+        Meeting::Usual => false,
+        Meeting::First { .. } => unknown_loads || matches!(resolution, Resolution::Applied),
+        Meeting::Ahead { .. } => true,
+    }
+}
+
+/// "Nothing is missing" says nothing about sales that may be older than what was taken over.
+fn untold(verdicts: &mut [Verdict], open: &[Unconfirmed]) {
+    for (verdict, _) in verdicts.iter_mut().zip(open).filter(|(_, sale)| !sale.of_this_epoch) {
+        if *verdict == Verdict::NotDebited {
+            *verdict = Verdict::Untold;
+        }
+    }
+}
+
 fn next(facts: &Facts<'_>, resolution: Resolution, session: &Session, purse: Fen, ahead: Option<&Ahead>) -> Next {
     // What was not applied waits again; its float part goes back to the account. What was taken before waits no more.
     let mut waiting = facts.waiting.to_vec();
-    waiting.retain(|item| !ahead.is_some_and(|ahead| ahead.items.contains(item)));
+    waiting.retain(|item| !ahead.is_some_and(|ahead| ahead.settles(item)));
     let mut available = facts.purse.available;
     if let (Resolution::NotApplied, Some(attempt)) = (resolution, facts.attempt) {
         for item in &attempt.items {

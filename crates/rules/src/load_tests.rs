@@ -199,7 +199,7 @@ fn a_lost_card_loads_nothing_even_with_a_good_proof() {
 #[test]
 fn an_open_sale_is_settled_by_proof_or_by_the_authenticated_balance() {
     use Verdict::*;
-    let open = |amount, proved| Unconfirmed { amount: Fen::new(amount), proved };
+    let open = |amount, proved| Unconfirmed { amount: Fen::new(amount), proved, of_this_epoch: true };
     let table = [
         ("nothing missing", 1000, 1000, vec![open(300, false)], Some(vec![NotDebited])),
         ("exactly it is missing", 1000, 700, vec![open(300, false)], Some(vec![Debited])),
@@ -250,10 +250,12 @@ fn m9_a_card_that_is_ahead_of_a_restored_book_is_taken_as_it_is_and_nothing_of_i
     let first = Meeting::First { since };
     let late = |fen| Meeting::Ahead { late: Fen::new(fen) };
     let (before, after) = (item(5000), Item { since: since.after_seconds(5), ..item(700) });
-    let took = |items: &[Item], rest| Some(Some((items.to_vec(), Fen::new(rest))));
+    let took = |items: &[Item], rest| Some(Some((items.to_vec(), vec![], Fen::new(rest))));
+    let untold = |items: &[Item], rest| Some(Some((vec![], items.to_vec(), Fen::new(rest))));
     let attempt = an_attempt(3, 1000, &[item(3000)]);
     // The book has 10.00 on the card, and N 3.
-    type Row<'a> = (&'a str, Meeting, Option<&'a Attempt>, Vec<Item>, (u16, u32), Option<Option<(Vec<Item>, Fen)>>);
+    type Found = Option<Option<(Vec<Item>, Vec<Item>, Fen)>>;
+    type Row<'a> = (&'a str, Meeting, Option<&'a Attempt>, Vec<Item>, (u16, u32), Found);
     let table: Vec<Row<'_>> = vec![
         ("agrees", first, None, vec![], (3, 1000), Some(None)),
         ("took what waited", first, None, vec![before], (4, 6000), took(&[before], 0)),
@@ -262,6 +264,7 @@ fn m9_a_card_that_is_ahead_of_a_restored_book_is_taken_as_it_is_and_nothing_of_i
         ("took what nobody knows of", first, None, vec![], (4, 6000), took(&[], 5000)),
         ("took both, in two loads", first, None, vec![before], (5, 9000), took(&[before], 3000)),
         ("took an order of which we heard since", first, None, vec![after], (4, 1700), took(&[after], 0)),
+        ("which the purse does not show whole", first, None, vec![after], (4, 1699), untold(&[after], 699)),
         ("and did not take it", first, None, vec![before, after], (4, 6000), took(&[before], 0)),
         ("took the attempt", first, Some(&attempt), vec![], (4, 4000), Some(None)),
         ("took another of more instead", first, Some(&attempt), vec![], (4, 4500), took(&[], 500)),
@@ -289,7 +292,7 @@ fn m9_a_card_that_is_ahead_of_a_restored_book_is_taken_as_it_is_and_nothing_of_i
         let found = match begin(&facts, &shown(n, purse, 1), true, &[]).expect("a live nonce") {
             Decision::Proceed { ahead, .. } => Some(ahead.map(|ahead| {
                 assert_eq!(ahead.n, n, "{what}");
-                (ahead.items, ahead.rest)
+                (ahead.items, ahead.untold, ahead.rest)
             })),
             Decision::Alarm(_) => None,
             Decision::Resend => panic!("{what}: resent"),
@@ -319,4 +322,40 @@ fn m9_what_a_forgotten_load_took_is_not_loaded_again() {
     };
     assert_eq!(next(5700), Next::Again { amount: 700 });
     assert_eq!(next(700), Next::Release { items: vec![after], fill: Fen::ZERO });
+}
+
+#[test]
+fn m9_the_balance_of_a_card_that_was_ahead_tells_nothing_of_sales_that_may_be_older() {
+    use Verdict::*;
+    let (first, ahead) = (Meeting::First { since: NOW }, Meeting::Ahead { late: Fen::ZERO });
+    let attempt = an_attempt(3, 1000, &[item(3000)]);
+    // The book has 10.00 on the card, and N 3; the open sale is over 3.00.
+    let table = [
+        ("no load was forgotten", first, None, false, (3, 1000), NotDebited),
+        ("one was, and may be more than it seems", first, None, false, (4, 6000), Untold),
+        ("the attempt may have been of more", first, Some(&attempt), false, (4, 4000), Untold),
+        ("it was taken over as it is", ahead, None, false, (3, 1000), Untold),
+        ("it is missing", ahead, None, false, (3, 700), Debited),
+        ("authorised since", ahead, None, true, (3, 1000), NotDebited),
+        ("never restored", Meeting::Usual, None, false, (3, 1000), NotDebited),
+    ];
+    for (what, meeting, attempt, of_this_epoch, (n, purse), expected) in table {
+        let card = a_card(3, attempt.map(|attempt| attempt.k));
+        let limits = Limits::at(&[], NOW);
+        let purse_now = Purse { on_card: Fen::new(1000), suspense: Fen::ZERO, available: Fen::ZERO };
+        let facts = Facts {
+            card: &card,
+            attempt,
+            waiting: &[],
+            purse: purse_now,
+            stage: Stage::Load,
+            limits: &limits,
+            meeting,
+        };
+        let open = [Unconfirmed { amount: Fen::new(300), proved: false, of_this_epoch }];
+        let Ok(Decision::Proceed { sales, .. }) = begin(&facts, &shown(n, purse, 1), true, &open) else {
+            panic!("{what}");
+        };
+        assert_eq!(sales, [expected], "{what}");
+    }
 }

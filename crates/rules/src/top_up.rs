@@ -7,7 +7,7 @@ use ledger::{AmountText, Fen, Micros};
 
 use crate::card;
 use crate::chart::Channel;
-use crate::ids::{OrderNo, PersonId};
+use crate::ids::{CaseId, OrderNo, PersonId};
 use crate::limits::{Limits, Setting};
 use crate::person::Standing;
 use crate::words::Words;
@@ -74,10 +74,13 @@ pub enum State {
         /// When.
         at: Micros,
     },
-    /// A payment of it went to a case: nobody asks the provider any more, a person looks. A right payment still credits.
+    /// A payment of it went to a case: the provider is asked about it once more, then a person looks. A right payment still
+    /// credits.
     InCase {
         /// When.
         at: Micros,
+        /// The newest case of it; filled in by the one who opens it.
+        case: Option<CaseId>,
     },
     /// Paid, and the money is in the book.
     Credited(Credited),
@@ -264,6 +267,8 @@ pub enum Event {
     RefundedThere,
     /// The provider could not be asked.
     NoAnswer,
+    /// The provider was asked about the payment of this order that lies in a case; its word stands there (row 7).
+    Confirmed,
     /// The card took this order's money.
     Loaded,
 }
@@ -361,10 +366,10 @@ pub fn decide(order: &Order, event: &Event, standing: Standing, now: Micros) -> 
             Effect::None
         }
         Event::RefundedThere if next.open() => {
-            next.state = State::InCase { at: now };
+            next.state = State::InCase { at: now, case: None };
             Effect::Report
         }
-        Event::RefundedThere => Effect::None,
+        Event::RefundedThere | Event::Confirmed => Effect::None,
         Event::Prepaid(_)
         | Event::CreateUnknown
         | Event::CreateRefused
@@ -380,7 +385,15 @@ pub fn decide(order: &Order, event: &Event, standing: Standing, now: Micros) -> 
             Effect::None
         }
     };
-    next.due_at = next.next_due(now);
+    next.due_at = match (&next.state, event, effect == Effect::Suspend(Suspicion::Mismatch)) {
+        // What it should have been is not asked of the notice that was wrong: the provider is asked once more (row 7).
+        (State::InCase { .. }, _, true) => Some(now),
+        (State::InCase { .. }, Event::Confirmed, false) => None,
+        (State::InCase { .. }, _, false) => {
+            order.due_at.filter(|_| !order.open()).map(|_| now.after_seconds(ASK_AGAIN))
+        }
+        _ => next.next_due(now),
+    };
     Decision { order: next, effect }
 }
 
@@ -393,7 +406,7 @@ fn after_news(order: &Order, event: &Event, now: Micros) -> State {
     let stay = || order.state.clone();
     match (&order.state, event) {
         // Moved by `pay` and `load`.
-        (_, E::Paid(_) | E::Loaded | E::RefundedThere) => stay(),
+        (_, E::Paid(_) | E::Loaded | E::RefundedThere | E::Confirmed) => stay(),
         // Ended orders stay as they are; a later payment is `Paid`'s affair.
         (
             S::Closed { .. } | S::InCase { .. } | S::Credited(_),
@@ -447,7 +460,7 @@ fn pay(order: &mut Order, paid: &Paid, standing: Standing, now: Micros) -> Effec
         None
     };
     if let Some(suspicion) = suspicion {
-        order.state = State::InCase { at: now };
+        order.state = State::InCase { at: now, case: None };
         return Effect::Suspend(suspicion);
     }
     let late = matches!(order.state, State::ExpiredLocal { .. } | State::Closed { .. });

@@ -16,6 +16,9 @@ fn order(state: State) -> Order {
         T0,
     );
     order.state = state;
+    if !order.open() {
+        order.due_at = None;
+    }
     order
 }
 
@@ -30,7 +33,7 @@ fn states() -> [State; 7] {
         State::Paying { ticket: Ticket::Prepaid("wx1".into()) },
         State::ExpiredLocal { since: T0 },
         State::Closed { at: T0 },
-        State::InCase { at: T0 },
+        State::InCase { at: T0, case: None },
         State::Credited(Credited { transaction: "t1".into(), paid_at: T0, at: T0, late: false, on_card_at: None }),
     ]
 }
@@ -53,9 +56,9 @@ fn every_state_and_every_news_has_its_written_outcome() {
     let in_time = T0.after_seconds(60);
     let after_expiry = T0.after_seconds(901);
     let long_after = T0.after_seconds(900 + 600);
-    let table: [(Event, Micros, [&str; 7]); 14] = [
+    let table: [(Event, Micros, [&str; 7]); 15] = [
         (
-            Event::Prepaid("wx2".into()),
+            Event::Prepaid(Ticket::Prepaid("wx2".into())),
             in_time,
             ["paying", "paying", "paying", "expired", "closed", "in case", "credited"],
         ),
@@ -75,6 +78,7 @@ fn every_state_and_every_news_has_its_written_outcome() {
             ["credited", "credited", "credited", "credited", "credited", "credited", "credited"],
         ),
         (paid("t1", 4999), in_time, ["in case", "in case", "in case", "in case", "in case", "in case", "credited"]),
+        (Event::Confirmed, in_time, ["created", "unknown", "paying", "expired", "closed", "in case", "credited"]),
         (Event::RefundedThere, in_time, ["in case", "in case", "in case", "in case", "closed", "in case", "credited"]),
     ];
     for (event, now, expected) in table {
@@ -82,7 +86,8 @@ fn every_state_and_every_news_has_its_written_outcome() {
             let decision = decide(&order(state.clone()), &event, Standing::Open, now);
             assert_eq!(name(&decision.order.state), expected, "{} then {event:?}", name(&state));
             let open = decision.order.open();
-            assert_eq!(decision.order.due_at.is_some(), open, "an open order is looked at again: {event:?}");
+            let doubted = event == paid("t1", 4999) && name(&decision.order.state) == "in case";
+            assert_eq!(decision.order.due_at.is_some(), open || doubted, "an open order is looked at again: {event:?}");
         }
     }
 }
@@ -106,8 +111,14 @@ fn r20_another_amount_or_currency_never_credits() {
         let event = Event::Paid(Paid { transaction: "t".into(), amount: Fen::new(amount), in_cny, paid_at: T0 });
         let decision = decide(&paying, &event, Standing::Open, T0);
         assert_eq!(decision.effect, Effect::Suspend(Suspicion::Mismatch));
-        assert_eq!(decision.order.state, State::InCase { at: T0 });
-        assert_eq!(decision.order.due_at, None, "a person looks after it, not the clock");
+        assert_eq!(decision.order.state, State::InCase { at: T0, case: None });
+        assert_eq!(decision.order.due_at, Some(T0), "row 7: the provider is asked about it once more");
+        let unheard = decide(&decision.order, &Event::NoAnswer, Standing::Open, T0).order;
+        assert_eq!(unheard.due_at, Some(T0.after_seconds(60)));
+        let confirmed = decide(&unheard, &Event::Confirmed, Standing::Open, T0).order;
+        assert_eq!(confirmed.due_at, None, "from then on a person looks after it, not the clock");
+        let again = decide(&confirmed, &Event::NoAnswer, Standing::Open, T0).order;
+        assert_eq!(again.due_at, None);
         let right = decide(&decision.order, &paid("t2", 5000), Standing::Open, T0);
         assert_eq!(right.effect, Effect::Credit, "the right payment still arrives");
     }

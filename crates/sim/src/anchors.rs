@@ -1,7 +1,7 @@
 //! What the school keeps outside its disk: signed heads of the chain (M8). And the machine that falls back: while the server
 //! is down, an old image of its disk stands where the disk was.
 
-use ledger::Block;
+use ledger::{Block, Micros};
 use rules::epoch::Epoch;
 use store::anchors::{Anchor, Anchors, require_anchored};
 use store::memory::MemoryDisk;
@@ -27,7 +27,9 @@ pub(crate) struct Outside {
     image: Option<MemoryDisk>,
     /// The right disk, while an image stands in its place.
     aside: Option<MemoryDisk>,
-    rng: Rng,
+    /// There is no disk: it must be restored.
+    lost: bool,
+    pub(crate) rng: Rng,
 }
 
 /// Stands for the signature: nobody in this world forges one.
@@ -76,7 +78,14 @@ fn epoch(disk: &MemoryDisk) -> u64 {
 
 impl Outside {
     pub(crate) fn new(seed: u64) -> Outside {
-        Outside { file: Vec::new(), newest: None, image: None, aside: None, rng: Rng::fork(seed, "anchors", 0) }
+        Outside {
+            file: Vec::new(),
+            newest: None,
+            image: None,
+            aside: None,
+            lost: false,
+            rng: Rng::fork(seed, "anchors", 0),
+        }
     }
 
     /// Holds a disk against the newest anchor, as the product does before it serves. Error: why it must not be served.
@@ -90,6 +99,35 @@ impl Outside {
         };
         let kept = block(disk, newest.head.block).map(|block| block.link);
         require_anchored(newest, epoch(disk), head(disk), kept).map_err(|unanchored| unanchored.to_string())
+    }
+
+    /// Whether there is no disk.
+    pub(crate) const fn lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Bytes in the file.
+    pub(crate) fn length(&self) -> usize {
+        split(&self.file).0.len()
+    }
+
+    /// The disk is gone, and with it whatever stood in its place.
+    pub(crate) fn lose_disk(&mut self) {
+        (self.lost, self.image, self.aside) = (true, None, None);
+    }
+
+    /// The next epoch begins at this disk's head; its number. The anchors survived elsewhere, or are as long as they were
+    /// when the backup was made.
+    pub(crate) fn begin(&mut self, backed_up: usize, disk: &MemoryDisk, at: Micros) -> u64 {
+        self.lost = false;
+        let whole = self.length();
+        self.file.truncate(if self.rng.chance(500) { whole } else { backed_up });
+        let anchors = Anchors::read(&self.file, school_id(), &verifies);
+        let number = anchors.newest().map_or(Epoch::FIRST, |newest| newest.epoch).max(epoch(disk)) + 1;
+        let anchor = Anchor { school: school_id(), epoch: number, head: head(disk), at };
+        self.file.extend(anchor.line(sign).into_bytes());
+        self.newest = Some(anchor);
+        number
     }
 
     /// All heads that the book on this disk must contain, and what is wrong with the anchors themselves.

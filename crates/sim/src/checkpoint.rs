@@ -8,6 +8,7 @@ use teller::Checkpoint;
 
 /// Account rows that the product gave and the disk does not have yet. Known to the world, not to the process: what it holds
 /// was given with batches that are kept, so it stays true when the process dies.
+#[derive(Clone)]
 pub(crate) struct Held {
     every: u32,
     since: u32,

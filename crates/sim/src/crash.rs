@@ -114,7 +114,7 @@ impl World {
 
     /// A process starts on what the disk holds, unless it dies over it.
     pub(crate) fn start_server(&mut self) {
-        if self.server.live.is_some() {
+        if self.server.live.is_some() || self.server.outside.lost() {
             return;
         }
         let again = self.server.boot > 0 && !self.falls_back();

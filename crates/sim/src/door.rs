@@ -39,6 +39,13 @@ impl Doors {
     pub(crate) fn new(seed: u64) -> Doors {
         Doors { rng: Rng::fork(seed, "doors", 0), series: BTreeMap::new() }
     }
+
+    /// The book was restored: what it counted is unknown.
+    pub(crate) fn forgotten(&mut self) {
+        for series in self.series.values_mut() {
+            (series.fresh, series.clean, series.refused) = (false, false, 0);
+        }
+    }
 }
 
 impl World {

@@ -222,6 +222,9 @@ impl World {
             Err(Refusal::Refused(_)) if boundary => self.counters.add("order: limit refused at the exact boundary"),
             Err(Refusal::Refused(words)) if words.code == "BALANCE_CAP" => self.counters.add("order: balance cap"),
             Err(Refusal::Refused(words)) if words.code == "FORM_REUSED" => self.counters.add("order: form used again"),
+            Err(refusal) if refusal.words().code == "AFTER_RESTORE" => {
+                self.counters.add("order: refused until open ones are asked about");
+            }
             Err(_) => self.counters.add("order: refused otherwise"),
         }
     }

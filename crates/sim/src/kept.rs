@@ -84,6 +84,16 @@ impl Watch {
         inner.loads.1 = 0;
     }
 
+    /// Account rows that the disk does not have yet, to be put back with a copy of it.
+    pub(crate) fn held(&self) -> Held {
+        lock(&self.0).held.clone()
+    }
+
+    /// Another disk, and what it does not have yet.
+    pub(crate) fn put_back(&self, held: Held) {
+        lock(&self.0).held = held;
+    }
+
     /// What it met since the last call, by the counters' names.
     pub(crate) fn take_met(&self) -> Vec<&'static str> {
         std::mem::take(&mut lock(&self.0).met)

@@ -10,7 +10,7 @@
 //! | `world.rs` | time, events, the two phases: faults, then calm in which everything must converge |
 //! | `server.rs`, `gateway.rs`, `watched_job.rs`, `ports.rs`, `wechat.rs` | the server process and what it is made of |
 //! | `kept.rs`, `checkpoint.rs`, `crash.rs`, `clock.rs` | its disk, where it dies and starts again, its clock |
-//! | `anchors.rs` | what is written down outside its disk, and old images in the disk's place |
+//! | `anchors.rs`, `restore.rs` | what is written down outside its disk, old images, backups and what follows from them |
 //! | `provider.rs`, `notice.rs` | WeChat Pay |
 //! | `till.rs`, `line.rs`, `disk.rs`, `visit.rs`, `rogue.rs` | terminals, the people at them, a terminal that lies |
 //! | `holder.rs`, `door.rs` | people with phones, people with passwords |
@@ -41,6 +41,7 @@ mod options;
 pub mod plant;
 mod ports;
 mod provider;
+mod restore;
 mod rng;
 mod rogue;
 pub mod run;

@@ -118,14 +118,15 @@ impl World {
         if well {
             self.checker.payments.acknowledged(&known.payment.transaction, &mut self.checker.findings);
             for delay in self.net.http(&self.faults, &mut self.counters) {
-                self.at(delay, Event::NoticeDone { notice: number });
+                self.at(delay, Event::NoticeDone { notice: number, epoch: self.epoch });
             }
         }
     }
 
     /// The provider hears that all is well.
-    pub(crate) fn notice_done(&mut self, number: usize) {
-        if let Some(notice) = self.provider.notices.get_mut(number) {
+    pub(crate) fn notice_done(&mut self, number: usize, epoch: u64) {
+        // What was said before a restore does not strike it from the bill.
+        if let Some(notice) = self.provider.notices.get_mut(number).filter(|_| epoch == self.epoch) {
             notice.done = true;
         }
     }

@@ -27,6 +27,8 @@ pub(crate) struct Options {
     pub(crate) hardware_modules: bool,
     /// The disk takes account rows with every so many batches.
     pub(crate) account_rows_every: u32,
+    /// Acknowledged records that a terminal keeps, for a server that was restored.
+    pub(crate) keep_records: u64,
     pub(crate) faults: Faults,
 }
 
@@ -89,6 +91,8 @@ pub(crate) struct Faults {
     pub(crate) leap_hours: u32,
     /// It starts on an old image of its disk.
     pub(crate) falls_back: u32,
+    /// Its disk is lost once, so many hours after the newest backup; 0 for never.
+    pub(crate) disk_lost_hours: u32,
     /// A commit is refused for want of room.
     pub(crate) disk_full: u32,
     /// A commit is refused by a constraint.
@@ -137,7 +141,9 @@ impl Options {
         let mut faults = Faults::draw(&mut rng);
         let account_rows_every = rng.pick(&[1, 8, 64]).unwrap_or(1);
         faults.falls_back = drawn(&mut rng, &[100, 400]);
-        Options { days, holders: 30, tills: 4, arrival, hardware_modules, account_rows_every, faults }
+        faults.disk_lost_hours = drawn(&mut rng, &[1, 3, 6]);
+        let keep_records = rng.pick(&[1000, 10]).unwrap_or(1000);
+        Options { days, holders: 30, tills: 4, arrival, hardware_modules, account_rows_every, keep_records, faults }
     }
 }
 
@@ -171,6 +177,7 @@ impl Faults {
         crash_at_start: 0,
         leap_hours: 0,
         falls_back: 0,
+        disk_lost_hours: 0,
         disk_full: 0,
         constraint: 0,
         power_cut_hours: 0,
@@ -237,6 +244,7 @@ impl Faults {
             leap_hours: one(&[1, 4]),
             guess_minutes: one(&[5, 30]),
             falls_back: 0,
+            disk_lost_hours: 0,
         }
     }
 }
@@ -248,12 +256,13 @@ fn drawn(rng: &mut Rng, strengths: &[u32]) -> u32 {
 
 impl fmt::Display for Options {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Options { days, holders, tills, arrival, hardware_modules, account_rows_every, faults } = self;
+        let Options { days, holders, tills, arrival, hardware_modules, account_rows_every, keep_records, faults } =
+            self;
         write!(
             out,
             "days={days} holders={holders} tills={tills} arrival={arrival:?} hardware_modules={hardware_modules}"
         )?;
-        write!(out, " account_rows_every={account_rows_every}")?;
+        write!(out, " account_rows_every={account_rows_every} keep_records={keep_records}")?;
         // The names of the faults that are on, as they stand in the source.
         let all = format!("{faults:?}");
         let fields = all.trim_start_matches("Faults { ").trim_end_matches(" }").split(", ");

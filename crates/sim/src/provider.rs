@@ -186,6 +186,9 @@ impl World {
             self.counters.add("provider: stale query");
             at -= self.provider.rng.between(SECOND, 20 * SECOND);
         }
+        if self.checker.payments.asked_about(number) {
+            self.counters.add("order: asked about after a restore");
+        }
         Ok(self.provider.query(number, at))
     }
 
@@ -351,6 +354,7 @@ impl World {
     }
 
     fn notify_of(&mut self, payment: Payment, only_way: bool, late: i64) {
+        let only_way = only_way || self.checker.payments.forgot(&payment.order);
         let silent = !only_way && self.provider.rng.chance(self.faults.notice_silence);
         if silent {
             self.counters.add("notice: never sent");

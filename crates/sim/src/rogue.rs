@@ -16,6 +16,7 @@ use crate::world::{Event, World};
 const MINUTE: i64 = 60_000_000;
 
 /// The terminal.
+#[derive(Clone)]
 pub(crate) struct Rogue {
     enrolment: Enrolment,
     seq: u64,
@@ -29,6 +30,11 @@ pub(crate) struct Rogue {
 impl Rogue {
     pub(crate) fn new(enrolment: Enrolment, seed: u64) -> Rogue {
         Rogue { enrolment, seq: 0, told: BTreeMap::new(), stopped: false, rng: Rng::fork(seed, "rogue", 0) }
+    }
+
+    /// The book forgot what it was told since.
+    pub(crate) fn forgotten(&mut self, then: Rogue) {
+        (self.told, self.stopped) = (then.told, then.stopped);
     }
 
     fn card(&mut self, cards: &[u64]) -> u64 {

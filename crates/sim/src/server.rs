@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
+use flows::epoch::Reopening;
 use flows::nonces::Nonces;
 use flows::ports::{Clock, ListAsk, Reader};
 use flows::rows::{Campus, Enrolment, Key, Row, lists};
@@ -45,7 +46,7 @@ pub(crate) enum Said {
     Prepared { holder: usize, click: usize, payable: Option<Payable> },
     Looked { holder: usize, click: usize },
     Notice { notice: Option<usize>, outcome: NoticeOutcome },
-    Due,
+    Due(Reopening),
     Door { holder: usize, right: bool, sure: (bool, bool), outcome: Option<bool> },
     Rogue { asked: ToPlatform, stopped: bool, answers: Vec<ToTerminal> },
     Nothing,
@@ -76,6 +77,8 @@ pub(crate) struct Live {
     tasks: BTreeMap<u64, Task>,
     last_task: u64,
     woken: Arc<Woken>,
+    /// The first work after a restore, unless it is being done.
+    reopening: Option<Reopening>,
     pub(crate) gateway: Gateway,
 }
 
@@ -132,6 +135,17 @@ impl Server {
         if plant != Some(Plant::P76) {
             self.outside.require(&self.disk).map_err(NoStart::Refused)?;
         }
+        self.run(store, plant)
+    }
+
+    /// As `start`, for a restore: with anchors that are a step ahead of the book.
+    pub(crate) fn start_restored(&mut self, plant: Option<Plant>) -> Result<(), NoStart> {
+        self.boot += 1;
+        let store = WatchedStore::open(&self.disk, &self.watch, plant).map_err(NoStart::broken)?;
+        self.run(store, plant)
+    }
+
+    fn run(&mut self, store: WatchedStore, plant: Option<Plant>) -> Result<(), NoStart> {
         let ids = Box::new(Ids::new(Rng::fork(self.seed, "ids", self.boot)));
         let cached_rows = if plant == Some(Plant::P01) { 0 } else { Limits::default().cached_rows };
         // Few account rows with each batch, so that they are of different times.
@@ -160,6 +174,7 @@ impl Server {
             tasks: BTreeMap::new(),
             last_task: 0,
             woken: Arc::default(),
+            reopening: Some(Reopening::default()),
             gateway: Gateway::default(),
         });
         Ok(())
@@ -284,7 +299,12 @@ impl World {
             }
             Said::Looked { holder, click } => self.reply(holder, click, crate::holder::Reply::Looked),
             Said::Notice { notice, outcome } => self.notice_answered(notice, &outcome),
-            Said::Due => self.plan_due(),
+            Said::Due(reopening) => {
+                if let Some(live) = self.server.live.as_mut() {
+                    live.reopening = Some(reopening);
+                }
+                self.plan_due();
+            }
             Said::Door { holder, right, sure, outcome } => self.door_answered(holder, right, sure, outcome),
             Said::Rogue { asked, stopped, answers } => self.rogue_answered(&asked, stopped, &answers),
             Said::Nothing => {}
@@ -370,10 +390,12 @@ impl World {
             return;
         }
         let Some(live) = self.server.live.as_mut() else { return };
+        let Some(mut reopening) = live.reopening.take() else { return };
         let school = live.school.clone();
         live.spawn(async move {
+            let _ = reopening.run(&school).await;
             let _ = due::run(&school, DUE_AT_ONCE).await;
-            Said::Due
+            Said::Due(reopening)
         });
         self.run_server();
     }

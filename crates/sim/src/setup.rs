@@ -63,6 +63,7 @@ impl World {
         self.plan_leap();
         self.plan_door();
         self.plan_image();
+        self.plan_backup();
         self.plan_arrival();
     }
 
@@ -98,7 +99,7 @@ impl World {
         Ok(())
     }
 
-    fn school(&self) -> Result<School, String> {
+    pub(crate) fn school(&self) -> Result<School, String> {
         self.server.live.as_ref().map(|live| live.school.clone()).ok_or_else(|| "the server is down".to_owned())
     }
 
@@ -131,7 +132,7 @@ impl World {
     }
 
     /// Runs a flow to its end at once, stepping the teller by hand: for the time before the first day.
-    fn settled<T>(&mut self, flow: impl Future<Output = T>) -> Result<T, String> {
+    pub(crate) fn settled<T>(&mut self, flow: impl Future<Output = T>) -> Result<T, String> {
         let mut flow = pin!(flow);
         for _ in 0..10_000 {
             if let Poll::Ready(value) = flow.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

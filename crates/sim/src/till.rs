@@ -92,7 +92,7 @@ impl World {
     pub(crate) fn power_on(&mut self, till: usize) {
         let now = self.now;
         let hours = i64::from(self.faults.clock_hours);
-        let hardware = self.options.hardware_modules;
+        let (hardware, keep_records) = (self.options.hardware_modules, self.options.keep_records);
         let Some(at) = self.tills.get_mut(till).filter(|at| at.agent.is_none()) else { return };
         let state = match at.disk.replay() {
             Ok(state) => state,
@@ -110,9 +110,9 @@ impl World {
         if let Some(tsn) = state.last_tsn() {
             purse_module.used(tsn);
         }
-        let boot = at.rng.bytes();
+        let config = Config { keep_records, ..Config::usual(at.rng.bytes()) };
         let clock = Micros::new(START + now + at.offset);
-        let (agent, outputs) = PosAgent::start(Config::usual(boot), purse_module, state, clock);
+        let (agent, outputs) = PosAgent::start(config, purse_module, state, clock);
         at.agent = Some(agent);
         at.tick_at = None;
         self.carry_out(till, outputs);
@@ -304,6 +304,9 @@ impl World {
         let Some(at) = self.tills.get_mut(till) else { return };
         let Some(conn) = at.conn else { return };
         let holder = at.reader.map(|on| on.holder);
+        if let ToPlatform::Kept { lowest } = message {
+            self.checker.sales.gone(at.enrolment.0.get(), *lowest);
+        }
         self.note(Who::both(holder, till), || format!("sends {message:?}"));
         self.send_up(conn, message);
         if let (Some(Plant::P34), ToPlatform::Journal { seq, record: Record::Sale(_) }) = (self.plant, message) {

@@ -18,6 +18,7 @@ use crate::notice::Wire;
 use crate::options::{Faults, Options};
 use crate::plant::Plant;
 use crate::provider::Provider;
+use crate::restore::Backup;
 use crate::rng::Rng;
 use crate::rogue::Rogue;
 use crate::server::Server;
@@ -41,6 +42,9 @@ pub(crate) enum Event {
     Door,
     Anchor { boot: u64 },
     Image,
+    Backup,
+    DiskLost,
+    Restore,
     Knock { holder: usize, right: bool },
     Due { boot: u64 },
     GiveUp { boot: u64, card: u64, k: u32, enrolment: EnrolmentId },
@@ -62,7 +66,7 @@ pub(crate) enum Event {
     Dark,
     Notify { notice: usize },
     NoticeIn { notice: Option<usize>, wire: Wire },
-    NoticeDone { notice: usize },
+    NoticeDone { notice: usize, epoch: u64 },
     Forge,
     Rogue,
 
@@ -144,6 +148,9 @@ pub(crate) struct World {
     pub(crate) last_conn: u64,
     pub(crate) rogue: Option<Rogue>,
     pub(crate) doors: Doors,
+    pub(crate) backup: Option<Box<Backup>>,
+    /// Of the book: one more after a restore.
+    pub(crate) epoch: u64,
 }
 
 impl World {
@@ -175,6 +182,8 @@ impl World {
             last_conn: 0,
             rogue: None,
             doors: Doors::new(seed),
+            backup: None,
+            epoch: 1,
         }
     }
 
@@ -229,6 +238,9 @@ impl World {
             Event::Door => self.come_to_door(),
             Event::Anchor { boot } => self.anchor_due(boot),
             Event::Image => self.take_image(),
+            Event::Backup => self.take_backup(),
+            Event::DiskLost => self.lose_disk(),
+            Event::Restore => self.restore(),
             Event::Knock { holder, right } => self.knock(holder, right),
             Event::LeapMended => self.mend_clock(),
             Event::Due { boot } => self.run_due(boot),
@@ -242,7 +254,7 @@ impl World {
             Event::Dark => self.goes_dark(),
             Event::Notify { notice } => self.notify(notice),
             Event::NoticeIn { notice, wire } => self.notice_in(notice, wire),
-            Event::NoticeDone { notice } => self.notice_done(notice),
+            Event::NoticeDone { notice, epoch } => self.notice_done(notice, epoch),
             Event::Forge => self.forge(),
             Event::Rogue => self.rogue_speaks(),
             Event::Act { holder } => self.act(holder),
@@ -286,6 +298,7 @@ impl World {
         (self.calm, self.faults) = (true, Faults::NONE);
         self.provider.dark_until = 0;
         self.mend_clock();
+        self.restore();
         self.start_server();
         for till in 0..self.tills.len() {
             self.power_on(till);

@@ -89,7 +89,8 @@ fn payment(web: &Web, visit: &Visit, no: OrderNo, way: Way) -> Option<Payment> {
             Payment::Call { address: format!("{address}{joint}redirect_url={}", encoded(&tracker)) }
         }
         Way::Code(code) => {
-            let camera = sandbox.map(|base| format!("{base}/scan?code={}&lang={}", encoded(&code), visit.language.tag()));
+            let camera =
+                sandbox.map(|base| format!("{base}/scan?code={}&lang={}", encoded(&code), visit.language.tag()));
             Payment::Scan { picture: picture(&code)?, camera }
         }
     })

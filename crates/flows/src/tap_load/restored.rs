@@ -5,12 +5,13 @@ use rules::case::{Case, Kind};
 use rules::chart::{self, Reason};
 use rules::epoch::{Meeting, Met};
 use rules::ids::CaseId;
-use rules::load::{Ahead, Refusal, Resolution, Session};
+use rules::load::{Ahead, Item, Refusal, Resolution, Session, Source};
+use rules::refund;
 use teller::{Desk, Halt};
 
 use super::{CardView, orders_loaded, post, settle_early};
 use crate::epoch;
-use crate::rows::{Campus, Key, Row};
+use crate::rows::{Campus, Key, Row, SuspendedPayment};
 
 /// Takes the card as it is: what forgotten loads took comes onto it in the book, out of what waited and else out of a case.
 /// The earlier attempt is settled; the caller writes card and waiting items.
@@ -54,9 +55,39 @@ pub(super) fn meet(
     }
     settle_early(desk, no)?;
     orders_loaded(desk, &ahead.items)?;
-    view.waiting.retain(|item| !ahead.items.contains(item));
+    for item in &ahead.untold {
+        set_aside(desk, view, item)?;
+    }
+    view.waiting.retain(|item| !ahead.settles(item));
     view.card.n = ahead.n;
     desk.put(Key::Met(no), Row::Met(Met { epoch: epoch.number, case: Some(case), late: Some(Fen::ZERO) }))?;
+    Ok(())
+}
+
+/// What nobody can tell of is loaded neither again nor never: a person decides.
+fn set_aside(desk: &mut Desk<'_, Campus>, view: &CardView, item: &Item) -> Result<(), Halt<Campus, Refusal>> {
+    let (id, amount) = (CaseId(desk.new_id()), item.amount);
+    let (what, reference) = match item.source {
+        Source::Order(no) => (format!("order {no}"), no.id()),
+        Source::Float => ("a fill".to_owned(), Id::new(u128::from(view.card.no.0))),
+    };
+    let detail = format!(
+        "{what} over {amount} yuan was credited after the restore; card {} took more than the book knows, and does \
+         not show whether that was part of it",
+        view.card.no
+    );
+    let (kind, opened_at) = (Kind::LoadUntold, desk.now());
+    crate::cases::open(desk, Case { id, kind, opened_at, reference, amount, detail });
+    if let Source::Order(no) = item.source
+        && let Some(order) = desk.get(&Key::Order(no))?.and_then(Row::order)
+        && let Ok((payment, _, _)) = refund::of_order(order, None, Fen::ZERO)
+    {
+        // So that the person who decides can give it back to the payer.
+        let of = Some((order.person, no));
+        desk.insert_new(Key::Suspended(id), Row::Suspended(SuspendedPayment { payment, of }));
+    }
+    let from = chart::awaiting_tap(view.card.person);
+    post(desk, from, chart::suspense_case(id), amount, Leg::Direct, Reason::LoadUntold, reference)?;
     Ok(())
 }
 

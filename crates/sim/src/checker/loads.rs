@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::JournalRow;
-use rules::load::{Attempt, Source, State};
+use rules::load::{Attempt, Item, Source, State};
 
 use super::book::{Book, code, reason};
 use super::{Findings, People, Sum};
@@ -11,7 +11,7 @@ use crate::count::Counters;
 use crate::notes::Who;
 
 /// What a chip physically took, and what its counter was before.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Chip {
     taken: Sum,
     /// Amount by counter before.
@@ -31,10 +31,11 @@ struct Known {
     stage: Stage,
     n: u16,
     amount: Sum,
+    orders: Vec<u128>,
 }
 
 /// The truth and the book's word about loads.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Loads {
     chips: BTreeMap<u64, Chip>,
     booked: BTreeMap<u64, Sum>,
@@ -43,9 +44,45 @@ pub(crate) struct Loads {
     confirming: BTreeSet<(u64, u32)>,
     fresh: Vec<(u64, u32, Stage)>,
     touched: BTreeSet<u64>,
+    /// At most so much the card took that a restored book does not have yet.
+    ahead: BTreeMap<u64, Sum>,
+    /// Attempts that were open in the backup: the card took them, or others that carried the same.
+    reopened: BTreeSet<(u64, u32)>,
+    /// Cards that had taken something of that kind.
+    was_ahead: BTreeSet<u64>,
+    /// Orders that waited in the backup and that a forgotten load took.
+    spent: BTreeSet<u128>,
 }
 
 impl Loads {
+    /// The book is as it was when the backup was made; what the chips took they have.
+    pub(super) fn restored(&mut self, now: Loads, credited: impl Fn(u128) -> bool) {
+        let taken = |chips: &BTreeMap<u64, Chip>, card: &u64| chips.get(card).map_or(0, |chip| chip.taken);
+        let open = self.attempts.iter().filter(|(_, known)| known.stage == Stage::Released);
+        self.reopened = open.map(|(key, _)| *key).collect();
+        for ((card, k), known) in &now.attempts {
+            let took = now.chips.get(card).and_then(|chip| chip.loads.get(&known.n));
+            let forgotten = !self.attempts.contains_key(&(*card, *k)) && took == Some(&known.amount);
+            if forgotten && !self.reopened.iter().any(|(other, _)| other == card) {
+                self.spent.extend(known.orders.iter().copied().filter(|order| credited(*order)));
+            }
+        }
+        let booked = |card: &u64| self.booked.get(card).copied().unwrap_or(0);
+        self.ahead = now.chips.keys().map(|card| (*card, taken(&now.chips, card) - booked(card))).collect();
+        self.was_ahead = self.ahead.iter().filter(|(_, ahead)| **ahead > 0).map(|(card, _)| *card).collect();
+        self.chips = now.chips;
+    }
+
+    /// Whether the card had taken something that the restored book did not have.
+    pub(super) fn was_ahead(&self, card: u64) -> bool {
+        self.was_ahead.contains(&card)
+    }
+
+    /// How much the card may have taken that the book does not have yet.
+    pub(super) fn ahead(&self, card: u64) -> Sum {
+        self.ahead.get(&card).copied().unwrap_or(0)
+    }
+
     /// A chip took a load at this counter.
     pub(crate) fn taken(
         &mut self,
@@ -77,14 +114,31 @@ impl Loads {
         });
     }
 
-    pub(super) fn attempt(&mut self, attempt: &Attempt, counters: &mut Counters) {
+    pub(super) fn attempt(
+        &mut self,
+        attempt: &Attempt,
+        people: &People,
+        findings: &mut Findings,
+        counters: &mut Counters,
+    ) {
         let key = (attempt.card.0, attempt.k);
         let stage = match attempt.state {
             State::Released => Stage::Released,
             State::Applied { .. } => Stage::Applied,
             State::NotApplied { .. } => Stage::NotApplied,
         };
-        let known = Known { stage, n: attempt.session.n, amount: Sum::from(attempt.session.amount) };
+        let of_order = |item: &Item| match item.source {
+            Source::Order(no) => Some(no.id().get()),
+            Source::Float => None,
+        };
+        let orders: Vec<u128> = attempt.items.iter().filter_map(of_order).collect();
+        let again = orders.iter().find(|order| self.spent.contains(order));
+        let who = people.who(key.0);
+        findings.demand(again.is_none(), "M9", who, || {
+            format!("attempt {} carries {again:?}, which the card took before the restore", key.1)
+        });
+        let count = orders.len();
+        let known = Known { stage, n: attempt.session.n, amount: Sum::from(attempt.session.amount), orders };
         if self.attempts.insert(key, known).is_none_or(|before| before.stage != stage) {
             let confirmed = self.confirming.contains(&key);
             counters.add(match stage {
@@ -95,11 +149,10 @@ impl Loads {
             });
         }
         if stage == Stage::Released {
-            let orders = attempt.items.iter().filter(|item| matches!(item.source, Source::Order(_))).count();
-            if orders > 1 {
+            if count > 1 {
                 counters.add("load: several orders at once");
             }
-            if attempt.items.len() > orders {
+            if attempt.items.len() > count {
                 counters.add("load: with a fill of the purse");
             }
         }
@@ -108,14 +161,15 @@ impl Loads {
     }
 
     pub(super) fn journal(&mut self, row: &JournalRow, findings: &mut Findings, people: &People) {
-        if !matches!(row.code, reason::LOAD_RELEASED | reason::LOAD_APPLIED | reason::LOAD_NOT_APPLIED) {
+        let forgotten = row.code == reason::LOAD_FORGOTTEN;
+        if !forgotten && !matches!(row.code, reason::LOAD_RELEASED | reason::LOAD_APPLIED | reason::LOAD_NOT_APPLIED) {
             return;
         }
         let Ok(card) = u64::try_from(row.credit.owner) else {
             findings.add("I3", Who::NOBODY, || format!("row {} loads {:?}, which is no card", row.seq, row.credit));
             return;
         };
-        if row.code == reason::LOAD_APPLIED {
+        if forgotten || row.code == reason::LOAD_APPLIED {
             *self.booked.entry(card).or_default() += Sum::from(row.amount.get());
         }
         findings
@@ -129,6 +183,7 @@ impl Loads {
             let took = self.chips.get(&card).and_then(|chip| chip.loads.get(&known.n)).copied();
             let true_word = match stage {
                 Stage::Released => true,
+                Stage::Applied if self.reopened.contains(&(card, k)) => took.is_some(),
                 Stage::Applied => took == Some(known.amount),
                 Stage::NotApplied => took.is_none(),
             };
@@ -145,15 +200,24 @@ impl Loads {
         }
     }
 
-    /// What the chip took is what the book has, or more by exactly the load on its way.
-    fn equation(&self, card: u64, book: &Book, people: &People, findings: &mut Findings) {
+    /// What the chip took is what the book has, or more by exactly the load on its way; after a restore, more by what the
+    /// book forgot, which only becomes less.
+    fn equation(&mut self, card: u64, book: &Book, people: &People, findings: &mut Findings) {
         let taken = self.chips.get(&card).map_or(0, |chip| chip.taken);
         let booked = self.booked.get(&card).copied().unwrap_or(0);
         let coming = book.held(code::ON_CARD, u128::from(card)).coming;
         let more = taken - booked;
-        findings.demand(more == 0 || more == coming, "I3", people.who(card), || {
-            format!("card {card:x} took {taken}, the book has {booked} and {coming} on its way")
-        });
+        let ahead = self.ahead(card);
+        let forgotten = 0..=ahead;
+        findings.demand(
+            forgotten.contains(&more) || forgotten.contains(&(more - coming)),
+            "I3",
+            people.who(card),
+            || format!("card {card:x} took {taken}, the book has {booked} and {coming} on its way, and forgot {ahead}"),
+        );
+        if coming == 0 && ahead > 0 {
+            self.ahead.insert(card, more);
+        }
     }
 
     /// Everything is calm: no load is on its way and nothing waits.

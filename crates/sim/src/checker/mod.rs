@@ -22,9 +22,10 @@ mod sales;
 
 use std::collections::BTreeMap;
 
+use device::journal::State as Journal;
 use flows::rows::Row;
 use rules::card::State as CardState;
-use rules::case::Kind as CaseKind;
+use rules::case::{Case, Kind as CaseKind};
 
 use crate::count::Counters;
 use crate::kept::{self, Kept};
@@ -51,7 +52,7 @@ pub(crate) struct Failure {
 }
 
 /// What is found, and what was found first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Findings(Option<Failure>);
 
 impl Findings {
@@ -70,7 +71,7 @@ impl Findings {
 }
 
 /// The checker.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Checker {
     pub(crate) findings: Findings,
     pub(crate) book: Book,
@@ -85,10 +86,12 @@ pub(crate) struct Checker {
     pub(crate) restarted: bool,
     /// A terminal was taken over: some cases have a cause now.
     pub(crate) rogue: Option<u128>,
+    /// Every case: what kind, and how much lies in it.
+    cases: BTreeMap<u128, (CaseKind, Sum)>,
 }
 
 /// Who holds which account and which card; the world's numbers of them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct People {
     by_id: BTreeMap<u128, usize>,
     by_card: BTreeMap<u64, usize>,
@@ -132,6 +135,18 @@ impl Checker {
         self.people.cards.push(card);
     }
 
+    /// A backup came back: the book is as it was when that was made, and everything outside it is as it is. `kept`: what the
+    /// terminals still have.
+    pub(crate) fn restored(&mut self, then: Checker, kept: &BTreeMap<u128, Journal>, now_is: i64) {
+        let now = std::mem::replace(self, then);
+        self.findings = now.findings;
+        self.payments.restored(now.payments, now_is);
+        let payments = &self.payments;
+        self.loads.restored(now.loads, |order| payments.credited_before(order));
+        self.sales.restored(now.sales, kept);
+        self.book.restored = true;
+    }
+
     /// What was found first.
     pub(crate) fn failure(&self) -> Option<&Failure> {
         self.findings.0.as_ref()
@@ -140,6 +155,8 @@ impl Checker {
     /// A batch became durable.
     pub(crate) fn kept(&mut self, kept: &Kept, now: i64, counters: &mut Counters) {
         self.time(&kept.block, now);
+        self.payments.now = now;
+        let mut cases = Vec::new();
         self.replay.wrote(kept.rows.iter().map(|(at, _)| at));
         for (key, body) in &kept.rows {
             let Some(body) = body else { continue };
@@ -148,13 +165,19 @@ impl Checker {
                 self.findings.add("BROKEN", Who::NOBODY, || format!("a row of {table} that was kept does not decode"));
                 return;
             };
-            self.row(&key.key, &row, counters);
+            match row {
+                Row::Case(case) => cases.push(case),
+                row => self.row(&key.key, &row, counters),
+            }
+        }
+        for case in &cases {
+            self.case(case, counters);
         }
         for row in &kept.journal {
             self.book.take(row, &self.people, &mut self.findings);
             self.payments.journal(row, &self.book, &self.people, &mut self.findings, counters);
             self.loads.journal(row, &mut self.findings, &self.people);
-            self.sales.journal(row, &self.book, &self.people, &mut self.findings, counters);
+            self.sales.journal(row, (&self.book, &self.loads), &self.people, &mut self.findings, counters);
         }
         self.payments.settle(&self.book, &self.people, &mut self.findings);
         self.loads.settle(&self.book, &self.people, &mut self.findings, counters);
@@ -166,9 +189,9 @@ impl Checker {
             Row::Order(order) => self.payments.order(order, &self.people, &mut self.findings, counters),
             Row::Form(note) => self.payments.form(key, note.made.get(), &self.people),
             Row::Payment(note) => self.payments.payment(key, note),
-            Row::Attempt(attempt) => self.loads.attempt(attempt, counters),
+            Row::Attempt(attempt) => self.loads.attempt(attempt, &self.people, &mut self.findings, counters),
             Row::Sale(sale) => self.sales.sale(sale),
-            Row::Record(_) => self.sales.record_kept(key),
+            Row::Record(_) => self.sales.record_kept(key, counters),
             Row::Card(card) => {
                 let who = self.people.who(card.no.0);
                 let state = card.state;
@@ -177,13 +200,19 @@ impl Checker {
                 });
                 self.sales.open_sales(card.no.0, card.unconfirmed.iter().map(|id| id.get()).collect());
             }
-            Row::Case(case) => self.case(case.kind, &case.detail, case.id.0.get(), counters),
+            Row::Epoch(epoch) => self.payments.not_asked = !epoch.orders_asked,
             _ => {}
         }
     }
 
     /// Every case has a cause. That of a payment is looked for when the payment is settled.
-    fn case(&mut self, kind: CaseKind, detail: &str, id: u128, counters: &mut Counters) {
+    fn case(&mut self, case: &Case, counters: &mut Counters) {
+        let (id, kind) = (case.id.0.get(), case.kind);
+        let first = self.cases.insert(id, (kind, Sum::from(case.amount.get()))).is_none();
+        let restored = self.book.restored;
+        if kind == CaseKind::RecordsForgotten {
+            self.sales.gap(case.reference.get());
+        }
         let (counter, allowed) = match kind {
             CaseKind::PaymentUnknownOrder => ("case: payment of unknown order", true),
             CaseKind::PaymentMismatch => ("case: payment mismatch", true),
@@ -192,19 +221,33 @@ impl Checker {
             CaseKind::SaleTacWrong => ("case: sale TAC wrong", self.rogue.is_some()),
             CaseKind::TerminalQuarantined => ("case: terminal quarantined", self.rogue.is_some()),
             CaseKind::SaleUnknownCard => ("case: sale of unknown card", self.rogue.is_some()),
+            CaseKind::CardAhead => {
+                let ahead = u64::try_from(case.reference.get()).is_ok_and(|card| self.loads.was_ahead(card));
+                ("case: card ahead of a restored book", restored && ahead)
+            }
+            CaseKind::LoadUntold => {
+                let fresh = !self.payments.credited_before(case.reference.get());
+                ("case: load of before a restore that nobody can tell of", restored && fresh)
+            }
+            CaseKind::SaleUntold => {
+                let ahead = self.sales.untold(case.reference.get()).is_some_and(|card| self.loads.was_ahead(card));
+                ("case: sale of before a restore that nobody can tell of", restored && ahead)
+            }
+            CaseKind::SaleAheadOfBook => ("case: sale ahead of a restored book", restored),
+            CaseKind::SaleForgotten => ("case: sale forgotten by a restore", restored),
+            CaseKind::RecordsForgotten => ("case: records lost by a restore", restored),
             CaseKind::PaymentAccountClosed
             | CaseKind::CardRolledBack
-            | CaseKind::CardAhead
             | CaseKind::PurseAhead
             | CaseKind::SaleOverspent
             | CaseKind::SaleConflict
-            | CaseKind::SaleAfterReversal
-            | CaseKind::SaleAheadOfBook
-            | CaseKind::SaleForgotten
-            | CaseKind::RecordsForgotten => ("case: without a cause", false),
+            | CaseKind::SaleAfterReversal => ("case: without a cause", false),
         };
-        counters.add(counter);
+        if first {
+            counters.add(counter);
+        }
         self.payments.case(id);
+        let detail = &case.detail;
         self.findings.demand(allowed, "I8", Who::NOBODY, || format!("a case {kind:?} has no cause: {detail}"));
     }
 }

@@ -19,6 +19,10 @@ const LARGE: Sum = 200_000;
 /// Most that an account may hold, fen (R22).
 const CAP: Sum = 1_000_000;
 
+/// At least so long after a restore new orders wait for a provider that says nothing: ten minutes of a clock that may have
+/// followed leaps of some minutes.
+const PATIENCE: i64 = 240_000_000;
+
 /// How the provider charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Charge {
@@ -83,7 +87,7 @@ impl Stage {
 type Settled = (Option<u128>, Option<u128>);
 
 /// The truth and the book's word about payments.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Payments {
     captures: BTreeMap<String, Capture>,
     captured: Sum,
@@ -99,6 +103,15 @@ pub(crate) struct Payments {
     fresh_payments: Vec<(String, Settled)>,
     credits: Vec<(u128, u128, Sum)>,
     suspended: Vec<(u128, Sum)>,
+    /// Orders that a restore made the book forget: whose, and how much.
+    forgotten: BTreeMap<u128, (Option<usize>, Sum)>,
+    /// By the book, not every open order was asked about since the restore.
+    pub(super) not_asked: bool,
+    /// Orders that were open in the backup and of which the provider was not asked since; and when the backup came back.
+    to_ask: (BTreeSet<u128>, i64),
+    /// Orders whose money the backup had.
+    credited_before: BTreeSet<u128>,
+    pub(super) now: i64,
 }
 
 fn number(order: u128) -> String {
@@ -106,6 +119,37 @@ fn number(order: u128) -> String {
 }
 
 impl Payments {
+    /// The book is as it was when the backup was made; what people and provider did stays done.
+    pub(super) fn restored(&mut self, now: Payments, now_is: i64) {
+        let open = self.orders.iter().filter(|(_, known)| known.stage.open());
+        self.to_ask = (open.map(|(order, _)| *order).collect(), now_is);
+        let credited = self.orders.iter().filter(|(_, known)| known.credited_by.is_some());
+        self.credited_before = credited.map(|(order, _)| *order).collect();
+        let gone = now.orders.into_iter().filter(|(order, _)| !self.orders.contains_key(order));
+        self.forgotten = gone.map(|(order, known)| (order, (known.holder, known.amount))).collect();
+        (self.captures, self.captured, self.forms) = (now.captures, now.captured, now.forms);
+    }
+
+    /// Whether a restore made the book forget this order: then no question of ours finds its payment.
+    pub(crate) fn forgot(&self, order: &str) -> bool {
+        order.parse().is_ok_and(|order| self.forgotten.contains_key(&order))
+    }
+
+    /// Whether the backup had the order's money.
+    pub(super) fn credited_before(&self, order: u128) -> bool {
+        self.credited_before.contains(&order)
+    }
+
+    /// The provider has said something of an order. `true` when a restore made that necessary.
+    pub(crate) fn asked_about(&mut self, order: &str) -> bool {
+        order.parse().is_ok_and(|order| self.to_ask.0.remove(&order))
+    }
+
+    /// Whether the book knows a payment.
+    pub(crate) fn knows(&self, transaction: &str) -> bool {
+        self.settled.contains_key(transaction)
+    }
+
     /// A holder sends a form.
     pub(crate) fn sent(&mut self, holder: usize, form: [u8; 16], amount: Option<Sum>) {
         self.forms.entry((holder, form)).or_default().push(amount);
@@ -163,8 +207,10 @@ impl Payments {
             ("BALANCE_CAP", Some(amount)) => {
                 let mine = self.orders.values().filter(|known| known.holder == Some(holder));
                 let ever: Sum = mine.filter(|known| known.stage != Stage::Closed).map(|known| known.amount).sum();
-                ever + amount > CAP
+                let forgotten = self.forgotten.values().filter(|(whose, _)| *whose == Some(holder));
+                ever + forgotten.map(|(_, amount)| amount).sum::<Sum>() + amount > CAP
             }
+            ("AFTER_RESTORE", _) => self.not_asked,
             ("BUSY" | "SERVER_FULL" | "STOPPING" | "INTERNAL" | "TRY_AGAIN", _) => true,
             _ => false,
         };
@@ -184,6 +230,13 @@ impl Payments {
         let who = holder.map_or(Who::NOBODY, Who::holder);
         let Some(known) = self.orders.get_mut(&id) else {
             findings.demand(stage == Stage::Created, "I2", who, || format!("order {} begins as {stage:?}", number(id)));
+            let (left, since) = (self.to_ask.0.len(), self.now - self.to_ask.1);
+            findings.demand(left == 0 || since > PATIENCE, "M9", who, || {
+                format!(
+                    "order {} is made {since} us after a restore, and {left} open ones were not asked about",
+                    number(id)
+                )
+            });
             self.orders.insert(id, Known { holder, amount, stage, credited_by: None });
             self.fresh_orders.push(id);
             return;
@@ -211,6 +264,9 @@ impl Payments {
             });
         }
         known.stage = stage;
+        if !stage.open() {
+            self.to_ask.0.remove(&id);
+        }
     }
 
     pub(super) fn form(&mut self, key: &[u8], order: u128, people: &People) {
@@ -348,7 +404,8 @@ impl Payments {
                 });
                 let order = capture.order.parse::<u128>().ok().and_then(|id| self.orders.get(&id));
                 let credited = order.is_some_and(|known| known.credited_by.is_some());
-                let good = capture.charge == Charge::Right && !credited;
+                let forgotten = self.forgot(&capture.order);
+                let good = capture.charge == Charge::Right && !credited && !forgotten;
                 findings.demand(!good, "L1", who, || {
                     format!("{transaction} is a good payment of an order and went to a case: {capture:?}")
                 });

@@ -47,7 +47,7 @@ struct Aside {
 }
 
 /// The book as it was read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Replay {
     accounts: BTreeMap<AccountKey, Sums>,
     asides: BTreeMap<u64, Aside>,

@@ -3,10 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use device::journal::State as Journal;
 use ledger::JournalRow;
+use link::Record;
 use rules::purchase::{Sale, State};
 
 use super::book::{Book, code, reason};
+use super::loads::Loads;
 use super::{Findings, People, Sum};
 use crate::count::Counters;
 use crate::notes::Who;
@@ -48,6 +51,7 @@ struct Lunch {
 struct Known {
     asked_by: RecordName,
     card: u64,
+    amount: Sum,
     debit: Option<(u16, [u8; 6])>,
     unconfirmed: bool,
 }
@@ -59,7 +63,7 @@ struct Charge {
 }
 
 /// The truth and the book's word about sales.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Sales {
     lunches: Vec<Lunch>,
     /// What a terminal asked, by its record: for which lunch, card and amount.
@@ -76,9 +80,81 @@ pub(crate) struct Sales {
     answers: BTreeMap<RecordName, (Vec<u8>, Vec<u8>)>,
     open: BTreeMap<u64, Vec<u128>>,
     settled: Vec<&'static str>,
+    /// Charges that a restore made the book forget.
+    forgotten: BTreeMap<RecordName, Charge>,
+    /// Those of them, and debits, of which no terminal has the record any more.
+    lost: (BTreeSet<RecordName>, BTreeSet<(u64, u16)>),
+    restored: bool,
+    /// Of each enrolment: records below this one are kept nowhere.
+    gone: BTreeMap<u128, u64>,
+    /// Enrolments with a case of records that were lost.
+    gaps: BTreeSet<u128>,
+    /// Records that the book had and forgot; whether their terminal still has them.
+    to_come: BTreeMap<RecordName, bool>,
+    /// Sales of which a case says that nobody can tell.
+    untold: BTreeSet<u128>,
 }
 
 impl Sales {
+    /// The book is as it was when the backup was made; what chips and terminals did stays done. `kept`: what the terminals
+    /// still have.
+    pub(super) fn restored(&mut self, now: Sales, kept: &BTreeMap<u128, Journal>) {
+        let records = || kept.values().flat_map(|state| state.records().values());
+        let sent: BTreeSet<(u64, u16)> = records()
+            .filter_map(|record| match record {
+                Record::Sale(sale) => Some((sale.card, sale.m)),
+                _ => None,
+            })
+            .collect();
+        for (name, (debit, posted)) in &now.debits {
+            let before = self.debits.get(name).is_some_and(|(_, posted)| *posted);
+            if *posted && !before && !sent.contains(name) {
+                self.lost.1.insert(*name);
+            }
+            self.debits.insert(*name, (*debit, before));
+        }
+        for (name, charge) in now.charges.into_iter().filter(|(_, charge)| !charge.reversed) {
+            if self.charges.contains_key(&name) {
+                continue;
+            }
+            if !kept.get(&name.0).is_some_and(|state| state.records().contains_key(&name.1)) {
+                self.lost.0.insert(name);
+            }
+            self.forgotten.insert(name, charge);
+        }
+        let has = |name: &RecordName| kept.get(&name.0).is_some_and(|state| state.records().contains_key(&name.1));
+        let honest = now.records.iter().filter(|name| kept.contains_key(&name.0) && !self.records.contains(name));
+        self.to_come = honest.map(|name| (*name, has(name))).collect();
+        self.restored = true;
+        (self.lunches, self.asked, self.closed_paid) = (now.lunches, now.asked, now.closed_paid);
+        self.recorded = now.recorded;
+    }
+
+    /// A terminal says that it has no records below this one.
+    pub(crate) fn gone(&mut self, enrolment: u128, lowest: u64) {
+        if self.restored {
+            let gone = self.gone.entry(enrolment).or_default();
+            *gone = lowest.max(*gone);
+        }
+    }
+
+    /// A case stands for records of this enrolment.
+    pub(super) fn gap(&mut self, enrolment: u128) {
+        self.gaps.insert(enrolment);
+    }
+
+    /// A case says that nobody can tell whether a card was debited for this sale; which card.
+    pub(super) fn untold(&mut self, sale: u128) -> Option<u64> {
+        self.untold.insert(sale);
+        self.sales.get(&sale).map(|known| known.card)
+    }
+
+    /// What the chip paid and no terminal can tell any more.
+    pub(super) fn lost(&self, card: u64) -> Sum {
+        let lost = self.lost.1.iter().filter(|(of, _)| *of == card).filter_map(|name| self.debits.get(name));
+        lost.map(|(debit, _)| debit.amount).sum()
+    }
+
     /// A clerk enters an amount for a holder; gives the number of the lunch.
     pub(crate) fn entered(&mut self, till: usize, holder: usize, amount: Sum) -> usize {
         self.lunches.push(Lunch { till, holder, amount, asked: Vec::new(), debits: Vec::new(), end: None });
@@ -150,7 +226,7 @@ impl Sales {
     /// A chip was debited at a till where this lunch is being paid.
     pub(crate) fn debited(&mut self, debit: Debit, lunch: Option<usize>, who: Who, findings: &mut Findings) {
         self.debits.insert((debit.card, debit.m), (debit, false));
-        let charged = lunch.is_some_and(|lunch| self.charged(lunch) > 0);
+        let charged = lunch.is_some_and(|lunch| self.charged_ever(lunch) > 0);
         let Some(lunch) = lunch.and_then(|lunch| self.lunches.get_mut(lunch)) else {
             findings.add("I5", who, || format!("{debit:?} was made and no clerk entered a sale"));
             return;
@@ -160,14 +236,20 @@ impl Sales {
         findings.demand(once, "I5", who, || format!("{debit:?}, charged to the account: {charged}, lunch {lunch:?}"));
     }
 
-    fn charged(&self, lunch: usize) -> usize {
+    /// As the book has it, or had it before a restore.
+    fn charged_ever(&self, lunch: usize) -> usize {
+        self.charged_or(lunch, |name| self.forgotten.contains_key(name))
+    }
+
+    fn charged_or(&self, lunch: usize, also: impl Fn(&RecordName) -> bool) -> usize {
         let asked = self.lunches.get(lunch).map(|lunch| lunch.asked.as_slice()).unwrap_or_default();
-        asked.iter().filter(|name| self.charges.get(name).is_some_and(|charge| !charge.reversed)).count()
+        let charged = |name: &&RecordName| self.charges.get(name).map_or_else(|| also(name), |charge| !charge.reversed);
+        asked.iter().filter(charged).count()
     }
 
     /// The display says that a lunch is paid.
     pub(crate) fn shown_paid(&mut self, lunch: usize, amount: Sum, by_account: bool, findings: &mut Findings) {
-        let charged = self.charged(lunch);
+        let charged = self.charged_ever(lunch);
         let Some(lunch) = self.lunches.get_mut(lunch) else { return };
         let who = Who::both(Some(lunch.holder), lunch.till);
         let sources = if by_account { (1, 0) } else { (0, 1) };
@@ -211,19 +293,33 @@ impl Sales {
 
     /// The platform says that it has every record up to here.
     pub(crate) fn acknowledged(&mut self, enrolment: u128, through: u64, who: Who, findings: &mut Findings) {
-        let kept = self.through.entry(enrolment).or_default();
-        while self.records.contains(&(enrolment, *kept + 1)) {
-            *kept += 1;
+        let (kept, mut gap) = (self.through.entry(enrolment).or_default(), false);
+        let gone = self.gone.get(&enrolment).copied().unwrap_or(0);
+        loop {
+            let next = *kept + 1;
+            let here = self.records.contains(&(enrolment, next));
+            if !here && (next >= gone || through < next) {
+                break;
+            }
+            gap |= !here;
+            *kept = next;
         }
+        findings.demand(!gap || self.gaps.contains(&enrolment), "M9", who, || {
+            format!("records up to {through} are acknowledged, and no case tells of those that are lost")
+        });
         findings.demand(through <= *kept, "L4", who, || {
             format!("records up to {through} are acknowledged, kept are those up to {kept}")
         });
     }
 
-    pub(super) fn record_kept(&mut self, key: &[u8]) {
+    pub(super) fn record_kept(&mut self, key: &[u8], counters: &mut Counters) {
         let Some((enrolment, seq)) = key.split_first_chunk::<16>() else { return };
         let Ok(seq) = seq.try_into().map(u64::from_be_bytes) else { return };
-        self.records.insert((u128::from_be_bytes(*enrolment), seq));
+        let name = (u128::from_be_bytes(*enrolment), seq);
+        self.records.insert(name);
+        if self.to_come.remove(&name).is_some() {
+            counters.add("record: sent again after a restore");
+        }
     }
 
     pub(super) fn open_sales(&mut self, card: u64, sales: Vec<u128>) {
@@ -234,6 +330,7 @@ impl Sales {
         let known = Known {
             asked_by: (sale.asked_by.0.0.get(), sale.asked_by.1),
             card: sale.card.0,
+            amount: Sum::from(sale.amount.get()),
             debit: sale.debit.map(|debit| (debit.m, debit.terminal)),
             unconfirmed: sale.state == State::Unconfirmed,
         };
@@ -255,7 +352,7 @@ impl Sales {
     pub(super) fn journal(
         &mut self,
         row: &JournalRow,
-        book: &Book,
+        (book, loads): (&Book, &Loads),
         people: &People,
         findings: &mut Findings,
         counters: &mut Counters,
@@ -266,6 +363,7 @@ impl Sales {
             reason::SALE_REVERSED => "sale: reversed",
             reason::SALE_FROM_PURSE => "sale: from the purse",
             reason::SALE_FROM_UNPROVED => "sale: out of a load not yet proved",
+            reason::SALE_FORGOTTEN => "sale: paid again after a restore",
             _ => return,
         };
         counters.add(counter);
@@ -274,6 +372,7 @@ impl Sales {
             return;
         };
         let who = people.who(known.card);
+        let ahead = loads.ahead(known.card);
         match row.code {
             reason::SALE_FROM_ACCOUNT => self.charge(row, &known, who, people, findings),
             reason::SALE_REVERSED => {
@@ -290,7 +389,14 @@ impl Sales {
                     charge.reversed = true;
                 }
             }
-            _ => self.purse(row, &known, book, who, findings),
+            reason::SALE_FORGOTTEN => {
+                let paid = self.closed_paid.contains(&known.asked_by);
+                findings.demand(paid, "M9", who, || {
+                    format!("row {} pays {amount} again for {known:?}, which was not paid", row.seq)
+                });
+                self.charge(row, &known, who, people, findings);
+            }
+            _ => self.purse(row, &known, (book, ahead), who, findings),
         }
     }
 
@@ -298,7 +404,8 @@ impl Sales {
         let amount = Sum::from(row.amount.get());
         let asked = self.asked.get(&known.asked_by);
         let wanted = asked.is_some_and(|(_, card, wanted)| (*card, *wanted) == (known.card, amount));
-        let own = people.holder(row.debit.owner) == people.holder_of_card(known.card);
+        let own = people.holder(row.debit.owner) == people.holder_of_card(known.card)
+            || row.debit.code.0 == code::SUSPENSE_CASE;
         findings.demand(wanted && own, "I5", who, || {
             format!("row {} charges {amount} for {known:?}; its terminal asked {asked:?}", row.seq)
         });
@@ -309,7 +416,14 @@ impl Sales {
     }
 
     /// A purse sale comes into the book: a chip must have made that debit, and the card must have had the money.
-    fn purse(&mut self, row: &JournalRow, known: &Known, book: &Book, who: Who, findings: &mut Findings) {
+    fn purse(
+        &mut self,
+        row: &JournalRow,
+        known: &Known,
+        (book, ahead): (&Book, Sum),
+        who: Who,
+        findings: &mut Findings,
+    ) {
         let amount = Sum::from(row.amount.get());
         let made = known.debit.and_then(|(m, terminal)| {
             let (debit, posted) = self.debits.get_mut(&(known.card, m))?;
@@ -333,7 +447,7 @@ impl Sales {
         }
         let card = u128::from(known.card);
         let (on_card, suspense) = (book.held(code::ON_CARD, card), book.held(code::SUSPENSE_CARD, card));
-        let covered = on_card.posted + on_card.coming + suspense.posted;
+        let covered = on_card.posted + on_card.coming + suspense.posted + ahead;
         findings.demand(covered >= 0, "I8", who, || {
             format!("row {} takes {amount}, {} more than the card can have had", row.seq, -covered)
         });
@@ -341,17 +455,29 @@ impl Sales {
 
     /// Everything is calm: every debit is in the book and every lunch was paid as often as the people there believe.
     pub(super) fn converged(&self, people: &People, findings: &mut Findings) {
-        for (debit, posted) in self.debits.values() {
+        let lost = self.to_come.iter().find(|(_, kept)| **kept);
+        findings.demand(lost.is_none(), "M9", Who::NOBODY, || {
+            format!("record {lost:?} was acknowledged before the restore, its terminal has it, and the book has it not")
+        });
+        let untold = self.untold.iter().filter_map(|sale| self.sales.get(sale));
+        let untold = untold.filter_map(|known| Some((known.card, known.debit?, known.amount)));
+        let untold: BTreeSet<_> = untold.map(|(card, (m, terminal), amount)| (card, m, terminal, amount)).collect();
+        for (name, (debit, posted)) in &self.debits {
+            let told = *posted
+                || self.lost.1.contains(name)
+                || untold.contains(&(debit.card, debit.m, debit.terminal, debit.amount));
             findings
-                .demand(*posted, "L4", people.who(debit.card), || format!("{debit:?} was made and is not in the book"));
+                .demand(told, "L4", people.who(debit.card), || format!("{debit:?} was made and is not in the book"));
         }
         for (card, open) in &self.open {
-            findings.demand(open.is_empty(), "L4", people.who(*card), || {
+            let lost = self.lost(*card) > 0;
+            findings.demand(open.is_empty() || lost, "L4", people.who(*card), || {
                 format!("sales {open:x?} of card {card:x} are still not proved")
             });
         }
         for (number, lunch) in self.lunches.iter().enumerate() {
-            let (charged, debited) = (self.charged(number), lunch.debits.len());
+            let charged = self.charged_or(number, |name| self.lost.0.contains(name));
+            let debited = lunch.debits.len();
             let right = match lunch.end {
                 Some(End::Paid) => charged + debited == 1,
                 Some(End::NotPaid) => charged + debited == 0,
