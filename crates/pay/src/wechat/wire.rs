@@ -205,6 +205,14 @@ pub(crate) struct SealedCertificate {
     pub ciphertext: String,
 }
 
+/// Answer of the two bill calls.
+#[derive(Deserialize)]
+pub(crate) struct BillLink {
+    pub hash_type: String,
+    pub hash_value: String,
+    pub download_url: String,
+}
+
 /// Answer of `sns/oauth2/access_token`: an openid, or an error number. The tokens in it are not read: not needed.
 #[derive(Deserialize)]
 pub(crate) struct OpenIdAnswer {

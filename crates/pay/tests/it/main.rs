@@ -3,6 +3,7 @@
 
 mod answers;
 mod attacks;
+mod bills;
 mod certificates;
 mod desk;
 mod notices;
