@@ -224,6 +224,44 @@ pub(crate) struct OpenIdAnswer {
     pub errmsg: Option<String>,
 }
 
+/// Body of `POST /cgi-bin/stable_token`.
+#[derive(Serialize)]
+pub(crate) struct TokenAsk<'a> {
+    pub grant_type: &'static str,
+    pub appid: &'a str,
+    pub secret: &'a str,
+    pub force_refresh: bool,
+}
+
+/// Answer to it: a token, or an error number.
+#[derive(Deserialize)]
+pub(crate) struct TokenAnswer {
+    #[serde(default)]
+    pub access_token: Option<String>,
+    /// In seconds.
+    #[serde(default)]
+    pub expires_in: Option<i64>,
+    #[serde(default)]
+    pub errcode: Option<i64>,
+    #[serde(default)]
+    pub errmsg: Option<String>,
+}
+
+/// Any answer of the official account's service; 0 is success.
+#[derive(Deserialize)]
+pub(crate) struct AccountAnswer {
+    pub errcode: i64,
+    #[serde(default)]
+    pub errmsg: Option<String>,
+}
+
+/// Answer to a template message.
+#[derive(Deserialize)]
+pub(crate) struct MessageSent {
+    #[serde(default)]
+    pub msgid: Option<i64>,
+}
+
 /// Reads one JSON object in UTF-8 in which no name stands twice, and nothing else.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     // The reader of bytes does not look at the text of fields that it passes over; the reader of text need not.
