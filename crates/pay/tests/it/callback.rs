@@ -126,6 +126,8 @@ fn a_message_that_was_touched_does_not_open() {
     long[16..20].copy_from_slice(&u32::MAX.to_be_bytes());
     let mut past = clear.clone();
     past[16..20].copy_from_slice(&200_u32.to_be_bytes());
+    // One byte of message; 39 bytes before the padding.
+    let not_utf8 = [&[0; 19][..], &[1, 0xFF], APPID.as_bytes(), &[25; 25][..]].concat();
     let table = [
         ("another account", encrypted(padded("<xml/>", "wx8888888888888889")), CallbackFault::Foreign),
         ("no account", encrypted(padded("<xml/>", "")), CallbackFault::Foreign),
@@ -135,11 +137,7 @@ fn a_message_that_was_touched_does_not_open() {
         ("padding longer than any", with_padding(&[33]), CallbackFault::Sealed),
         ("padding of two values", with_padding(&[3, 2, 3]), CallbackFault::Sealed),
         ("padding alone", encrypted(vec![32; 32]), CallbackFault::Sealed),
-        (
-            "not UTF-8",
-            encrypted([&[0; 19][..], &[1, 0xFF], APPID.as_bytes(), &[26; 26][..]].concat()[..64].to_vec()),
-            { CallbackFault::Sealed },
-        ),
+        ("not UTF-8", encrypted(not_utf8), CallbackFault::Sealed),
         ("part of a block", STANDARD.encode([0; 20]), CallbackFault::Sealed),
         ("no Base64", "%%%".to_owned(), CallbackFault::Sealed),
         ("nothing", String::new(), CallbackFault::Malformed),
