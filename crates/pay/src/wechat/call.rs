@@ -15,6 +15,7 @@ const LONGEST_ANSWER: usize = 256 * 1024;
 impl WeChatPay {
     /// One signed request, and its answer if that is proved and sure.
     pub(super) async fn call(&self, method: Method, target: &str, body: Vec<u8>) -> Result<Answer, ChannelError> {
+        self.have_a_key().await;
         let raw = self.exchange(method, target, body).await?;
         let mut proved = self.proved(&raw);
         if proved == Err(Unproved::UnknownSerial) && self.learn(raw.proof().serial).await {

@@ -131,27 +131,35 @@ impl WeChatPay {
         }
     }
 
+    /// Sees that there is a key to ask for, before the first call of an installation that has none at hand.
+    pub(super) async fn have_a_key(&self) {
+        let known = || self.keys().preferred(self.clock.now()).is_some();
+        if self.shelf.on && !known() {
+            self.download_unless(known).await;
+        }
+    }
+
     /// Whether `serial` is known, if need be after one download; at most one a minute, whoever asks.
     pub(super) async fn learn(&self, serial: &str) -> bool {
         let known = || self.keys().knows(serial, self.clock.now());
-        if known() {
-            return true;
-        }
         // Only a certificate's serial can be learned: a public key comes by hand.
-        if !self.shelf.on || hexadecimal(serial).is_none() {
-            return false;
+        if !known() && self.shelf.on && hexadecimal(serial).is_some() {
+            self.download_unless(known).await;
         }
+        known()
+    }
+
+    /// One download, unless there was one within the minute or another task has learned it while this one waited.
+    async fn download_unless(&self, known: impl Fn() -> bool) {
         let mut state = self.shelf.state.lock().await;
         let now = self.clock.now();
         let lately = state.asked_at.is_some_and(|at| now.since(at).unsigned_abs() < ASK_AGAIN_MICROS);
-        // Another task may have learned it while this one waited.
         if !known()
             && !lately
             && let Err(fault) = self.download(&mut state).await
         {
             tracing::warn!("platform certificates were not refreshed: {fault}");
         }
-        known()
     }
 
     async fn download(&self, state: &mut State) -> Result<usize, CertificateFault> {

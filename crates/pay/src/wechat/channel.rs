@@ -27,6 +27,7 @@ use ledger::Micros;
 use reqwest::header::ACCEPT;
 use reqwest::{Client, Method, Url};
 
+use super::account::OfficialAccount;
 use super::call::{Answer, at, client, cut, json, same_code, whole};
 use super::certificates::Shelf;
 use super::config::{ConfigFault, Merchant, is_this_machine};
@@ -50,6 +51,7 @@ pub struct WeChatPay {
     /// Every key that proves the provider, now; those of the settings and those that were downloaded.
     pub(super) platform: RwLock<PlatformKeys>,
     pub(super) shelf: Shelf,
+    account: OfficialAccount,
     counts: Counts,
 }
 
@@ -66,7 +68,9 @@ impl WeChatPay {
         let http = client(&merchant)?;
         let mut platform = std::mem::take(&mut merchant.platform);
         let shelf = Shelf::open(merchant.certificates.take(), &merchant, &mut platform, clock.now());
+        let account = OfficialAccount::new(&merchant, http.clone(), Arc::clone(&clock));
         Ok(WeChatPay {
+            account,
             merchant,
             http,
             clock,
@@ -81,6 +85,11 @@ impl WeChatPay {
     pub(super) fn keys(&self) -> RwLockReadGuard<'_, PlatformKeys> {
         // A thread that panicked while it held them has left them whole: keys are only added and dropped.
         self.platform.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The official account beside the payments: menu and messages.
+    pub fn account(&self) -> &OfficialAccount {
+        &self.account
     }
 
     /// How many notices were refused since the start, by cause; for the operator's alarm.
@@ -284,7 +293,7 @@ fn is_line(text: &str) -> bool {
 }
 
 /// https anywhere; http only to this machine, for the provider simulator.
-fn is_web_address(text: &str) -> bool {
+pub(super) fn is_web_address(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| match url.scheme() {
         "https" => url.host_str().is_some(),
         "http" => is_this_machine(&url),
@@ -300,7 +309,7 @@ fn beijing(at: Micros) -> Result<String, ChannelError> {
 }
 
 /// Percent-encoding of everything but letters, digits and `- . _ ~` (RFC 3986).
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),

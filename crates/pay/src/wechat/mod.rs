@@ -7,6 +7,8 @@
 //! - `notice`: proving and opening a notice, pure;
 //! - `channel`: HTTP, and what each answer means.
 
+pub mod account;
+pub mod bills;
 mod call;
 mod certificates;
 mod channel;

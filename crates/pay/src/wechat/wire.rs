@@ -205,6 +205,14 @@ pub(crate) struct SealedCertificate {
     pub ciphertext: String,
 }
 
+/// Answer of the two bill calls.
+#[derive(Deserialize)]
+pub(crate) struct BillLink {
+    pub hash_type: String,
+    pub hash_value: String,
+    pub download_url: String,
+}
+
 /// Answer of `sns/oauth2/access_token`: an openid, or an error number. The tokens in it are not read: not needed.
 #[derive(Deserialize)]
 pub(crate) struct OpenIdAnswer {
@@ -214,6 +222,44 @@ pub(crate) struct OpenIdAnswer {
     pub errcode: Option<i64>,
     #[serde(default)]
     pub errmsg: Option<String>,
+}
+
+/// Body of `POST /cgi-bin/stable_token`.
+#[derive(Serialize)]
+pub(crate) struct TokenAsk<'a> {
+    pub grant_type: &'static str,
+    pub appid: &'a str,
+    pub secret: &'a str,
+    pub force_refresh: bool,
+}
+
+/// Answer to it: a token, or an error number.
+#[derive(Deserialize)]
+pub(crate) struct TokenAnswer {
+    #[serde(default)]
+    pub access_token: Option<String>,
+    /// In seconds.
+    #[serde(default)]
+    pub expires_in: Option<i64>,
+    #[serde(default)]
+    pub errcode: Option<i64>,
+    #[serde(default)]
+    pub errmsg: Option<String>,
+}
+
+/// Any answer of the official account's service; 0 is success.
+#[derive(Deserialize)]
+pub(crate) struct AccountAnswer {
+    pub errcode: i64,
+    #[serde(default)]
+    pub errmsg: Option<String>,
+}
+
+/// Answer to a template message.
+#[derive(Deserialize)]
+pub(crate) struct MessageSent {
+    #[serde(default)]
+    pub msgid: Option<i64>,
 }
 
 /// Reads one JSON object in UTF-8 in which no name stands twice, and nothing else.
