@@ -98,3 +98,18 @@ async fn the_state_for_programs_tells_everything_but_the_payer() {
     assert_eq!(paid["paid_at"], "2026-11-22T12:30:06+08:00");
     assert_eq!(paid["notices"][0]["state"], "waiting");
 }
+
+#[test]
+fn the_document_names_every_switch_and_every_mode() {
+    let document = include_str!("../../../../docs/sandbox.md");
+    let (_, table) = document.split_once("## Switches").expect("the table of switches");
+    for line in sandbox::switch_list().lines() {
+        for word in line.split([' ', ',']).filter(|word| !word.is_empty()) {
+            let named = match word.strip_prefix('(') {
+                Some(unit) => format!("({unit}"),
+                None => format!("`{word}`"),
+            };
+            assert!(table.contains(&named), "{named} is not in docs/sandbox.md");
+        }
+    }
+}
