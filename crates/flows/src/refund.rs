@@ -12,7 +12,7 @@ use rules::refund::{self, Asked, Effect, Event, Origin, Payment, Place, Refund, 
 use rules::words::Words;
 use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
 
-use crate::ports::{ChannelError, ListAsk, RefundWish, Refunded, Repayment};
+use crate::ports::{ChannelError, ListAsk, RefundState, RefundWish, Refunded, Repayment};
 use crate::rows::{Campus, ForeignRefund, FormNote, Key, Row, lists};
 use crate::school::fault_words;
 use crate::tap_load::post;
@@ -456,6 +456,10 @@ impl Foreign {
         let number = self.refunded.refund.chars().filter(char::is_ascii_graphic).take(64).collect();
         Key::ForeignRefund(channel, number)
     }
+
+    fn repaid(&self) -> Key {
+        Key::Repaid(chart::Channel::WeChat.number(), self.refunded.transaction.clone())
+    }
 }
 
 impl Command<Campus> for Foreign {
@@ -465,13 +469,15 @@ impl Command<Campus> for Foreign {
     fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
         let key = self.key();
         let case = seen.row(&key).and_then(Row::foreign_refund).map(|known| Key::Case(known.case));
-        case.into_iter().chain([key]).collect()
+        case.into_iter().chain([key, self.repaid()]).collect()
     }
 
     fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<CaseId, Halt<Campus, UnknownRefund>> {
         let Refunded { refund, refund_id, transaction, order, amount, total, state } = &self.refunded;
         let short = |text: &str| text.chars().filter(char::is_ascii_graphic).take(64).collect::<String>();
         let told = format!("{state:?}");
+        let before = desk.get(&self.key())?.and_then(Row::foreign_refund).map_or(Fen::ZERO, |known| known.counted);
+        let counted = if *state == RefundState::Closed { Fen::ZERO } else { *amount };
         let case = match desk.get(&self.key())?.and_then(Row::foreign_refund) {
             Some(known) if known.told == told => return Ok(known.case),
             Some(known) => {
@@ -491,7 +497,11 @@ impl Command<Campus> for Foreign {
                 cases::tell(desk, Kind::RefundUnknown, reference, detail)
             }
         };
-        desk.put(self.key(), Row::ForeignRefund(ForeignRefund { case, told }))?;
+        // What went back there can neither go back again nor be credited.
+        let mut repaid = desk.get(&self.repaid())?.and_then(Row::repaid).cloned().unwrap_or_default();
+        repaid.foreign = repaid.foreign.minus(before).and_then(|rest| rest.plus(counted)).unwrap_or(repaid.foreign);
+        desk.put(self.repaid(), Row::Repaid(repaid))?;
+        desk.put(self.key(), Row::ForeignRefund(ForeignRefund { case, told, counted }))?;
         Ok(case)
     }
 }

@@ -193,6 +193,8 @@ pub struct ForeignRefund {
     pub case: CaseId,
     /// What was last told of it.
     pub told: String,
+    /// What of its payment counts as given back by it.
+    pub counted: ledger::Fen,
 }
 
 /// One enrolment of a terminal.

@@ -8,7 +8,7 @@ use rules::ids::{CaseId, OrderNo, PersonId, RefundNo};
 use rules::person::Standing;
 use rules::refund;
 use rules::top_up::{self, Event, Order, Paid, State, Suspicion};
-use teller::{Command, Desk, Halt, Seen};
+use teller::{Command, Desk, Halt, NotLoaded, Seen};
 
 use crate::rows::{Campus, Key, PaymentNote, Row, SuspendedPayment};
 
@@ -27,6 +27,12 @@ pub(crate) fn needs(transaction: &str, refund: RefundNo) -> [Key; 3] {
 pub(crate) struct Kept {
     pub(crate) case: CaseId,
     pub(crate) payment: Option<SuspendedPayment>,
+}
+
+/// Whether the provider told of a refund of this payment that is none of ours. Needs what [`needs`] names.
+pub(crate) fn given_back(desk: &Desk<'_, Campus>, transaction: &str) -> Result<bool, NotLoaded<Key>> {
+    let key = Key::Repaid(Channel::WeChat.number(), transaction.to_owned());
+    Ok(desk.get(&key)?.and_then(Row::repaid).is_some_and(|repaid| repaid.foreign.is_positive()))
 }
 
 /// Opens a case for a payment that is not credited, with the money in the case's suspense.
@@ -77,6 +83,7 @@ pub(crate) const fn kind_of(suspicion: Suspicion) -> Kind {
         Suspicion::Mismatch => Kind::PaymentMismatch,
         Suspicion::Twice => Kind::PaymentTwice,
         Suspicion::AccountClosed => Kind::PaymentAccountClosed,
+        Suspicion::GivenBack => Kind::PaymentGivenBack,
     }
 }
 

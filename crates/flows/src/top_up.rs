@@ -5,7 +5,6 @@
 
 use ledger::{Fen, Id, Micros, Stage, Transfer};
 use rules::calendar::campus_day;
-use rules::case;
 use rules::chart::{self, Reason};
 use rules::ids::{CaseId, OrderNo, PersonId, RefundNo};
 use rules::limits::Limits;
@@ -326,7 +325,7 @@ impl Command<Campus> for Settle {
 
     fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
         let mut keys = vec![Key::Order(self.no)];
-        if let Event::Paid(paid) = &self.event {
+        if let Event::Paid(paid) | Event::RefundedThere(paid) = &self.event {
             keys.extend(suspense::needs(&paid.transaction, self.refund));
         }
         if let Some(order) = seen.row(&Key::Order(self.no)).and_then(Row::order) {
@@ -339,21 +338,26 @@ impl Command<Campus> for Settle {
         let Some(order) = desk.get(&Key::Order(self.no))?.and_then(Row::order).cloned() else {
             return Err(Halt::Refuse(SettleStop::UnknownOrder));
         };
-        if let Event::Paid(paid) = &self.event
-            && desk.get(&payment_key(&paid.transaction))?.is_some()
-        {
-            return Ok(Settled { order: Box::new(order), case: None });
+        let mut event = self.event.clone();
+        if let Event::Paid(paid) | Event::RefundedThere(paid) = &self.event {
+            if desk.get(&payment_key(&paid.transaction))?.is_some() {
+                return Ok(Settled { order: Box::new(order), case: None });
+            }
+            // News may overtake each other: its refund was told before the payment itself (row 10).
+            if suspense::given_back(desk, &paid.transaction)? {
+                event = Event::RefundedThere(paid.clone());
+            }
         }
         let holder = desk.get(&Key::Person(order.person))?.and_then(Row::person);
         let standing = holder.map_or(Standing::Closed, |holder| holder.standing);
-        let decision = top_up::decide(&order, &self.event, standing, desk.now());
-        let case = match (&decision.effect, &self.event) {
+        let decision = top_up::decide(&order, &event, standing, desk.now());
+        let case = match (&decision.effect, &event) {
             (Effect::None, _) => None,
             (Effect::Credit, Event::Paid(paid)) => {
                 credit(desk, &decision.order, paid)?;
                 None
             }
-            (Effect::Suspend(suspicion), Event::Paid(paid)) => {
+            (Effect::Suspend(suspicion), Event::Paid(paid) | Event::RefundedThere(paid)) => {
                 if desk.get(&Key::Refund(self.refund))?.is_some() {
                     return Err(Halt::Refuse(SettleStop::NumberTaken));
                 }
@@ -362,7 +366,6 @@ impl Command<Campus> for Settle {
                 suspense::give_back(desk, self.refund, &kept, *suspicion)?;
                 Some(kept.case)
             }
-            (Effect::Report, _) => Some(report_refund(desk, &order)),
             (Effect::Credit | Effect::Suspend(_), _) => {
                 return Err(Halt::Broken("a credit without a payment".to_owned()));
             }
@@ -403,12 +406,6 @@ fn credit(desk: &mut Desk<'_, Campus>, order: &Order, paid: &Paid) -> Result<(),
     };
     desk.post(&transfer).map_err(|refusal| Halt::Broken(refusal.to_string()))?;
     Ok(())
-}
-
-/// A case without money: the provider gave a payment back that was never credited here.
-fn report_refund(desk: &mut Desk<'_, Campus>, order: &Order) -> CaseId {
-    let detail = format!("order {}: paid and refunded at the provider, never credited", order.no);
-    crate::cases::tell(desk, case::Kind::PaymentMismatch, order.no.id(), detail)
 }
 
 /// The order no longer keeps room; one that ended unpaid gives its part of the day back (R39, M29).
@@ -469,14 +466,18 @@ pub async fn notice(school: &School, raw: &RawNotice<'_>) -> NoticeOutcome {
     }
 }
 
-/// A payment that the adapter proved, by whatever door it came.
-async fn settle_payment(school: &School, payment: &Payment) -> NoticeOutcome {
-    let paid = Paid {
+fn paid(payment: &Payment) -> Paid {
+    Paid {
         transaction: payment.transaction.clone(),
         amount: payment.amount,
         in_cny: payment.currency == "CNY",
         paid_at: payment.paid_at,
-    };
+    }
+}
+
+/// A payment that the adapter proved, by whatever door it came.
+async fn settle_payment(school: &School, payment: &Payment) -> NoticeOutcome {
+    let paid = paid(payment);
     if let Ok(no) = OrderNo::parse(&payment.order) {
         match settle(school, no, Event::Paid(paid.clone())).await {
             Ok(Settled { case: Some(case), .. }) => return NoticeOutcome::Suspended(case),
@@ -511,7 +512,7 @@ pub async fn look_after(school: &School, no: OrderNo) -> Result<Option<Order>, R
                 _ => Ok(school.row(&Key::Order(no)).await?.and_then(|row| row.order().cloned())),
             };
         }
-        Ok(Trade::Refunded(_)) => Event::RefundedThere,
+        Ok(Trade::Refunded(payment)) => Event::RefundedThere(paid(&payment)),
         Ok(Trade::NotPaid | Trade::Paying) => Event::NotPaid,
         Ok(Trade::Closed) => Event::ClosedThere,
         Ok(Trade::NotFound) => Event::NotFound,

@@ -27,6 +27,8 @@ pub enum Kind {
     PaymentTwice,
     /// A payment for a closed account.
     PaymentAccountClosed,
+    /// A payment that the provider gave back, in part or whole, before it was credited here.
+    PaymentGivenBack,
     /// The card's counter is behind: rolled back or cloned.
     CardRolledBack,
     /// The card's counter is ahead of what was ever released.
@@ -75,11 +77,12 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 25] = [
+    pub const ALL: [Kind; 26] = [
         Kind::PaymentUnknownOrder,
         Kind::PaymentMismatch,
         Kind::PaymentTwice,
         Kind::PaymentAccountClosed,
+        Kind::PaymentGivenBack,
         Kind::CardRolledBack,
         Kind::CardAhead,
         Kind::PurseAhead,
@@ -110,6 +113,7 @@ impl Kind {
             | Kind::PaymentMismatch
             | Kind::PaymentTwice
             | Kind::PaymentAccountClosed
+            | Kind::PaymentGivenBack
             | Kind::RefundShort
             | Kind::RefundAbnormal
             | Kind::RefundFailed
@@ -180,7 +184,7 @@ impl Case {
     /// What it is about, as a person looks it up: an order, a refund, a card, or the plain number.
     pub fn subject(&self) -> String {
         match self.kind {
-            Kind::PaymentMismatch | Kind::PaymentTwice | Kind::PaymentAccountClosed => {
+            Kind::PaymentMismatch | Kind::PaymentTwice | Kind::PaymentAccountClosed | Kind::PaymentGivenBack => {
                 format!("order {}", OrderNo::from_id(self.reference))
             }
             Kind::RefundShort
@@ -223,6 +227,7 @@ impl Kind {
             Kind::PaymentMismatch => "PAY_MISMATCH",
             Kind::PaymentTwice => "PAY_TWICE",
             Kind::PaymentAccountClosed => "PAY_ACCOUNT_CLOSED",
+            Kind::PaymentGivenBack => "PAY_GIVEN_BACK",
             Kind::CardRolledBack => "CARD_ROLLED_BACK",
             Kind::CardAhead => "CARD_AHEAD",
             Kind::PurseAhead => "PURSE_AHEAD",
@@ -253,6 +258,9 @@ impl Kind {
             Kind::PaymentMismatch => "付款金额或币种与订单不符，款项在差错挂账；核实后由两人办理退款。",
             Kind::PaymentTwice => "同一订单付了两次，第二笔正在自动退回；若退款失败请重新办理。",
             Kind::PaymentAccountClosed => "已注销账户收到付款，正在自动退回；若退款失败请重新办理。",
+            Kind::PaymentGivenBack => {
+                "支付平台已退回此付款（全部或部分），未入账，款项挂账；请核对后更正或退回余下部分。"
+            }
             Kind::CardRolledBack => "卡内计数倒退，疑似克隆，卡已冻结。",
             Kind::CardAhead => "卡内计数超前；恢复备份后按卡为准，否则卡已冻结。",
             Kind::PurseAhead => "卡内余额多于账户记录，卡已冻结。",
@@ -290,6 +298,9 @@ impl Kind {
             }
             Kind::PaymentAccountClosed => {
                 "A payment came for a closed account; it is refunded by itself. If that fails, refund it again."
+            }
+            Kind::PaymentGivenBack => {
+                "The provider gave this payment back, in part or whole; it was not credited. Compare, then refund the rest."
             }
             Kind::CardRolledBack => "The card's counter went back, perhaps a copy; it is frozen.",
             Kind::CardAhead => "The card is ahead of the book; after a restore the card counts, else it is frozen.",

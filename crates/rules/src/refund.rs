@@ -150,6 +150,8 @@ pub struct Payment {
 pub struct Repaid {
     /// Refunds that did not fail, together.
     pub back: Fen,
+    /// What the provider gave back besides, not at our request, as far as it told.
+    pub foreign: Fen,
     /// The one that has not ended.
     pub live: Option<RefundNo>,
     /// Every refund of it, failed ones too, in the order of making.

@@ -263,8 +263,8 @@ pub enum Event {
     NotFound,
     /// The provider says: closed unpaid.
     ClosedThere,
-    /// The provider says: paid, and given back there since. Nothing of it is ours to credit.
-    RefundedThere,
+    /// The provider says: paid, and given back there since, in part or whole. Nothing of it is ours to credit.
+    RefundedThere(Paid),
     /// The provider could not be asked.
     NoAnswer,
     /// The provider was asked about the payment of this order that lies in a case; its word stands there (row 7).
@@ -282,8 +282,6 @@ pub enum Effect {
     Credit,
     /// The payment goes to suspense, with a case.
     Suspend(Suspicion),
-    /// A case without money: the provider gave a payment back that was never credited.
-    Report,
 }
 
 /// Why a proved payment is not credited.
@@ -295,6 +293,8 @@ pub enum Suspicion {
     Twice,
     /// The account is closed: to be refunded (R21).
     AccountClosed,
+    /// The provider gave it back, in part or whole, and not at our request.
+    GivenBack,
 }
 
 /// A decision on an order.
@@ -365,11 +365,8 @@ pub fn decide(order: &Order, event: &Event, standing: Standing, now: Micros) -> 
             load(&mut next, now);
             Effect::None
         }
-        Event::RefundedThere if next.open() => {
-            next.state = State::InCase { at: now, case: None };
-            Effect::Report
-        }
-        Event::RefundedThere | Event::Confirmed => Effect::None,
+        Event::RefundedThere(paid) => given_back(&mut next, paid, now),
+        Event::Confirmed => Effect::None,
         Event::Prepaid(_)
         | Event::CreateUnknown
         | Event::CreateRefused
@@ -406,7 +403,7 @@ fn after_news(order: &Order, event: &Event, now: Micros) -> State {
     let stay = || order.state.clone();
     match (&order.state, event) {
         // Moved by `pay` and `load`.
-        (_, E::Paid(_) | E::Loaded | E::RefundedThere | E::Confirmed) => stay(),
+        (_, E::Paid(_) | E::Loaded | E::RefundedThere(_) | E::Confirmed) => stay(),
         // Ended orders stay as they are; a later payment is `Paid`'s affair.
         (
             S::Closed { .. } | S::InCase { .. } | S::Credited(_),
@@ -472,6 +469,21 @@ fn pay(order: &mut Order, paid: &Paid, standing: Standing, now: Micros) -> Effec
         on_card_at: None,
     });
     Effect::Credit
+}
+
+fn given_back(order: &mut Order, paid: &Paid, now: Micros) -> Effect {
+    match &order.state {
+        // A refund of ours, or one that its notice tells of.
+        State::Credited(credited) if credited.transaction == paid.transaction => return Effect::None,
+        State::Credited(_) => {}
+        State::Created
+        | State::Unknown { .. }
+        | State::Paying { .. }
+        | State::ExpiredLocal { .. }
+        | State::Closed { .. }
+        | State::InCase { .. } => order.state = State::InCase { at: now, case: None },
+    }
+    Effect::Suspend(Suspicion::GivenBack)
 }
 
 fn load(order: &mut Order, now: Micros) {

@@ -60,9 +60,9 @@ stored_struct! {
         due_at, cases,
     }
     Payment { channel, transaction, total, paid_at }
-    Repaid { back, live, all, newest_at }
+    Repaid { back, foreign, live, all, newest_at }
     SuspendedPayment { payment, of }
-    ForeignRefund { case, told }
+    ForeignRefund { case, told, counted }
 }
 
 stored_enum!(Category { 1 => Student, 2 => Staff });
@@ -132,6 +132,7 @@ stored_enum!(CaseKind {
     23 => RefundUnknown,
     24 => RefundDiffers,
     25 => RefundContradicted,
+    26 => PaymentGivenBack,
 });
 
 impl Stored for Setting {

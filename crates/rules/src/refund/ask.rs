@@ -101,7 +101,7 @@ pub fn by_rule(suspicion: Suspicion) -> Option<Asked> {
     let reason = match suspicion {
         Suspicion::Twice => "重复付款，原路退回",
         Suspicion::AccountClosed => "账户已注销，原路退回",
-        Suspicion::Mismatch => return None,
+        Suspicion::Mismatch | Suspicion::GivenBack => return None,
     };
     Some(Asked { reason: reason.to_owned(), by: BY_RULE.to_owned(), approved_by: None })
 }
@@ -156,7 +156,8 @@ pub fn check(
     if let Some(live) = repaid.live {
         return Err(Refusal::Live(live));
     }
-    let left = payment.total.minus(repaid.back).unwrap_or(Fen::ZERO);
+    let gone = repaid.back.plus(repaid.foreign).unwrap_or(payment.total);
+    let left = payment.total.minus(gone).unwrap_or(Fen::ZERO);
     if !left.is_positive() {
         return Err(Refusal::NothingLeft);
     }
