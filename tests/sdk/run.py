@@ -17,7 +17,7 @@ from provider import Notices, Sandbox, Tally
 def node(tally, sandbox, modules):
     """The npm package in a process of its own; its counts are added."""
     script = pathlib.Path(__file__).with_name("node_sdk.mjs")
-    line = ["node", str(script), modules, sandbox.address, str(sandbox.merchant)]
+    line = ["node", str(script), str(pathlib.Path(modules).resolve()), sandbox.address, str(sandbox.merchant)]
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     ran = subprocess.run(line, capture_output=True, text=True, env=environment, timeout=300)
     print(ran.stdout, end="")
@@ -47,7 +47,7 @@ def main():
             notices.stop()
             ended = sandbox.stop()
         tally.check("the sandbox ends well", ended == 0, ended)
-        tally.check("the sandbox met no error", not [line for line in sandbox.log if "ERROR" in line], sandbox.log[-5:])
+        tally.check("the sandbox met no error", not [line for line in sandbox.log if "Z ERROR " in line], sandbox.log[-5:])
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 0 if tally.failed == 0 else 1
 

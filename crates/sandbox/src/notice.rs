@@ -21,6 +21,9 @@ pub(crate) struct Outbox {
     /// Those that wait, by time; one that is on its way stands in no index and waits again after a restart.
     #[serde(skip)]
     due: BTreeSet<(Micros, u64)>,
+    /// Those that go out after the next one.
+    #[serde(skip)]
+    held: BTreeSet<u64>,
 }
 
 /// One notice to one address, with its tries.
@@ -125,16 +128,21 @@ impl Outbox {
         };
         self.notices.insert(id, notice);
         self.due.extend(due_of(state).map(|due_at| (due_at, id)));
+        if matches!(state, NoticeState::Held { .. }) {
+            self.held.insert(id);
+        }
     }
 
     /// Lets go of what waited for a notice at `now`.
     fn release(&mut self, now: Micros) {
         let due_at = now.after_seconds(AFTER_THE_NEXT_SECONDS);
-        for (id, notice) in &mut self.notices {
-            if let NoticeState::Held { until } = notice.state {
-                self.due.remove(&(until, *id));
+        for id in std::mem::take(&mut self.held) {
+            if let Some(notice) = self.notices.get_mut(&id)
+                && let NoticeState::Held { until } = notice.state
+            {
+                self.due.remove(&(until, id));
                 notice.state = NoticeState::Waiting { due_at };
-                self.due.insert((due_at, *id));
+                self.due.insert((due_at, id));
             }
         }
     }
@@ -178,6 +186,8 @@ impl Outbox {
     /// Rebuilds the index after the notices were read from the file.
     pub(crate) fn reindex(&mut self) {
         self.due = self.notices.iter().filter_map(|(id, notice)| Some((due_of(notice.state)?, *id))).collect();
+        let held = |notice: &Notice| matches!(notice.state, NoticeState::Held { .. });
+        self.held = self.notices.iter().filter(|(_, notice)| held(notice)).map(|(id, _)| *id).collect();
     }
 
     /// How many wait to be sent.
