@@ -41,6 +41,19 @@ impl Places {
         self.browser().join("node_modules/axe-core/axe.min.js")
     }
 
+    /// Where the merchant SDKs of others are kept; nothing of it is committed.
+    fn sdk(&self) -> PathBuf {
+        self.target.join("xtask/sdk")
+    }
+
+    fn sdk_python(&self) -> PathBuf {
+        self.sdk().join("venv/bin/python")
+    }
+
+    fn sdk_modules(&self) -> PathBuf {
+        self.sdk().join("node_modules")
+    }
+
     fn binary(&self) -> PathBuf {
         self.target.join("release/onecard")
     }
@@ -199,6 +212,8 @@ fn filled(word: &str, places: &Places) -> String {
     match word {
         "{python}" => places.python().display().to_string(),
         "{axe}" => places.axe().display().to_string(),
+        "{sdk-python}" => places.sdk_python().display().to_string(),
+        "{sdk-modules}" => places.sdk_modules().display().to_string(),
         "{binary}" => places.binary().display().to_string(),
         word => word.to_owned(),
     }
@@ -246,6 +261,8 @@ browser                not run: a step before it failed
         let places = Places { root: PathBuf::from("/r"), target: PathBuf::from("/t") };
         assert_eq!(filled("{binary}", &places), "/t/release/onecard");
         assert_eq!(filled("{python}", &places), "/t/browser/venv/bin/python");
+        assert_eq!(filled("{sdk-python}", &places), "/t/xtask/sdk/venv/bin/python");
+        assert_eq!(filled("{sdk-modules}", &places), "/t/xtask/sdk/node_modules");
         assert_eq!(filled("--binary", &places), "--binary");
     }
 }

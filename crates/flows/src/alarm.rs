@@ -8,6 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use ledger::Micros;
 use teller::Fault;
 
+use crate::ports::NoticeFault;
+
 /// How long a window is, microseconds.
 const WINDOW: i64 = 10_000_000;
 
@@ -40,12 +42,69 @@ impl Quota {
     }
 }
 
+/// Notices that were not believed within a window, and how many of them are one too many.
+#[derive(Debug)]
+struct Rate {
+    began: Micros,
+    seen: u64,
+}
+
+impl Rate {
+    /// More in one window than a provider's probes and a badly set clock explain.
+    const MOST: u64 = 20;
+
+    const fn new() -> Rate {
+        Rate { began: Micros::new(i64::MIN), seen: 0 }
+    }
+
+    /// Whether this one is the first above the rate in its window.
+    fn passed_by(&mut self, now: Micros) -> bool {
+        if now.since(self.began).checked_abs().is_none_or(|since| since >= WINDOW) {
+            (self.began, self.seen) = (now, 0);
+        }
+        self.seen = self.seen.saturating_add(1);
+        self.seen == Rate::MOST.saturating_add(1)
+    }
+}
+
+static FORGED: Mutex<Rate> = Mutex::new(Rate::new());
+static FOREIGN: Mutex<Quota> = Mutex::new(Quota::new(1));
 static BUSY: Mutex<Quota> = Mutex::new(Quota::new(1));
 static FULL: Mutex<Quota> = Mutex::new(Quota::new(1));
 static POISON: Mutex<Quota> = Mutex::new(Quota::new(20));
 
 fn quota(kind: &Mutex<Quota>, now: Micros) -> Option<u64> {
     kind.lock().unwrap_or_else(PoisonError::into_inner).take(now)
+}
+
+/// Tells of notices that are not believed: the first that is meant for another merchant, and the first above a rate of those
+/// that prove nothing. Source: decision table of payments, rows 4 and 5.
+pub(crate) fn not_believed(fault: NoticeFault, now: Micros) {
+    match fault {
+        NoticeFault::Foreign => {
+            if let Some(left_out) = quota(&FOREIGN, now) {
+                tracing::error!(
+                    counter.notice_foreign = left_out.saturating_add(1),
+                    "ALARM: the payment provider signed a notice for another merchant or application; nothing was changed. \
+                     Somebody forwards foreign notices to this server, or its merchant id or appid is set wrong"
+                );
+            }
+        }
+        NoticeFault::Malformed
+        | NoticeFault::Stale
+        | NoticeFault::UnknownSerial
+        | NoticeFault::WrongSignature
+        | NoticeFault::Sealed => {
+            if FORGED.lock().unwrap_or_else(PoisonError::into_inner).passed_by(now) {
+                tracing::error!(
+                    %fault,
+                    "ALARM: more than {} notices in ten seconds are not believed, the newest because: {fault}; nothing was \
+                     changed. Somebody forges notices, or the provider's key or this machine's clock is wrong",
+                    Rate::MOST
+                );
+            }
+        }
+    }
 }
 
 /// Tells a fault that `command` came to. Source: M4.
@@ -93,6 +152,17 @@ pub(crate) fn tell(command: &'static str, fault: &Fault, now: Micros) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn row_4_a_few_notices_that_prove_nothing_raise_no_alarm_and_a_flood_raises_one_in_each_window() {
+        let at = |millis: i64| Micros::new(1_795_400_000_000_000 + millis * 1_000);
+        let mut rate = Rate::new();
+        let alarms = |rate: &mut Rate, from: i64, many: i64| (0..many).filter(|n| rate.passed_by(at(from + n))).count();
+        assert_eq!(alarms(&mut rate, 0, 20), 0);
+        assert_eq!(alarms(&mut rate, 20, 500), 1);
+        assert_eq!(alarms(&mut rate, 20_000, 20), 0);
+        assert_eq!(alarms(&mut rate, 20_020, 1), 1);
+    }
 
     #[test]
     fn m4_a_flood_of_faults_writes_a_few_lines_and_counts_the_rest() {

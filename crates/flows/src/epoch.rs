@@ -1,19 +1,19 @@
 //! A book goes on from a backup: the epoch that it begins, what is to be done first in it, and what it explains (M9).
 //!
-//! Order of work after a restore: open orders are asked about at the payment provider before new ones are taken. The
-//! provider's bills since the backup are read by reconciliation, which is a step of its own after this one; until then a
-//! payment of an order that the book forgot arrives as a notice and goes to a case.
+//! Order of work after a restore: open orders, and refunds that had not ended, are asked about at the payment provider before
+//! new orders are taken. The provider's bills since the backup are read by reconciliation, which is a step of its own after
+//! this one; until then a payment of an order that the book forgot arrives as a notice and goes to a case, and so does the
+//! notice of a refund that it forgot.
 
 use std::collections::BTreeSet;
 
 use ledger::{Fen, Micros};
 use rules::epoch::{Epoch, Meeting, Met};
-use rules::ids::{CardNo, OrderNo};
+use rules::ids::{CardNo, OrderNo, RefundNo};
 use teller::{Command, Desk, Fault, Halt, NotLoaded, Rejected, Seen};
 
-use crate::ports::ListAsk;
 use crate::rows::{Campus, Key, Row, lists};
-use crate::{ReadFault, School, due};
+use crate::{ReadFault, School, due, refund, top_up};
 
 /// Rows that tell how far a restore explains that this card and the book disagree.
 pub(crate) fn needs(seen: &Seen<'_, Campus>, card: CardNo) -> Vec<Key> {
@@ -111,25 +111,28 @@ impl Command<Campus> for OrdersAsked {
     }
 }
 
-/// More open orders than any school has at a time.
-const MOST_ORDERS: u32 = 100_000;
+/// More open orders, or refunds, than any school has at a time.
+const MOST: u32 = 100_000;
+/// Whatever its due time.
+const END: Micros = Micros::new(i64::MAX);
 
 /// After so long without a sure answer an order no longer keeps all others waiting, seconds; it is asked on as it is due.
 const PATIENCE: i64 = 600;
 
-/// The first work of a server after a restore: asks about every order that was open in the backup.
+/// The first work of a server after a restore: asks about every order and every refund that was open in the backup.
 #[derive(Debug, Default)]
 pub struct Reopening {
     /// Nothing is left to ask.
     done: bool,
     since: Option<Micros>,
     asked: BTreeSet<OrderNo>,
+    refunds_asked: BTreeSet<RefundNo>,
 }
 
 impl Reopening {
     /// Asks about all that have no sure answer yet; once none is left, new orders are taken. Gives whether that is so.
     ///
-    /// Errors: what could not be read; ask again. Repeats: only orders without an answer are asked again, for at most ten
+    /// Errors: what could not be read; ask again. Repeats: only what has no answer is asked about again, for at most ten
     /// minutes each time a server starts; with no restore, or an old one, nothing is done. Source: M9.
     pub async fn run(&mut self, school: &School) -> Result<bool, ReadFault> {
         if self.done {
@@ -141,10 +144,25 @@ impl Reopening {
             return Ok(true);
         };
         let began = *self.since.get_or_insert(school.now());
-        let open: Vec<OrderNo> = open_orders(school).await?.into_iter().filter(|no| !self.asked.contains(no)).collect();
+        let left = self.ask_orders(school, &epoch).await?.saturating_add(self.ask_refunds(school, &epoch).await?);
+        if left > 0 && school.now() < began.after_seconds(PATIENCE) {
+            return Ok(false);
+        }
+        self.done = school.submit(OrdersAsked).await.is_ok();
+        Ok(self.done)
+    }
+
+    /// Asks about open orders; gives how many are left without a sure answer.
+    async fn ask_orders(&mut self, school: &School, epoch: &Epoch) -> Result<u32, ReadFault> {
+        let all = due::listed(school, lists::DUE_ORDERS, END, MOST).await?;
+        let open: Vec<OrderNo> = all.into_iter().map(OrderNo::from_id).filter(|no| !self.asked.contains(no)).collect();
         let mut left = 0_u32;
         for some in open.chunks(due::AT_ONCE) {
-            for (no, order) in due::look_after_all(school, some).await? {
+            let mut work: Vec<due::Work<'_, _>> = Vec::new();
+            for no in some {
+                work.push(Box::pin(async move { Ok((*no, top_up::look_after(school, *no).await?)) }));
+            }
+            for (no, order) in due::side_by_side(work).await? {
                 let answered =
                     order.is_none_or(|order| !order.open() || order.queried.is_some_and(|(at, _)| at >= epoch.since));
                 match answered {
@@ -155,18 +173,31 @@ impl Reopening {
                 }
             }
         }
-        if left > 0 && school.now() < began.after_seconds(PATIENCE) {
-            return Ok(false);
-        }
-        self.done = school.submit(OrdersAsked).await.is_ok();
-        Ok(self.done)
+        Ok(left)
     }
-}
 
-async fn open_orders(school: &School) -> Result<Vec<OrderNo>, ReadFault> {
-    let (list, owner) = (lists::DUE_ORDERS, Vec::new());
-    let ask = ListAsk { list, owner, from: i64::MIN, to: i64::MAX, backwards: false, most: MOST_ORDERS };
-    let listed = school.list(ask).await?;
-    let ids = listed.iter().filter_map(|listed| listed.key[..].try_into().ok()).map(ledger::Id::from_bytes);
-    Ok(ids.map(OrderNo::from_id).collect())
+    /// The same of refunds: one that failed since the backup gave its money back, and a card may have taken that.
+    async fn ask_refunds(&mut self, school: &School, epoch: &Epoch) -> Result<u32, ReadFault> {
+        let all = due::listed(school, lists::REFUNDS_DUE, END, MOST).await?;
+        let live: Vec<RefundNo> =
+            all.into_iter().map(RefundNo::from_id).filter(|no| !self.refunds_asked.contains(no)).collect();
+        let mut left = 0_u32;
+        for some in live.chunks(due::AT_ONCE) {
+            let mut work: Vec<due::Work<'_, _>> = Vec::new();
+            for no in some {
+                work.push(Box::pin(async move { Ok((*no, refund::look_after(school, *no).await?)) }));
+            }
+            for (no, refund) in due::side_by_side(work).await? {
+                let answered =
+                    refund.is_none_or(|refund| !refund.live() || refund.heard_at.is_some_and(|at| at >= epoch.since));
+                match answered {
+                    true => {
+                        self.refunds_asked.insert(no);
+                    }
+                    false => left = left.saturating_add(1),
+                }
+            }
+        }
+        Ok(left)
+    }
 }

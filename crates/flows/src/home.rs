@@ -5,10 +5,11 @@ use rules::card;
 use rules::chart;
 use rules::ids::{CardNo, OrderNo, PersonId};
 use rules::load::{Attempt, Source};
+use rules::refund::{Origin, Refund, State as RefundState};
 use rules::top_up::{Arrival, Order, State};
 
 use crate::rows::Key;
-use crate::{ReadFault, School};
+use crate::{ReadFault, School, refund};
 
 /// An amount and since when it is where it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Home {
     pub in_transit: Standing,
     /// On the card, by the book.
     pub on_card: Fen,
+    /// On its way back to where it was paid from: it can neither be spent nor loaded.
+    pub held: Standing,
     /// All of it together.
     pub total: Fen,
     /// Orders that can still be paid, newest first.
@@ -57,6 +60,10 @@ pub enum Place {
     OnCard,
     /// In the account, spendable on line.
     InAccount,
+    /// On its way back to the payer.
+    Refunding,
+    /// The payer has it back.
+    Refunded,
 }
 
 /// One order as its holder follows it.
@@ -68,6 +75,8 @@ pub struct Tracker {
     pub place: Place,
     /// It has waited longer than it should (R66).
     pub delayed: bool,
+    /// What went back of its payments, or was to go back, newest first.
+    pub refunds: Vec<Refund>,
 }
 
 /// Where every yuan of `person` is; `None` for somebody who is not a holder.
@@ -90,6 +99,7 @@ pub async fn home(school: &School, person: PersonId) -> Result<Option<Home>, Rea
         waiting: Standing { amount: awaiting.spendable(), since },
         in_transit: Standing { amount: awaiting.debits_pending, since: None },
         on_card: Fen::ZERO,
+        held: held(school, person).await?,
         total: Fen::ZERO,
         open_orders,
     };
@@ -103,9 +113,23 @@ pub async fn home(school: &School, person: PersonId) -> Result<Option<Home>, Rea
         home.on_card = school.balance(&chart::on_card(no));
         home.in_transit.since = released(school, &card).await?.map(|attempt| attempt.released_at);
     }
-    let parts = [home.available, home.waiting.amount, home.in_transit.amount, home.on_card, early];
+    let parts = [home.available, home.waiting.amount, home.in_transit.amount, home.on_card, home.held.amount, early];
     home.total = Fen::sum(parts).unwrap_or(Fen::ZERO);
     Ok(Some(home))
+}
+
+/// Refunds of a holder that are looked at: more than anybody has in years.
+const MOST_REFUNDS: u32 = 1_000;
+
+/// What was taken from the holder for refunds that have not ended.
+async fn held(school: &School, person: PersonId) -> Result<Standing, ReadFault> {
+    let refunds = refund::of_person(school, person, Micros::new(i64::MAX), MOST_REFUNDS).await?;
+    let own = |refund: &&Refund| match refund.origin {
+        Origin::Waiting { .. } | Origin::Account { .. } => refund.live(),
+        Origin::Case { .. } => false,
+    };
+    let amount = Fen::sum(refunds.iter().filter(own).map(|refund| refund.amount)).unwrap_or(Fen::ZERO);
+    Ok(Standing { amount, since: refunds.iter().filter(own).map(|refund| refund.made_at).min() })
 }
 
 async fn released(school: &School, card: &card::Card) -> Result<Option<Attempt>, ReadFault> {
@@ -121,7 +145,12 @@ pub async fn track(school: &School, person: PersonId, no: OrderNo) -> Result<Opt
     if order.person != person {
         return Ok(None);
     }
-    let place = place(school, &order).await?;
+    let mut refunds = refund::of_person(school, person, Micros::new(i64::MAX), MOST_REFUNDS).await?;
+    refunds.retain(|refund| refund.origin.of().is_some_and(|(_, of)| of == no));
+    let place = match went_back(&order, &refunds) {
+        Some(place) => place,
+        None => place(school, &order).await?,
+    };
     let limits = crate::settings::limits(school).await?;
     let delayed = match &order.state {
         State::Credited(credited) if place == Place::WaitingForCard => {
@@ -130,7 +159,28 @@ pub async fn track(school: &School, person: PersonId, no: OrderNo) -> Result<Opt
         }
         _ => false,
     };
-    Ok(Some(Tracker { order, place, delayed }))
+    Ok(Some(Tracker { order, place, delayed, refunds }))
+}
+
+/// Where the money is when all of it went back, or is on its way back; `None` while it is somewhere else.
+fn went_back(order: &Order, refunds: &[Refund]) -> Option<Place> {
+    let of_payment = |refund: &&Refund| match &order.state {
+        State::Credited(credited) => refund.transaction == credited.transaction,
+        State::InCase { .. } => true,
+        State::Created
+        | State::Unknown { .. }
+        | State::Paying { .. }
+        | State::ExpiredLocal { .. }
+        | State::Closed { .. } => false,
+    };
+    let counts = |refund: &&Refund| of_payment(refund) && !matches!(refund.state, RefundState::Released { .. });
+    let back = Fen::sum(refunds.iter().filter(counts).map(|refund| refund.amount)).unwrap_or(Fen::ZERO);
+    let whole = match order.state {
+        State::InCase { .. } => back.is_positive(),
+        _ => back >= order.amount,
+    };
+    let live = refunds.iter().filter(counts).any(|refund| refund.live());
+    whole.then_some(if live { Place::Refunding } else { Place::Refunded })
 }
 
 async fn place(school: &School, order: &Order) -> Result<Place, ReadFault> {

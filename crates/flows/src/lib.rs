@@ -6,6 +6,7 @@
 //! Architecture invariant: this crate knows neither which database keeps the rows, nor a provider's wire format, nor HTTP.
 
 pub mod card_issue;
+pub mod cases;
 pub mod change_password;
 pub mod due;
 pub mod epoch;
@@ -16,6 +17,7 @@ pub mod people;
 pub mod ports;
 pub mod purchase;
 pub mod records;
+pub mod refund;
 pub mod resent;
 pub mod room;
 pub mod rows;
@@ -31,9 +33,9 @@ pub mod top_up;
 pub mod unavailable;
 
 mod alarm;
-mod cases;
 mod desk;
 mod password_door;
 mod stored;
+mod suspense;
 
 pub use school::{ReadFault, School};

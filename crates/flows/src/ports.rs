@@ -11,8 +11,10 @@ use ledger::{AccountKey, Fen, Id, JournalRow, Micros};
 use teller::{RawKey, StoreError};
 
 /// Names that stand in the ports' signatures, so that an adapter need not import the rules.
-pub use rules::ids::{CardNo, OrderNo};
+pub use rules::ids::{CardNo, OrderNo, RefundNo};
 pub use rules::pii::Pii;
+pub use rules::refund::Progress as RefundState;
+pub use rules::top_up::{Scene, Ticket};
 
 /// A future that an adapter returns.
 pub type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -39,8 +41,9 @@ pub trait WeChat: Send + Sync {
     /// The payer's openid for a one-time OAuth `code`. A second call with the same code is `Refused`.
     fn openid<'a>(&'a self, code: &'a str) -> Waiting<'a, Result<String, ChannelError>>;
 
-    /// Makes the order known to the provider; gives the prepay id. Repeats: the same wish again gives a fresh prepay id.
-    fn prepay<'a>(&'a self, wish: &'a PrepayWish) -> Waiting<'a, Result<String, ChannelError>>;
+    /// Makes the order known to the provider; gives what the payer's page needs, of the kind of the wish's scene.
+    /// Repeats: the same wish again gives a fresh ticket for the same order.
+    fn prepay<'a>(&'a self, wish: &'a PrepayWish) -> Waiting<'a, Result<Ticket, ChannelError>>;
 
     /// What the provider knows of the order. Changes nothing.
     fn query(&self, order: OrderNo) -> Waiting<'_, Result<Trade, ChannelError>>;
@@ -49,9 +52,21 @@ pub trait WeChat: Send + Sync {
     /// one being paid (202, 429) and every doubt are errors after which one must query. Repeats: closed stays `Ok`.
     fn close(&self, order: OrderNo) -> Waiting<'_, Result<(), ChannelError>>;
 
+    /// Asks that a payment, or a part of it, goes back the way it came. An answer of [`Repayment::Known`] means accepted,
+    /// not given back: its state says how far it is.
+    /// Repeats: the same wish under the same number is one refund, however often it is sent (M27).
+    fn refund<'a>(&'a self, wish: &'a RefundWish) -> Waiting<'a, Result<Repayment, ChannelError>>;
+
+    /// What the provider knows of a refund. Changes nothing.
+    fn query_refund(&self, refund: RefundNo) -> Waiting<'_, Result<Repayment, ChannelError>>;
+
     /// Proves and opens a notice: signature by serial, time window, decryption, merchant and application.
-    /// Says nothing of the order or the amount: that is the book's to compare. Changes nothing.
-    fn open_notice(&self, notice: &RawNotice<'_>, now: Micros) -> Result<Trade, NoticeFault>;
+    /// Says nothing of the order, the refund or the amount: that is the book's to compare. Changes nothing.
+    fn open_notice(&self, notice: &RawNotice<'_>, now: Micros) -> Result<Notice, NoticeFault>;
+
+    /// A notice under a serial that is not known: fetch the provider's keys anew, once, and say whether that serial is
+    /// known now. Repeats: harmless; asks the provider at most once a minute, whatever strangers send.
+    fn learn_serial<'a>(&'a self, serial: &'a str) -> Waiting<'a, bool>;
 
     /// What the page hands to the WeChat bridge so that the payer is asked.
     fn bridge(&self, prepay_id: &str, now: Micros, nonce: &str) -> Bridge;
@@ -66,10 +81,71 @@ pub struct PrepayWish {
     pub amount: Fen,
     /// What the payer reads, at most 127 bytes.
     pub description: String,
-    /// The payer.
-    pub openid: String,
+    /// Where it is paid, and what the provider must know of the payer there.
+    pub scene: Scene,
     /// Last moment to pay; the provider gets it as its own limit.
     pub expires_at: Micros,
+}
+
+/// All parameters of a refund. They are stored before they are first sent, and repeated byte for byte (M27, M28).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundWish {
+    /// Our number of the refund.
+    pub refund: RefundNo,
+    /// The provider's number of the payment that is given back.
+    pub transaction: String,
+    /// What goes back.
+    pub amount: Fen,
+    /// What that payment was in whole.
+    pub total: Fen,
+    /// What the payer reads, at most 80 bytes.
+    pub reason: String,
+}
+
+/// What the provider answers about a refund.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repayment {
+    /// It knows the refund.
+    Known(Refunded),
+    /// It has never heard of it. A request on its way may still arrive: never final once one was sent (M27).
+    NotFound,
+    /// Our account with the provider holds too little: nothing happened; once there is money, the same number again.
+    Short,
+    /// Refused for good, under this very number: nothing happened and nothing will (M27).
+    Refused {
+        /// The provider's code.
+        code: String,
+        /// The provider's words.
+        message: String,
+    },
+}
+
+/// A refund as the provider tells it; signature and merchant were checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refunded {
+    /// Our number of the refund as the provider has it; may be no number of ours (made by hand at the provider's portal).
+    pub refund: String,
+    /// The provider's number of the refund.
+    pub refund_id: String,
+    /// The provider's number of the payment.
+    pub transaction: String,
+    /// Our number of the order as the provider has it.
+    pub order: String,
+    /// What goes back.
+    pub amount: Fen,
+    /// What the payment was in whole.
+    pub total: Fen,
+    /// How far it is.
+    pub state: RefundState,
+}
+
+/// What a proved notice tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// News of a payment.
+    Trade(Trade),
+    /// News of a refund.
+    Refund(Refunded),
 }
 
 /// What the provider says of an order.

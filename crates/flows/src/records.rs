@@ -1,13 +1,14 @@
-//! A holder's records: every top-up and every purchase, newest first (R92).
+//! A holder's records: every top-up, every purchase and every refund, newest first (R92).
 
 use ledger::{Fen, Id, Micros};
-use rules::ids::{OrderNo, PersonId};
+use rules::ids::{OrderNo, PersonId, RefundNo};
 use rules::purchase::Sale;
+use rules::refund::Refund;
 use rules::top_up::{Order, State};
 
 use crate::ports::ListAsk;
 use crate::rows::{Key, Merchant, lists};
-use crate::{ReadFault, School};
+use crate::{ReadFault, School, refund};
 
 /// One line of a holder's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Record {
     TopUp(Box<Order>),
     /// Money that went out, or was about to.
     Purchase(Box<Sale>, Option<Merchant>),
+    /// Money that went back to the payer, or was to.
+    Refund(Box<Refund>),
 }
 
 impl Record {
@@ -27,6 +30,7 @@ impl Record {
                 _ => order.created_at,
             },
             Record::Purchase(sale, _) => sale.at,
+            Record::Refund(refund) => refund.made_at,
         }
     }
 
@@ -35,6 +39,7 @@ impl Record {
         match self {
             Record::TopUp(order) => order.amount,
             Record::Purchase(sale, _) => sale.amount,
+            Record::Refund(refund) => refund.amount,
         }
     }
 
@@ -43,6 +48,7 @@ impl Record {
         match self {
             Record::TopUp(order) => order.no.to_string(),
             Record::Purchase(sale, _) => sale.id.to_string(),
+            Record::Refund(refund) => refund.no.to_string(),
         }
     }
 }
@@ -55,6 +61,8 @@ pub async fn records(school: &School, person: PersonId, before: Micros, most: u3
         let merchant = merchant_of(school, &sale).await?;
         records.push(Record::Purchase(Box::new(sale), merchant));
     }
+    let refunds = refund::of_person(school, person, before, most).await?;
+    records.extend(refunds.into_iter().map(|refund| Record::Refund(Box::new(refund))));
     records.sort_by_key(|record| std::cmp::Reverse(record.at()));
     records.truncate(usize::try_from(most).unwrap_or(usize::MAX));
     Ok(records)
@@ -94,6 +102,11 @@ pub async fn record(school: &School, person: PersonId, number: &str) -> Result<O
     if let Ok(no) = OrderNo::parse(number) {
         let order = school.row(&Key::Order(no)).await?.and_then(|row| row.order().cloned());
         return Ok(order.filter(|order| order.person == person).map(|order| Record::TopUp(Box::new(order))));
+    }
+    if let Ok(no) = RefundNo::parse(number) {
+        let refund = school.row(&Key::Refund(no)).await?.and_then(|row| row.refund().cloned());
+        let own = refund.filter(|refund| refund.origin.of().is_some_and(|(of, _)| of == person));
+        return Ok(own.map(|refund| Record::Refund(Box::new(refund))));
     }
     let Ok(id) = Id::parse(number) else { return Ok(None) };
     let Some(sale) = school.row(&Key::Sale(id)).await?.and_then(|row| row.sale().cloned()) else { return Ok(None) };

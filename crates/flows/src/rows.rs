@@ -5,13 +5,14 @@ mod form;
 
 use ledger::{CodecError, Id, Reader, Writer};
 use rules::card::Card;
-use rules::case::Case;
+use rules::case::{Case, Ended};
 use rules::epoch::{Epoch, Met};
-use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, TerminalNo};
+use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, RefundNo, TerminalNo};
 use rules::limits::Change;
 use rules::load::{Attempt, Item};
 use rules::person::Person;
 use rules::purchase::Sale;
+use rules::refund::{Refund, Repaid};
 use rules::top_up::{Order, State};
 use teller::{Listing, Schema};
 
@@ -76,6 +77,14 @@ pub enum Key {
     Epoch,
     /// What was found when this card first came after a restore (M9).
     Met(CardNo),
+    /// A refund.
+    Refund(RefundNo),
+    /// What went back of a provider's payment: channel and the provider's number (R76).
+    Repaid(u8, String),
+    /// The payment that lies in the suspense of a case.
+    Suspended(CaseId),
+    /// A refund that the provider tells of and that is none of ours: channel and its number there.
+    ForeignRefund(u8, String),
 }
 
 /// What a row holds.
@@ -127,6 +136,16 @@ pub enum Row {
     Epoch(Epoch),
     /// How a card was found.
     Met(Met),
+    /// A refund.
+    Refund(Box<Refund>),
+    /// What went back of a payment.
+    Repaid(Repaid),
+    /// A payment in suspense.
+    Suspended(SuspendedPayment),
+    /// A case that is done with.
+    CaseEnded(Box<Ended>),
+    /// The case of a refund that is none of ours, and what was last told of it.
+    ForeignRefund(ForeignRefund),
 }
 
 /// Tries at the password door with numbers that nobody has: an attack on many numbers shows here.
@@ -156,6 +175,26 @@ pub struct PaymentNote {
     pub order: Option<OrderNo>,
     /// The case it went to, when it was not credited.
     pub case: Option<CaseId>,
+}
+
+/// A payment that was not credited: its money lies in the suspense of a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SuspendedPayment {
+    /// The payment.
+    pub payment: rules::refund::Payment,
+    /// The order of ours that it names, and whose that is.
+    pub of: Option<(PersonId, OrderNo)>,
+}
+
+/// A refund that was not made here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignRefund {
+    /// The case about it.
+    pub case: CaseId,
+    /// What was last told of it.
+    pub told: String,
+    /// What of its payment counts as given back by it.
+    pub counted: ledger::Fen,
 }
 
 /// One enrolment of a terminal.
@@ -236,6 +275,12 @@ pub mod lists {
     pub const PEOPLE: &str = "people";
     /// Open cases by time.
     pub const CASES: &str = "cases";
+    /// Cases that are done with, by the time of their end.
+    pub const CASES_ENDED: &str = "cases_ended";
+    /// Refunds that must be looked at, by due time.
+    pub const REFUNDS_DUE: &str = "refunds_due";
+    /// Refunds that concern a holder, by time of making.
+    pub const REFUNDS: &str = "refunds_of_person";
     /// Merchants.
     pub const MERCHANTS: &str = "merchants";
     /// Enrolments.
@@ -275,6 +320,10 @@ impl Schema for Campus {
         "form",
         "epoch",
         "met",
+        "refund",
+        "repaid",
+        "suspended",
+        "foreign_refund",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -285,6 +334,9 @@ impl Schema for Campus {
         lists::ATTEMPTS,
         lists::PEOPLE,
         lists::CASES,
+        lists::CASES_ENDED,
+        lists::REFUNDS_DUE,
+        lists::REFUNDS,
         lists::MERCHANTS,
         lists::ENROLMENTS,
         lists::SESSIONS,
@@ -318,6 +370,10 @@ impl Schema for Campus {
             Key::Form(..) => "form",
             Key::Epoch => "epoch",
             Key::Met(_) => "met",
+            Key::Refund(_) => "refund",
+            Key::Repaid(..) => "repaid",
+            Key::Suspended(_) => "suspended",
+            Key::ForeignRefund(..) => "foreign_refund",
         }
     }
 
@@ -331,9 +387,10 @@ impl Schema for Campus {
             Key::Document(hash) | Key::Session(hash) | Key::Certificate(hash) => hash.write(&mut out),
             Key::Card(no) | Key::Met(no) => no.write(&mut out),
             Key::Order(no) => no.write(&mut out),
-            Key::Payment(channel, transaction) => {
-                out.u8(*channel).raw(transaction.as_bytes());
+            Key::Payment(channel, number) | Key::Repaid(channel, number) | Key::ForeignRefund(channel, number) => {
+                out.u8(*channel).raw(number.as_bytes());
             }
+            Key::Refund(no) => no.write(&mut out),
             Key::Attempt(card, k) => (*card, *k).write(&mut out),
             Key::Applied(card, n) | Key::Debited(card, n) => (*card, *n).write(&mut out),
             Key::Enrolment(id) => id.write(&mut out),
@@ -346,7 +403,7 @@ impl Schema for Campus {
                 time.write(&mut out);
             }
             Key::Merchant(id) => id.write(&mut out),
-            Key::Case(id) => id.write(&mut out),
+            Key::Case(id) | Key::Suspended(id) => id.write(&mut out),
             Key::Settings | Key::Strangers | Key::Epoch => {}
             Key::Form(person, key) => (*person, *key).write(&mut out),
         }
@@ -407,6 +464,12 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         }
         Row::Person(person) => vec![place(lists::PEOPLE, &[], person.opened_at)],
         Row::Case(case) => vec![place(lists::CASES, &[], case.opened_at)],
+        Row::CaseEnded(ended) => vec![place(lists::CASES_ENDED, &[], ended.at)],
+        Row::Refund(refund) => {
+            let due = refund.due_at.map(|at| place(lists::REFUNDS_DUE, &[], at));
+            let of = refund.origin.of().map(|(person, _)| place(lists::REFUNDS, &person.0.bytes(), refund.made_at));
+            due.into_iter().chain(of).collect()
+        }
         Row::Merchant(_) => vec![place(lists::MERCHANTS, &[], ledger::Micros::default())],
         Row::Enrolment(_) => vec![place(lists::ENROLMENTS, &[], ledger::Micros::default())],
         Row::Session(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
@@ -423,7 +486,10 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         | Row::Settings(_)
         | Row::Form(_)
         | Row::Epoch(_)
-        | Row::Met(_) => Vec::new(),
+        | Row::Met(_)
+        | Row::Repaid(_)
+        | Row::Suspended(_)
+        | Row::ForeignRefund(_) => Vec::new(),
     }
 }
 
@@ -451,6 +517,11 @@ stored_enum!(Row {
     21 => Strangers(strangers),
     22 => Epoch(epoch),
     23 => Met(met),
+    24 => Refund(refund),
+    25 => Repaid(repaid),
+    26 => Suspended(payment),
+    27 => CaseEnded(ended),
+    28 => ForeignRefund(told),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -489,4 +560,9 @@ rows_of! {
     form: Form => FormNote,
     epoch: Epoch => Epoch,
     met: Met => Met,
+    refund: Refund => Refund,
+    repaid: Repaid => Repaid,
+    suspended: Suspended => SuspendedPayment,
+    case_ended: CaseEnded => Ended,
+    foreign_refund: ForeignRefund => ForeignRefund,
 }

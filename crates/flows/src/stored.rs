@@ -1,7 +1,7 @@
 //! How rows are written down: field after field, the same row always to the same bytes.
 
 use ledger::{CodecError, Fen, Id, Micros, Reader, Writer};
-use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, TerminalNo};
+use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, RefundNo, TerminalNo};
 
 /// A value with a stored form.
 pub trait Stored: Sized {
@@ -48,6 +48,7 @@ through! {
     EnrolmentId = Id: EnrolmentId, |id| id.0;
     CardNo = u64: CardNo, |no| no.0;
     OrderNo = Id: OrderNo::from_id, |no| no.id();
+    RefundNo = Id: RefundNo::from_id, |no| no.id();
     TerminalNo = [u8; 3]: TerminalNo, |no| no.0;
 }
 

@@ -5,26 +5,27 @@
 
 use ledger::{Fen, Id, Micros, Stage, Transfer};
 use rules::calendar::campus_day;
-use rules::case::{self, Case};
-use rules::chart::{self, Channel, Reason};
-use rules::ids::{CaseId, OrderNo, PersonId};
+use rules::chart::{self, Reason};
+use rules::ids::{CaseId, OrderNo, PersonId, RefundNo};
 use rules::limits::Limits;
 use rules::load::{Item, Source};
 use rules::person::Standing;
-use rules::top_up::{self, Arrival, Effect, Event, OpenFacts, OpenRefusal, Order, Paid, State, Suspicion};
+use rules::top_up::{self, Arrival, Effect, Event, OpenFacts, OpenRefusal, Order, Paid, Scene, State, Ticket};
 use rules::words::Words;
 use teller::{Command, Desk, Halt, Rejected, Seen};
 
-use crate::ports::{Bridge, ChannelError, NoticeFault, Payment, PrepayWish, RawNotice, Trade};
+use crate::ports::{Bridge, ChannelError, Notice, NoticeFault, Payment, PrepayWish, RawNotice, Trade};
+use crate::refund::Heard;
 use crate::rows::{Campus, FormNote, Key, Ordered, PaymentNote, Row};
 use crate::school::fault_words;
-use crate::{ReadFault, School};
+use crate::suspense::{self, Confirm, Unexplained, payment_key};
+use crate::{ReadFault, School, alarm, refund};
 
 /// Makes an order. Keyed by the form: the same form again gives the same order (I5).
 struct Open {
     person: PersonId,
     amount: Fen,
-    payer: String,
+    scene: Scene,
     form: [u8; 16],
     input: [u8; 32],
     no: OrderNo,
@@ -89,7 +90,7 @@ impl Command<Campus> for Open {
         if desk.get(&Key::Order(self.no))?.is_some() {
             return Err(Halt::Refuse(OpenStop::Rule(OpenRefusal::NumberTaken)));
         }
-        let order = Order::new(self.no, self.person, self.amount, self.payer.clone(), &limits, now);
+        let order = Order::new(self.no, self.person, self.amount, self.scene.clone(), &limits, now);
         ordered.open.push((self.no, self.amount));
         ordered.today = ordered.today.plus(self.amount).unwrap_or(ordered.today);
         desk.put(Key::Ordered(self.person), Row::Ordered(ordered))?;
@@ -139,7 +140,7 @@ impl Refusal {
     }
 }
 
-/// Makes a top-up order of `amount` yuan as typed, paid by the WeChat user `payer`.
+/// Makes a top-up order of `amount` yuan as typed, to be paid in `scene`.
 ///
 /// Errors: [`Refusal::Refused`] with the words of [`OpenRefusal`] in its order, `FORM_REUSED` for a form whose key came
 /// with other input before; [`Refusal::Fault`] when nothing could be decided.
@@ -148,15 +149,15 @@ pub async fn open(
     school: &School,
     person: PersonId,
     amount: &str,
-    payer: String,
+    scene: Scene,
     form: [u8; 16],
 ) -> Result<OrderNo, Refusal> {
     let amount = Fen::parse_yuan(amount).map_err(|fault| Refusal::Refused(OpenRefusal::Text(fault).words()))?;
-    let input = input_hash(amount, &payer);
+    let input = input_hash(amount, &scene);
     // An order number is 24 digits, eight of them at random: a taken one is possible, three taken in a row are not.
     for _ in 0..3 {
         let no = OrderNo::new(school.id, school.now(), school.random());
-        let command = Open { person, amount, payer: payer.clone(), form, input, no };
+        let command = Open { person, amount, scene: scene.clone(), form, input, no };
         return match school.submit(command).await {
             Ok(no) => Ok(no),
             Err(Rejected::Refused(OpenStop::Rule(OpenRefusal::NumberTaken))) => continue,
@@ -174,8 +175,13 @@ pub async fn open(
     Err(Refusal::Refused(OpenRefusal::NumberTaken.words()))
 }
 
-fn input_hash(amount: Fen, payer: &str) -> [u8; 32] {
-    let text = format!("{amount} {payer}");
+/// The payer's network address is left out: a phone that changes its network still sends the same form.
+fn input_hash(amount: Fen, scene: &Scene) -> [u8; 32] {
+    let text = match scene {
+        Scene::InWeChat { openid } => format!("{amount} {openid}"),
+        Scene::PhoneBrowser { .. } => format!("{amount} phone browser"),
+        Scene::Scan => format!("{amount} scan"),
+    };
     let change = ledger::row_digest("top-up form", b"", Some(text.as_bytes()));
     let mut hash = [0; 32];
     for (to, from) in hash.iter_mut().zip(change.key.iter().chain(&change.content)) {
@@ -184,17 +190,31 @@ fn input_hash(amount: Fen, payer: &str) -> [u8; 32] {
     hash
 }
 
-/// What the pay page shows.
+/// How the payer is brought to pay.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Payable {
-    /// It can be paid with these bridge parameters.
-    Now {
-        /// The order.
-        order: Box<Order>,
-        /// For the WeChat bridge.
+pub enum Way {
+    /// Inside WeChat, through its bridge.
+    Bridge {
+        /// What the bridge is given.
         bridge: Bridge,
         /// The provider's number of the prepared payment.
         prepay_id: String,
+    },
+    /// In a phone's browser: this address calls WeChat.
+    Address(String),
+    /// From another screen: the text of the code to scan.
+    Code(String),
+}
+
+/// What the pay page shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payable {
+    /// It can be paid.
+    Now {
+        /// The order.
+        order: Box<Order>,
+        /// How.
+        way: Way,
     },
     /// It cannot be paid (any more): its tracker tells why.
     No(Box<Order>),
@@ -210,15 +230,25 @@ pub enum Payable {
 pub async fn prepare(school: &School, person: PersonId, no: OrderNo) -> Result<Option<Payable>, ReadFault> {
     let Some(order) = order_of(school, person, no).await? else { return Ok(None) };
     let order = match (&order.state, school.now() < order.expires_at) {
-        (State::Created | State::Unknown { .. }, true) => tell_provider(school, &order).await.unwrap_or(order),
+        // An address is good for five minutes only; the same order gives a fresh one.
+        (State::Created | State::Unknown { .. } | State::Paying { ticket: Ticket::Address(_) }, true) => {
+            tell_provider(school, &order).await.unwrap_or(order)
+        }
         _ => order,
     };
     let in_time = school.now() < order.expires_at;
     Ok(Some(match &order.state {
-        State::Paying { prepay_id } if in_time => {
-            let nonce = format!("{:032x}", u128::from_be_bytes(school.random()));
-            let bridge = school.wechat.bridge(prepay_id, school.now(), &nonce);
-            Payable::Now { bridge, prepay_id: prepay_id.clone(), order: Box::new(order) }
+        State::Paying { ticket } if in_time => {
+            let way = match ticket {
+                Ticket::Prepaid(prepay_id) => {
+                    let nonce = format!("{:032x}", u128::from_be_bytes(school.random()));
+                    let bridge = school.wechat.bridge(prepay_id, school.now(), &nonce);
+                    Way::Bridge { bridge, prepay_id: prepay_id.clone() }
+                }
+                Ticket::Address(address) => Way::Address(address.clone()),
+                Ticket::Code(code) => Way::Code(code.clone()),
+            };
+            Payable::Now { way, order: Box::new(order) }
         }
         State::Created | State::Unknown { .. } if in_time => Payable::Later(Box::new(order)),
         _ => Payable::No(Box::new(order)),
@@ -236,14 +266,14 @@ fn wish(order: &Order) -> PrepayWish {
         order: order.no,
         amount: order.amount,
         description: "校园卡充值".to_owned(),
-        openid: order.payer.clone(),
+        scene: order.scene.clone(),
         expires_at: order.expires_at,
     }
 }
 
 async fn tell_provider(school: &School, order: &Order) -> Option<Order> {
     let event = match school.wechat.prepay(&wish(order)).await {
-        Ok(prepay_id) => Event::Prepaid(prepay_id),
+        Ok(ticket) => Event::Prepaid(ticket),
         Err(ChannelError::Unknown(_)) => Event::CreateUnknown,
         Err(ChannelError::Refused { .. }) => Event::CreateRefused,
     };
@@ -252,16 +282,36 @@ async fn tell_provider(school: &School, order: &Order) -> Option<Order> {
 
 /// Takes news of an order to the teller; gives the order as it is afterwards.
 async fn news(school: &School, no: OrderNo, event: Event) -> Option<Order> {
-    match school.submit(Settle { no, event }).await {
-        Ok(Settled { order, .. }) => Some(*order),
-        Err(_) => None,
+    settle(school, no, event).await.ok().map(|settled| *settled.order)
+}
+
+/// A refund's number is 24 digits, eight of them at random: a taken one is possible, three taken in a row are not.
+async fn settle(school: &School, no: OrderNo, event: Event) -> Result<Settled, Rejected<SettleStop>> {
+    for _ in 0..2 {
+        let refund = RefundNo::new(school.id, school.now(), school.random());
+        match school.submit(Settle { no, event: event.clone(), refund }).await {
+            Err(Rejected::Refused(SettleStop::NumberTaken)) => {}
+            settled => return settled,
+        }
     }
+    let refund = RefundNo::new(school.id, school.now(), school.random());
+    school.submit(Settle { no, event, refund }).await
 }
 
 /// Moves an order by one event; a payment is keyed by the provider's number for ever (M6).
 struct Settle {
     no: OrderNo,
     event: Event,
+    /// Number for the refund that a rule may begin.
+    refund: RefundNo,
+}
+
+/// Why an order was not moved.
+enum SettleStop {
+    /// No such order.
+    UnknownOrder,
+    /// The number for the refund is taken; make another.
+    NumberTaken,
 }
 
 struct Settled {
@@ -271,12 +321,12 @@ struct Settled {
 
 impl Command<Campus> for Settle {
     type Answer = Settled;
-    type Refusal = UnknownOrder;
+    type Refusal = SettleStop;
 
     fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
         let mut keys = vec![Key::Order(self.no)];
-        if let Event::Paid(paid) = &self.event {
-            keys.push(payment_key(&paid.transaction));
+        if let Event::Paid(paid) | Event::RefundedThere(paid) = &self.event {
+            keys.extend(suspense::needs(&paid.transaction, self.refund));
         }
         if let Some(order) = seen.row(&Key::Order(self.no)).and_then(Row::order) {
             keys.extend([Key::Person(order.person), Key::Waiting(order.person), Key::Ordered(order.person)]);
@@ -284,38 +334,46 @@ impl Command<Campus> for Settle {
         keys
     }
 
-    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Settled, Halt<Campus, UnknownOrder>> {
+    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Settled, Halt<Campus, SettleStop>> {
         let Some(order) = desk.get(&Key::Order(self.no))?.and_then(Row::order).cloned() else {
-            return Err(Halt::Refuse(UnknownOrder));
+            return Err(Halt::Refuse(SettleStop::UnknownOrder));
         };
-        if let Event::Paid(paid) = &self.event
-            && desk.get(&payment_key(&paid.transaction))?.is_some()
-        {
-            return Ok(Settled { order: Box::new(order), case: None });
+        let mut event = self.event.clone();
+        if let Event::Paid(paid) | Event::RefundedThere(paid) = &self.event {
+            if desk.get(&payment_key(&paid.transaction))?.is_some() {
+                return Ok(Settled { order: Box::new(order), case: None });
+            }
+            // News may overtake each other: its refund was told before the payment itself (row 10).
+            if suspense::given_back(desk, &paid.transaction)? {
+                event = Event::RefundedThere(paid.clone());
+            }
         }
         let holder = desk.get(&Key::Person(order.person))?.and_then(Row::person);
         let standing = holder.map_or(Standing::Closed, |holder| holder.standing);
-        let decision = top_up::decide(&order, &self.event, standing, desk.now());
-        let case = match (&decision.effect, &self.event) {
+        let decision = top_up::decide(&order, &event, standing, desk.now());
+        let case = match (&decision.effect, &event) {
             (Effect::None, _) => None,
             (Effect::Credit, Event::Paid(paid)) => {
                 credit(desk, &decision.order, paid)?;
                 None
             }
-            (Effect::Suspend(suspicion), Event::Paid(paid)) => {
-                let kind = match suspicion {
-                    Suspicion::Mismatch => case::Kind::PaymentMismatch,
-                    Suspicion::Twice => case::Kind::PaymentTwice,
-                    Suspicion::AccountClosed => case::Kind::PaymentAccountClosed,
-                };
-                Some(suspend(desk, kind, Some(order.no), order.no.id(), paid)?)
+            (Effect::Suspend(suspicion), Event::Paid(paid) | Event::RefundedThere(paid)) => {
+                if desk.get(&Key::Refund(self.refund))?.is_some() {
+                    return Err(Halt::Refuse(SettleStop::NumberTaken));
+                }
+                let of = Some((order.person, order.no));
+                let kept = suspense::suspend(desk, suspense::kind_of(*suspicion), of, order.no.id(), paid)?;
+                suspense::give_back(desk, self.refund, &kept, *suspicion)?;
+                Some(kept.case)
             }
-            (Effect::Report, _) => Some(report_refund(desk, &order)),
             (Effect::Credit | Effect::Suspend(_), _) => {
                 return Err(Halt::Broken("a credit without a payment".to_owned()));
             }
         };
-        let order = decision.order;
+        let mut order = decision.order;
+        if let (State::InCase { case: known, .. }, Some(case)) = (&mut order.state, case) {
+            *known = Some(case);
+        }
         if !order.open() {
             close_ordered(desk, &order)?;
         }
@@ -324,43 +382,7 @@ impl Command<Campus> for Settle {
     }
 }
 
-/// A payment that names no order of ours, kept in suspense (row 6).
-struct Unexplained {
-    paid: Paid,
-    named: String,
-}
-
-impl Command<Campus> for Unexplained {
-    type Answer = Option<CaseId>;
-    type Refusal = UnknownOrder;
-
-    fn needs(&self, _: &Seen<'_, Campus>) -> Vec<Key> {
-        vec![payment_key(&self.paid.transaction)]
-    }
-
-    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Option<CaseId>, Halt<Campus, UnknownOrder>> {
-        if desk.get(&payment_key(&self.paid.transaction))?.is_some() {
-            return Ok(None);
-        }
-        let reference = desk.new_id();
-        let named = self.named.chars().filter(char::is_ascii_alphanumeric).take(32).collect::<String>();
-        let case = suspend(desk, case::Kind::PaymentUnknownOrder, None, reference, &self.paid)?;
-        if let Some(Row::Case(mut row)) = desk.get(&Key::Case(case))?.cloned() {
-            row.detail = format!("out_trade_no {named}; {}", row.detail);
-            desk.put(Key::Case(case), Row::Case(row))?;
-        }
-        Ok(Some(case))
-    }
-}
-
-/// No such order.
-struct UnknownOrder;
-
-fn payment_key(transaction: &str) -> Key {
-    Key::Payment(Channel::WeChat.number(), transaction.to_owned())
-}
-
-fn credit(desk: &mut Desk<'_, Campus>, order: &Order, paid: &Paid) -> Result<(), Halt<Campus, UnknownOrder>> {
+fn credit(desk: &mut Desk<'_, Campus>, order: &Order, paid: &Paid) -> Result<(), Halt<Campus, SettleStop>> {
     let to = match order.arrival {
         Arrival::Tap => chart::awaiting_tap(order.person),
         Arrival::Instant => chart::available(order.person),
@@ -386,47 +408,6 @@ fn credit(desk: &mut Desk<'_, Campus>, order: &Order, paid: &Paid) -> Result<(),
     Ok(())
 }
 
-/// Opens a case for a payment that is not credited, with the money in the case's suspense.
-fn suspend(
-    desk: &mut Desk<'_, Campus>,
-    kind: case::Kind,
-    order: Option<OrderNo>,
-    reference: Id,
-    paid: &Paid,
-) -> Result<CaseId, Halt<Campus, UnknownOrder>> {
-    let id = CaseId(desk.new_id());
-    // A foreign currency's figure is no amount of ours: the case tells it, the book does not.
-    let amount = if paid.in_cny { paid.amount } else { Fen::ZERO };
-    if amount.is_positive() {
-        let transfer = Transfer {
-            id: desk.new_id(),
-            debit: chart::receivable(Channel::WeChat),
-            credit: chart::suspense_case(id),
-            amount,
-            stage: Stage::Direct,
-            effective_at: paid.paid_at,
-            code: Reason::TopUpUnexplained.number(),
-            reference,
-        };
-        desk.post(&transfer).map_err(|refusal| Halt::Broken(refusal.to_string()))?;
-    }
-    let detail = format!("transaction {}, {} {}", paid.transaction, paid.amount, if paid.in_cny { "CNY" } else { "?" });
-    let case = Case { id, kind, opened_at: desk.now(), reference, amount, detail };
-    crate::cases::open(desk, case);
-    let note = PaymentNote { order, case: Some(id) };
-    desk.put(payment_key(&paid.transaction), Row::Payment(note))?;
-    Ok(id)
-}
-
-/// A case without money: the provider gave a payment back that was never credited here.
-fn report_refund(desk: &mut Desk<'_, Campus>, order: &Order) -> CaseId {
-    let id = CaseId(desk.new_id());
-    let detail = format!("order {}: paid and refunded at the provider, never credited", order.no);
-    let (kind, opened_at, reference) = (case::Kind::PaymentMismatch, desk.now(), order.no.id());
-    crate::cases::open(desk, Case { id, kind, opened_at, reference, amount: Fen::ZERO, detail });
-    id
-}
-
 /// The order no longer keeps room; one that ended unpaid gives its part of the day back (R39, M29).
 fn close_ordered(desk: &mut Desk<'_, Campus>, order: &Order) -> Result<(), teller::NotLoaded<Key>> {
     let mut ordered = ordered_on(desk, order.person, desk.now())?;
@@ -447,7 +428,9 @@ fn close_ordered(desk: &mut Desk<'_, Campus>, order: &Order) -> Result<(), telle
 pub enum NoticeOutcome {
     /// Credited, or found credited: tell the provider that all is well.
     Taken(OrderNo),
-    /// In suspense with a case: tell the provider that all is well; a repeat cannot help.
+    /// News of a refund of ours: tell the provider that all is well.
+    Refund(RefundNo),
+    /// It went to a case, a payment with its money in suspense: tell the provider that all is well; a repeat cannot help.
     Suspended(CaseId),
     /// Not believed: say no, change nothing.
     NotBelieved(NoticeFault),
@@ -457,31 +440,50 @@ pub enum NoticeOutcome {
 
 /// Takes a notice of WeChat Pay as it came over HTTP.
 ///
-/// Repeats: a notice of a payment that was settled changes nothing and is `Taken` again.
-/// Source: decision table of payments, rows 1 to 9, 12.
+/// Repeats: a notice of a payment that was settled changes nothing and is `Taken` again; so with a refund and `Refund`.
+/// Source: decision table of payments, rows 1 to 10, 12, 24 to 26, 33.
 pub async fn notice(school: &School, raw: &RawNotice<'_>) -> NoticeOutcome {
-    match school.wechat.open_notice(raw, school.now()) {
-        Ok(Trade::Paid(payment)) => settle_payment(school, &payment).await,
-        // The provider notifies success alone; anything else in a good notice is not for us to act on.
-        Ok(_) => NoticeOutcome::NotBelieved(NoticeFault::Malformed),
+    let mut opened = school.wechat.open_notice(raw, school.now());
+    // The provider changed its keys: they are fetched anew, once, and the notice is proved again (row 33).
+    if opened == Err(NoticeFault::UnknownSerial) && school.wechat.learn_serial(raw.serial).await {
+        opened = school.wechat.open_notice(raw, school.now());
+    }
+    if let Err(fault) = &opened {
+        alarm::not_believed(*fault, school.now());
+    }
+    match opened {
+        Ok(Notice::Trade(Trade::Paid(payment))) => settle_payment(school, &payment).await,
+        Ok(Notice::Refund(refunded)) => match refund::told(school, &refunded).await {
+            Heard::Ours(no) => NoticeOutcome::Refund(no),
+            Heard::Foreign(case) => NoticeOutcome::Suspended(case),
+            Heard::TryAgain => NoticeOutcome::TryAgain,
+        },
+        // Of a payment the provider notifies success alone; anything else in a good notice is not for us to act on.
+        Ok(Notice::Trade(Trade::Refunded(_) | Trade::NotPaid | Trade::Paying | Trade::Closed | Trade::NotFound)) => {
+            NoticeOutcome::NotBelieved(NoticeFault::Malformed)
+        }
         Err(fault) => NoticeOutcome::NotBelieved(fault),
+    }
+}
+
+fn paid(payment: &Payment) -> Paid {
+    Paid {
+        transaction: payment.transaction.clone(),
+        amount: payment.amount,
+        in_cny: payment.currency == "CNY",
+        paid_at: payment.paid_at,
     }
 }
 
 /// A payment that the adapter proved, by whatever door it came.
 async fn settle_payment(school: &School, payment: &Payment) -> NoticeOutcome {
-    let paid = Paid {
-        transaction: payment.transaction.clone(),
-        amount: payment.amount,
-        in_cny: payment.currency == "CNY",
-        paid_at: payment.paid_at,
-    };
+    let paid = paid(payment);
     if let Ok(no) = OrderNo::parse(&payment.order) {
-        match school.submit(Settle { no, event: Event::Paid(paid.clone()) }).await {
+        match settle(school, no, Event::Paid(paid.clone())).await {
             Ok(Settled { case: Some(case), .. }) => return NoticeOutcome::Suspended(case),
             Ok(Settled { case: None, .. }) => return NoticeOutcome::Taken(no),
-            Err(Rejected::Refused(UnknownOrder)) => {}
-            Err(Rejected::Fault(_)) => return NoticeOutcome::TryAgain,
+            Err(Rejected::Refused(SettleStop::UnknownOrder)) => {}
+            Err(Rejected::Refused(SettleStop::NumberTaken) | Rejected::Fault(_)) => return NoticeOutcome::TryAgain,
         }
     }
     let fallback = OrderNo::from_id(Id::new(0));
@@ -501,7 +503,7 @@ pub async fn look_after(school: &School, no: OrderNo) -> Result<Option<Order>, R
         return Ok(None);
     };
     if !order.open() {
-        return Ok(Some(order));
+        return if order.due_at.is_some() { confirm(school, &order).await } else { Ok(Some(order)) };
     }
     let event = match school.wechat.query(no).await {
         Ok(Trade::Paid(payment)) => {
@@ -510,7 +512,7 @@ pub async fn look_after(school: &School, no: OrderNo) -> Result<Option<Order>, R
                 _ => Ok(school.row(&Key::Order(no)).await?.and_then(|row| row.order().cloned())),
             };
         }
-        Ok(Trade::Refunded(_)) => Event::RefundedThere,
+        Ok(Trade::Refunded(payment)) => Event::RefundedThere(paid(&payment)),
         Ok(Trade::NotPaid | Trade::Paying) => Event::NotPaid,
         Ok(Trade::Closed) => Event::ClosedThere,
         Ok(Trade::NotFound) => Event::NotFound,
@@ -531,5 +533,29 @@ pub async fn look_after(school: &School, no: OrderNo) -> Result<Option<Order>, R
             Ok(news(school, no, event).await)
         }
         _ => Ok(Some(order)),
+    }
+}
+
+/// A payment of the order lies in a case: what the provider says when asked is written there, once (row 7). A right payment
+/// of the order is credited.
+async fn confirm(school: &School, order: &Order) -> Result<Option<Order>, ReadFault> {
+    let says = match school.wechat.query(order.no).await {
+        Ok(Trade::Paid(payment)) => {
+            if let NoticeOutcome::TryAgain = settle_payment(school, &payment).await {
+                return Ok(None);
+            }
+            format!("paid, transaction {}, {} {}", payment.transaction, payment.amount, payment.currency)
+        }
+        Ok(Trade::Refunded(payment)) => format!("paid and refunded there, transaction {}", payment.transaction),
+        Ok(Trade::NotPaid | Trade::Paying) => "not paid".to_owned(),
+        Ok(Trade::Closed) => "closed unpaid".to_owned(),
+        Ok(Trade::NotFound) => "not known there".to_owned(),
+        Err(ChannelError::Unknown(_) | ChannelError::Refused { .. }) => {
+            return Ok(news(school, order.no, Event::NoAnswer).await);
+        }
+    };
+    match school.submit(Confirm { order: order.no, says }).await {
+        Ok(()) => Ok(school.row(&Key::Order(order.no)).await?.and_then(|row| row.order().cloned())),
+        Err(_) => Ok(None),
     }
 }

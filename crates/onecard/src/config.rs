@@ -14,6 +14,10 @@ use crate::Failure;
 use crate::engine::Files;
 use crate::prompt::Said;
 
+/// Downloaded platform certificates, in the data folder where the configuration names no other file. They can be deleted
+/// at any time: they are downloaded again.
+const CERTIFICATES: &str = "wechat-certificates.json";
+
 /// Everything `serve` is told. An unknown key is an error.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,6 +59,15 @@ pub struct WebPart {
     /// Files by which WeChat checks that the domain is the school's: name such as `MP_verify_x.txt`, and its content.
     #[serde(default)]
     pub domain_checks: BTreeMap<String, String>,
+    /// WeChat Pay may be called from a phone's browser: the merchant's product H5支付 is open.
+    #[serde(default = "yes")]
+    pub pay_in_phone_browser: bool,
+    /// WeChat Pay may be called by a code on another screen: the merchant's product Native支付 is open.
+    #[serde(default = "yes")]
+    pub pay_by_code: bool,
+    /// Header in which a proxy before this process names the browser's network address, such as `X-Forwarded-For`; its last
+    /// entry counts. None when browsers come in directly.
+    pub client_header: Option<String>,
     /// Address of a sandbox's cashier, offered on the pay page of a trial.
     pub sandbox_cashier: Option<String>,
 }
@@ -67,6 +80,10 @@ pub struct TerminalPart {
     pub listen: SocketAddr,
     /// Host name or address that terminals connect to; stands in the platform's certificate for them.
     pub host: String,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 const fn first_school() -> u16 {
@@ -98,6 +115,9 @@ pub fn read(path: &Path) -> Result<Config, Failure> {
     for key in &mut config.wechat.platform_keys {
         key.public_key_file = folder.join(&key.public_key_file);
     }
+    let certificates = config.wechat.certificates_file.take();
+    config.wechat.certificates_file =
+        Some(certificates.map_or_else(|| config.data.join(CERTIFICATES), |file| folder.join(file)));
     config.school_id()?;
     config.check_addresses()?;
     Ok(config)
@@ -138,7 +158,8 @@ impl Config {
                 self.web.base_url
             )));
         }
-        let sandboxed = self.wechat.platform_keys.iter().any(|key| key.serial.starts_with("PUB_KEY_ID_0000"));
+        let sandboxed = self.wechat.platform_keys.iter().any(|key| key.serial.starts_with("PUB_KEY_ID_0000"))
+            || self.wechat.api_base.starts_with("http://");
         if sandboxed || self.web.sandbox_cashier.is_some() {
             return Err(Said(
                 "the WeChat keys are a sandbox's: put the merchant portal's in, or set trial = true".to_owned(),

@@ -2,7 +2,7 @@
 
 use ledger::{AccountCode, AccountKey};
 
-use crate::ids::{CardNo, CaseId, MerchantId, PersonId};
+use crate::ids::{CardNo, CaseId, MerchantId, PersonId, RefundNo};
 
 /// A payment channel that owes us what was paid through it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +24,7 @@ const RECEIVABLE: AccountCode = AccountCode(1100);
 const AVAILABLE: AccountCode = AccountCode(2100);
 const AWAITING_TAP: AccountCode = AccountCode(2200);
 const ON_CARD: AccountCode = AccountCode(2300);
+const HELD: AccountCode = AccountCode(2400);
 const MERCHANT: AccountCode = AccountCode(3100);
 const SUSPENSE_CARD: AccountCode = AccountCode(3200);
 const SUSPENSE_CASE: AccountCode = AccountCode(3300);
@@ -48,6 +49,11 @@ pub fn on_card(card: CardNo) -> AccountKey {
     AccountKey::new(ON_CARD, u128::from(card.0))
 }
 
+/// Taken from its owner for one refund, until the payer has it or the owner has it back (M27).
+pub const fn held(refund: RefundNo) -> AccountKey {
+    AccountKey::new(HELD, refund.id().get())
+}
+
 /// Spending of a load that is not proved yet; never above nothing (M13).
 pub fn suspense_card(card: CardNo) -> AccountKey {
     AccountKey::new(SUSPENSE_CARD, u128::from(card.0))
@@ -70,6 +76,7 @@ pub const fn kind_name(code: AccountCode) -> &'static str {
         AVAILABLE => "available",
         AWAITING_TAP => "awaiting_tap",
         ON_CARD => "on_card",
+        HELD => "held",
         MERCHANT => "merchant",
         SUSPENSE_CARD => "suspense(card)",
         SUSPENSE_CASE => "suspense(case)",
@@ -84,6 +91,7 @@ pub const fn kind_name_zh(code: AccountCode) -> &'static str {
         AVAILABLE => "账户余额",
         AWAITING_TAP => "待圈存",
         ON_CARD => "卡内余额",
+        HELD => "退款冻结款",
         MERCHANT => "应付商户款",
         SUSPENSE_CARD => "卡片挂账",
         SUSPENSE_CASE => "差错挂账",
@@ -126,11 +134,17 @@ pub enum Reason {
     LoadForgotten,
     /// What waited, and nobody can tell whether the card took it before a restore (M9).
     LoadUntold,
+    /// Taken from its owner for a refund.
+    RefundHeld,
+    /// The payer has it back.
+    RefundSettled,
+    /// The refund failed for good: its owner has the money back.
+    RefundReleased,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 16] = [
+    pub const ALL: [Reason; 19] = [
         Reason::TopUp,
         Reason::TopUpUnexplained,
         Reason::LoadReleased,
@@ -147,6 +161,9 @@ impl Reason {
         Reason::SaleForgotten,
         Reason::LoadForgotten,
         Reason::LoadUntold,
+        Reason::RefundHeld,
+        Reason::RefundSettled,
+        Reason::RefundReleased,
     ];
 
     /// Number in the journal; a number is never given a new meaning.
@@ -168,6 +185,9 @@ impl Reason {
             Reason::SaleForgotten => 26,
             Reason::LoadForgotten => 15,
             Reason::LoadUntold => 16,
+            Reason::RefundHeld => 30,
+            Reason::RefundSettled => 31,
+            Reason::RefundReleased => 32,
         }
     }
 
@@ -179,12 +199,26 @@ impl Reason {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use ledger::Id;
+
     use super::*;
 
     #[test]
-    fn every_reason_has_a_number_of_its_own() {
+    fn every_reason_has_a_number_of_its_own_and_is_found_by_it() {
+        let numbers: BTreeSet<u16> = Reason::ALL.into_iter().map(Reason::number).collect();
+        assert_eq!(numbers.len(), Reason::ALL.len());
         for reason in Reason::ALL {
             assert_eq!(Reason::from_number(reason.number()), Some(reason));
         }
+        assert_eq!(Reason::from_number(0), None);
+    }
+
+    #[test]
+    fn money_held_for_a_refund_belongs_to_a_holder_and_is_named_in_both_languages() {
+        let account = held(RefundNo::from_id(Id::new(7)));
+        assert_eq!(account.code.bound(), ledger::Bound::NeverNegative, "nobody gets back what was not held");
+        assert_eq!((kind_name(account.code), kind_name_zh(account.code)), ("held", "退款冻结款"));
     }
 }

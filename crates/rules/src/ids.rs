@@ -88,6 +88,44 @@ impl OrderNo {
     }
 }
 
+/// Number of a refund: like an [`OrderNo`] with the letter R in front, the provider's `out_refund_no`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RefundNo(OrderNo);
+
+/// The text was not a refund number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a refund number is the letter R and 24 digits")]
+pub struct RefundNoText;
+
+impl RefundNo {
+    /// A number for a refund made at `now`. It is never a counter (M9); who makes it must see that it is free.
+    pub fn new(school: SchoolId, now: Micros, entropy: [u8; 8]) -> RefundNo {
+        RefundNo(OrderNo::new(school, now, entropy))
+    }
+
+    /// Reads the letter R and 24 digits.
+    pub fn parse(text: &str) -> Result<RefundNo, RefundNoText> {
+        let digits = text.strip_prefix('R').ok_or(RefundNoText)?;
+        OrderNo::parse(digits).map(RefundNo).map_err(|_| RefundNoText)
+    }
+
+    /// The number as an identifier, for ledger references.
+    pub const fn id(self) -> Id {
+        self.0.id()
+    }
+
+    /// The refund whose [`RefundNo::id`] this is.
+    pub const fn from_id(id: Id) -> RefundNo {
+        RefundNo(OrderNo::from_id(id))
+    }
+}
+
+impl fmt::Display for RefundNo {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "R{}", self.0)
+    }
+}
+
 impl fmt::Display for OrderNo {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{:024}", self.0)

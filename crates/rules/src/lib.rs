@@ -28,6 +28,7 @@ pub mod password;
 pub mod person;
 pub mod pii;
 pub mod purchase;
+pub mod refund;
 pub mod roster;
 pub mod session;
 pub mod top_up;

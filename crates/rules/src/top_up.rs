@@ -7,7 +7,7 @@ use ledger::{AmountText, Fen, Micros};
 
 use crate::card;
 use crate::chart::Channel;
-use crate::ids::{OrderNo, PersonId};
+use crate::ids::{CaseId, OrderNo, PersonId};
 use crate::limits::{Limits, Setting};
 use crate::person::Standing;
 use crate::words::Words;
@@ -19,6 +19,34 @@ pub enum Arrival {
     Tap,
     /// It can be spent on line at once (`available`).
     Instant,
+}
+
+/// Where an order is paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scene {
+    /// Inside WeChat (JSAPI): the payer is known.
+    InWeChat {
+        /// The payer as the official account knows him.
+        openid: String,
+    },
+    /// In a phone's browser, which calls WeChat (H5).
+    PhoneBrowser {
+        /// The payer's network address, which the provider wants to see.
+        address: String,
+    },
+    /// By scanning a code from another screen (Native).
+    Scan,
+}
+
+/// What the payer's page needs to have an order paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ticket {
+    /// For the WeChat bridge: the provider's number of the prepared payment. Good for two hours.
+    Prepaid(String),
+    /// The address that calls WeChat from a phone's browser. Good for five minutes; the same order gives a fresh one.
+    Address(String),
+    /// The text of the code to scan. Good for two hours.
+    Code(String),
 }
 
 /// State of an order.
@@ -34,7 +62,7 @@ pub enum State {
     /// The provider knows it and it can be paid.
     Paying {
         /// What the payer's page needs.
-        prepay_id: String,
+        ticket: Ticket,
     },
     /// Past its time and not paid as far as we know; the provider has not confirmed it.
     ExpiredLocal {
@@ -46,10 +74,13 @@ pub enum State {
         /// When.
         at: Micros,
     },
-    /// A payment of it went to a case: nobody asks the provider any more, a person looks. A right payment still credits.
+    /// A payment of it went to a case: the provider is asked about it once more, then a person looks. A right payment still
+    /// credits.
     InCase {
         /// When.
         at: Micros,
+        /// The newest case of it; filled in by the one who opens it.
+        case: Option<CaseId>,
     },
     /// Paid, and the money is in the book.
     Credited(Credited),
@@ -83,8 +114,8 @@ pub struct Order {
     pub amount: Fen,
     /// Where the money goes first.
     pub arrival: Arrival,
-    /// The payer as the channel knows it.
-    pub payer: String,
+    /// Where it is paid, and by whom as far as the channel must know.
+    pub scene: Scene,
     /// When it was made; its day counts for daily limits (M29).
     pub created_at: Micros,
     /// Last moment to pay; the provider has the same.
@@ -219,7 +250,7 @@ pub struct Paid {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The provider took the order.
-    Prepaid(String),
+    Prepaid(Ticket),
     /// The provider gave no sure answer to the creation.
     CreateUnknown,
     /// The provider refused the creation for good.
@@ -232,10 +263,12 @@ pub enum Event {
     NotFound,
     /// The provider says: closed unpaid.
     ClosedThere,
-    /// The provider says: paid, and given back there since. Nothing of it is ours to credit.
-    RefundedThere,
+    /// The provider says: paid, and given back there since, in part or whole. Nothing of it is ours to credit.
+    RefundedThere(Paid),
     /// The provider could not be asked.
     NoAnswer,
+    /// The provider was asked about the payment of this order that lies in a case; its word stands there (row 7).
+    Confirmed,
     /// The card took this order's money.
     Loaded,
 }
@@ -249,8 +282,6 @@ pub enum Effect {
     Credit,
     /// The payment goes to suspense, with a case.
     Suspend(Suspicion),
-    /// A case without money: the provider gave a payment back that was never credited.
-    Report,
 }
 
 /// Why a proved payment is not credited.
@@ -262,6 +293,8 @@ pub enum Suspicion {
     Twice,
     /// The account is closed: to be refunded (R21).
     AccountClosed,
+    /// The provider gave it back, in part or whole, and not at our request.
+    GivenBack,
 }
 
 /// A decision on an order.
@@ -282,7 +315,7 @@ const ASK_AGAIN: i64 = 60;
 
 impl Order {
     /// A new order, to be saved before the provider hears of it.
-    pub fn new(no: OrderNo, person: PersonId, amount: Fen, payer: String, limits: &Limits, now: Micros) -> Order {
+    pub fn new(no: OrderNo, person: PersonId, amount: Fen, scene: Scene, limits: &Limits, now: Micros) -> Order {
         let arrival = if limits.get(Setting::WeChatArrival) == 1 { Arrival::Instant } else { Arrival::Tap };
         let mut order = Order {
             no,
@@ -290,7 +323,7 @@ impl Order {
             channel: Channel::WeChat,
             amount,
             arrival,
-            payer,
+            scene,
             created_at: now,
             expires_at: now.after_seconds(limits.get(Setting::OrderPayWithin)),
             state: State::Created,
@@ -332,11 +365,8 @@ pub fn decide(order: &Order, event: &Event, standing: Standing, now: Micros) -> 
             load(&mut next, now);
             Effect::None
         }
-        Event::RefundedThere if next.open() => {
-            next.state = State::InCase { at: now };
-            Effect::Report
-        }
-        Event::RefundedThere => Effect::None,
+        Event::RefundedThere(paid) => given_back(&mut next, paid, now),
+        Event::Confirmed => Effect::None,
         Event::Prepaid(_)
         | Event::CreateUnknown
         | Event::CreateRefused
@@ -352,7 +382,15 @@ pub fn decide(order: &Order, event: &Event, standing: Standing, now: Micros) -> 
             Effect::None
         }
     };
-    next.due_at = next.next_due(now);
+    next.due_at = match (&next.state, event, effect == Effect::Suspend(Suspicion::Mismatch)) {
+        // What it should have been is not asked of the notice that was wrong: the provider is asked once more (row 7).
+        (State::InCase { .. }, _, true) => Some(now),
+        (State::InCase { .. }, Event::Confirmed, false) => None,
+        (State::InCase { .. }, _, false) => {
+            order.due_at.filter(|_| !order.open()).map(|_| now.after_seconds(ASK_AGAIN))
+        }
+        _ => next.next_due(now),
+    };
     Decision { order: next, effect }
 }
 
@@ -365,7 +403,7 @@ fn after_news(order: &Order, event: &Event, now: Micros) -> State {
     let stay = || order.state.clone();
     match (&order.state, event) {
         // Moved by `pay` and `load`.
-        (_, E::Paid(_) | E::Loaded | E::RefundedThere) => stay(),
+        (_, E::Paid(_) | E::Loaded | E::RefundedThere(_) | E::Confirmed) => stay(),
         // Ended orders stay as they are; a later payment is `Paid`'s affair.
         (
             S::Closed { .. } | S::InCase { .. } | S::Credited(_),
@@ -377,7 +415,7 @@ fn after_news(order: &Order, event: &Event, now: Micros) -> State {
             | E::ClosedThere
             | E::NoAnswer,
         ) => stay(),
-        (S::Created | S::Unknown { .. } | S::Paying { .. }, E::Prepaid(id)) => S::Paying { prepay_id: id.clone() },
+        (S::Created | S::Unknown { .. } | S::Paying { .. }, E::Prepaid(ticket)) => S::Paying { ticket: ticket.clone() },
         (S::ExpiredLocal { .. }, E::Prepaid(_)) => stay(),
         (S::Created, E::CreateUnknown) => S::Unknown { since: now },
         (S::Unknown { .. } | S::Paying { .. } | S::ExpiredLocal { .. }, E::CreateUnknown) => stay(),
@@ -419,7 +457,7 @@ fn pay(order: &mut Order, paid: &Paid, standing: Standing, now: Micros) -> Effec
         None
     };
     if let Some(suspicion) = suspicion {
-        order.state = State::InCase { at: now };
+        order.state = State::InCase { at: now, case: None };
         return Effect::Suspend(suspicion);
     }
     let late = matches!(order.state, State::ExpiredLocal { .. } | State::Closed { .. });
@@ -431,6 +469,21 @@ fn pay(order: &mut Order, paid: &Paid, standing: Standing, now: Micros) -> Effec
         on_card_at: None,
     });
     Effect::Credit
+}
+
+fn given_back(order: &mut Order, paid: &Paid, now: Micros) -> Effect {
+    match &order.state {
+        // A refund of ours, or one that its notice tells of.
+        State::Credited(credited) if credited.transaction == paid.transaction => return Effect::None,
+        State::Credited(_) => {}
+        State::Created
+        | State::Unknown { .. }
+        | State::Paying { .. }
+        | State::ExpiredLocal { .. }
+        | State::Closed { .. }
+        | State::InCase { .. } => order.state = State::InCase { at: now, case: None },
+    }
+    Effect::Suspend(Suspicion::GivenBack)
 }
 
 fn load(order: &mut Order, now: Micros) {

@@ -176,7 +176,7 @@ impl World {
         let (school, person, payer) = (live.school.clone(), me.person, me.openid.clone());
         match (request, sent.order) {
             (Request::Open, _) => live.spawn(async move {
-                let outcome = top_up::open(&school, person, &sent.text, payer, sent.form).await;
+                let outcome = top_up::open(&school, person, &sent.text, Scene::InWeChat { openid: payer }, sent.form).await;
                 Said::Ordered { holder, click, outcome }
             }),
             (Request::Prepare, Some(no)) => live.spawn(async move {

@@ -58,6 +58,30 @@
     plan();
   }
 
+  // A payment made elsewhere: once the order has moved, its tracker comes next.
+  var away = one('[data-goes-on]');
+  if (away) {
+    var next = away.getAttribute('data-goes-on');
+    var moved = function (html) {
+      var box = document.createElement('div');
+      box.innerHTML = html;
+      return !!box.querySelector('[data-payable="false"]');
+    };
+    var ask = function () {
+      if (document.hidden) return;
+      fetch(next + '/status', { credentials: 'same-origin', cache: 'no-store' })
+        .then(function (answer) {
+          if (answer.redirected) location.reload();
+          return answer.ok && !answer.redirected ? answer.text() : null;
+        })
+        .then(function (html) { if (html && moved(html)) location.replace(next); })
+        .catch(function () {});
+    };
+    ask();
+    setInterval(ask, 2000);
+    document.addEventListener('visibilitychange', ask);
+  }
+
   // Inside WeChat: its bridge asks the payer. Whatever it says proves nothing, so the tracker comes next.
   var bridge = one('#bridge');
   if (bridge) {

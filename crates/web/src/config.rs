@@ -39,6 +39,13 @@ pub struct WebConfig {
     pub school_name_en: String,
     /// Where WeChat tells who the visitor is.
     pub wechat_authorize: Authorize,
+    /// WeChat Pay may be called from a phone's browser (H5).
+    pub pay_in_phone_browser: bool,
+    /// WeChat Pay may be called by a code on another screen (Native).
+    pub pay_by_code: bool,
+    /// Header in which a proxy before us names the browser's network address, the last one counting; none when browsers come
+    /// in directly.
+    pub client_header: Option<String>,
     /// Base address of the sandbox's cashier; set in the demo, where nobody has WeChat. The pay page links to it.
     pub cashier: Option<String>,
     /// Origins of provider cashiers that a form on a pay page may lead to.

@@ -72,6 +72,9 @@ struct Places {
     in_transit: Yuan,
     travels: bool,
     on_card: Yuan,
+    held: Yuan,
+    refunds: bool,
+    held_since: Option<String>,
 }
 
 struct OpenOrder {
@@ -118,6 +121,7 @@ pub(crate) async fn json(State(web): State<Web>, holder: Holder) -> Result<Json<
         "waiting": { "amount_fen": home.waiting.amount.get(), "since": home.waiting.since.map(iso) },
         "in_transit": { "amount_fen": home.in_transit.amount.get(), "since": home.in_transit.since.map(iso) },
         "on_card_fen": home.on_card.get(),
+        "held": { "amount_fen": home.held.amount.get(), "since": home.held.since.map(iso) },
         "total_fen": home.total.get(),
         "open_orders": home.open_orders.iter().map(order_json).collect::<Vec<_>>(),
     })))
@@ -139,6 +143,9 @@ fn places(home: &Home, language: Language) -> Places {
         in_transit: Yuan(home.in_transit.amount),
         travels: home.in_transit.amount > Fen::ZERO,
         on_card: Yuan(home.on_card),
+        held: Yuan(home.held.amount),
+        refunds: home.held.amount > Fen::ZERO,
+        held_since: home.held.since.map(|since| language.moment(since)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Payment notices of WeChat Pay (R18, R20; decision table of payments, rows 1 to 9 and 12).
+//! Notices of WeChat Pay about payments and refunds (R18, R20; decision table of payments, rows 1 to 10, 12, 24 to 26, 33).
 
 use axum::Json;
 use axum::body::Bytes;
@@ -34,8 +34,13 @@ pub(crate) async fn wechat(
             tracing::info!(counter.notice_taken = 1, %order, "notice of order {order} taken");
             StatusCode::NO_CONTENT.into_response()
         }
+        NoticeOutcome::Refund(refund) => {
+            tracing::info!(counter.notice_refund = 1, %refund, "notice of refund {refund} taken");
+            StatusCode::NO_CONTENT.into_response()
+        }
         NoticeOutcome::Suspended(case) => {
-            tracing::warn!(counter.notice_suspended = 1, case = %case.0, "a notice was put in suspense; see its case");
+            let case = case.0;
+            tracing::warn!(counter.notice_suspended = 1, %case, "a notice went to case {case}; see `onecard cases`");
             StatusCode::NO_CONTENT.into_response()
         }
         NoticeOutcome::NotBelieved(fault) => {

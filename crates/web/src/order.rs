@@ -9,6 +9,7 @@ use flows::home::{Place, Tracker, track};
 use flows::top_up::look_after;
 use ledger::Micros;
 use rules::ids::OrderNo;
+use rules::refund::{Refund, State as RefundState};
 use rules::top_up::{Arrival, Order, State as OrderState};
 use serde_json::{Value, json};
 
@@ -51,6 +52,8 @@ struct Shown {
     /// What to do next.
     next: Text,
     steps: Vec<Step>,
+    /// Refunds of it: how each stands, and how much when.
+    refunds: Vec<(Text, String)>,
     asked: Option<Text>,
     late: bool,
     payable: bool,
@@ -132,6 +135,11 @@ pub(crate) async fn json(
     if let Some(body) = body.as_object_mut() {
         body.insert("place".to_owned(), place_word(tracker.place).into());
         body.insert("delayed".to_owned(), tracker.delayed.into());
+        // Refunding and refunded are states of an order to whoever follows it (R17).
+        if matches!(tracker.place, Place::Refunding | Place::Refunded) {
+            body.insert("state".to_owned(), place_word(tracker.place).into());
+        }
+        body.insert("refunds".to_owned(), tracker.refunds.iter().map(refund_json).collect());
     }
     Ok(Json(body))
 }
@@ -160,6 +168,26 @@ pub(crate) fn order_json(order: &Order) -> Value {
     })
 }
 
+/// A refund for programs.
+pub(crate) fn refund_json(refund: &Refund) -> Value {
+    let (state, at) = match refund.state {
+        RefundState::Settled { at } => ("refunded", Some(iso(at))),
+        RefundState::Released { at, .. } => ("failed", Some(iso(at))),
+        RefundState::Held
+        | RefundState::Sent
+        | RefundState::Short { .. }
+        | RefundState::Processing { .. }
+        | RefundState::Abnormal { .. } => ("refunding", None),
+    };
+    json!({
+        "number": refund.no.to_string(),
+        "amount_fen": refund.amount.get(),
+        "state": state,
+        "made_at": iso(refund.made_at),
+        "ended_at": at,
+    })
+}
+
 const fn state_word(state: &OrderState) -> &'static str {
     match state {
         OrderState::Created => "created",
@@ -183,6 +211,8 @@ const fn place_word(place: Place) -> &'static str {
         Place::OnItsWay => "on_its_way",
         Place::OnCard => "on_card",
         Place::InAccount => "in_account",
+        Place::Refunding => "refunding",
+        Place::Refunded => "refunded",
     }
 }
 
@@ -197,11 +227,13 @@ const fn face(place: Place, payable: bool) -> (&'static str, Mood, &'static str)
         Place::OnItsWay => ("on-its-way", Mood::Act, icons::SYNC),
         Place::OnCard => ("on-card", Mood::Done, icons::CHECK),
         Place::InAccount => ("in-account", Mood::Done, icons::CHECK),
+        Place::Refunding => ("refunding", Mood::Waiting, icons::CLOCK),
+        Place::Refunded => ("refunded", Mood::Over, icons::CHECK),
     }
 }
 
 fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
-    let Tracker { order, place, delayed } = tracker;
+    let Tracker { order, place, delayed, refunds } = tracker;
     let in_time = now < order.expires_at;
     let payable = in_time && matches!(order.state, OrderState::Created | OrderState::Paying { .. });
     let (slug, mood, icon) = face(*place, payable);
@@ -210,14 +242,15 @@ fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
     let late = matches!(&order.state, OrderState::Credited(credited) if credited.late);
     Shown {
         number: order.no.to_string(),
-        revision: format!("{slug}-{}", order.queried.map_or(0, |(_, times)| times)),
+        revision: format!("{slug}-{}-{}", order.queried.map_or(0, |(_, times)| times), ended(refunds)),
         amount,
         mood,
         icon,
         state: language.t(format!("order-state-{slug}")),
         place: language.t(format!("order-place-{slug}")).with("amount", amount),
         next: language.t(format!("order-next-{slug}")).with("until", language.moment(order.expires_at)),
-        steps: steps(order, *place, language),
+        steps: steps(tracker, language),
+        refunds: refunds.iter().map(|refund| refund_line(refund, language)).collect(),
         asked: order.queried.map(|(at, times)| {
             language.t("order-asked").with("at", language.moment_to_the_second(at)).with("times", times)
         }),
@@ -225,12 +258,32 @@ fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
         payable,
         ended: *place == Place::Ended,
         checkable: order.open(),
-        live: !matches!(place, Place::Ended | Place::InCase | Place::OnCard | Place::InAccount),
+        live: !matches!(place, Place::Ended | Place::InCase | Place::OnCard | Place::InAccount | Place::Refunded),
     }
 }
 
-/// Every step with its time: made, paid, credited, on the card.
-fn steps(order: &Order, place: Place, language: Language) -> Vec<Step> {
+/// How many refunds have ended.
+fn ended(refunds: &[Refund]) -> usize {
+    refunds.iter().filter(|refund| !refund.live()).count()
+}
+
+/// How a refund stands, how much it is, and when it was made or ended.
+fn refund_line(refund: &Refund, language: Language) -> (Text, String) {
+    let (key, at) = match refund.state {
+        RefundState::Settled { at } => ("order-refund-settled", at),
+        RefundState::Released { at, .. } => ("order-refund-failed", at),
+        RefundState::Held
+        | RefundState::Sent
+        | RefundState::Short { .. }
+        | RefundState::Processing { .. }
+        | RefundState::Abnormal { .. } => ("order-refund-live", refund.made_at),
+    };
+    (language.t(key), format!("{} · {}", Yuan(refund.amount), language.moment_to_the_second(at)))
+}
+
+/// Every step with its time: made, paid, credited, on the card; or made, paid, and given back.
+fn steps(tracker: &Tracker, language: Language) -> Vec<Step> {
+    let Tracker { order, place, refunds, .. } = tracker;
     let credited = match &order.state {
         OrderState::Credited(credited) => Some(credited),
         _ => None,
@@ -240,7 +293,16 @@ fn steps(order: &Order, place: Place, language: Language) -> Vec<Step> {
         ("order-step-paid", credited.map(|credited| credited.paid_at)),
         ("order-step-credited", credited.map(|credited| credited.at)),
     ];
-    if order.arrival == Arrival::Tap {
+    if matches!(place, Place::Refunding | Place::Refunded) {
+        let newest = refunds.iter().find(|refund| !matches!(refund.state, RefundState::Released { .. }));
+        let settled = newest.and_then(|refund| match refund.state {
+            RefundState::Settled { at } => Some(at),
+            _ => None,
+        });
+        moments.retain(|(_, at)| at.is_some());
+        moments.push(("order-step-refunding", newest.map(|refund| refund.made_at)));
+        moments.push(("order-step-refunded", settled));
+    } else if order.arrival == Arrival::Tap {
         moments.push(("order-step-on-card", credited.and_then(|credited| credited.on_card_at)));
     }
     if let OrderState::Closed { at } = order.state {
@@ -249,7 +311,7 @@ fn steps(order: &Order, place: Place, language: Language) -> Vec<Step> {
     let mut reached = true;
     let mut steps = Vec::with_capacity(moments.len());
     for (key, at) in moments {
-        let stage = match (at, reached && place != Place::Ended) {
+        let stage = match (at, reached && *place != Place::Ended) {
             (Some(_), _) => "done",
             (None, true) => "now",
             (None, false) => "open",

@@ -1,14 +1,17 @@
-//! Paying an order inside WeChat (R27; WeChat Pay API v3, JSAPI front end).
+//! Paying an order: inside WeChat through its bridge, from a phone's browser through an address, or from another screen
+//! through a code to scan (R27; WeChat Pay API v3: JSAPI, H5, Native).
 //!
 //! Always a full page load under `/pay/`: the payment directory is registered with the provider, and iOS compares the
-//! address that was loaded first. What the bridge says proves nothing, so every way out leads to the tracker.
+//! address that was loaded first. What the bridge or the browser says proves nothing, so every way out leads to the tracker.
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use flows::ports::Bridge;
-use flows::top_up::{Payable, prepare};
+use flows::top_up::{Payable, Way, prepare};
+use qrcode::render::svg;
+use qrcode::{EcLevel, QrCode};
 use rules::ids::OrderNo;
 use rules::top_up::Order;
 
@@ -32,12 +35,25 @@ struct PayPage {
     demo: bool,
 }
 
-struct Payment {
-    bridge: Bridge,
-    /// The sandbox's cashier, in the demo.
-    cashier: Option<String>,
-    /// This very page, to be opened inside WeChat.
-    address: String,
+/// How this page brings the payer to pay.
+enum Payment {
+    /// Through WeChat's bridge, which is only there inside WeChat.
+    Bridge {
+        bridge: Bridge,
+        /// The sandbox's cashier, in the demo.
+        cashier: Option<String>,
+        /// This very page, to be opened inside WeChat.
+        address: String,
+    },
+    /// Through an address that calls WeChat.
+    Call { address: String },
+    /// Through a code that a phone scans.
+    Scan {
+        /// The code's picture.
+        picture: String,
+        /// The sandbox's camera, in the demo.
+        camera: Option<String>,
+    },
 }
 
 /// `GET /pay/{order}`: told to the provider once, however often it is loaded; an order that cannot be paid goes to its
@@ -52,12 +68,40 @@ pub(crate) async fn page(
     match prepare(&web.school, holder.person, no).await?.ok_or(Failure::NotFound)? {
         Payable::No(_) => Ok(page::see_other(&format!("/me/orders/{no}"))),
         Payable::Later(order) => Ok(show(&web, visit, &order, None)),
-        Payable::Now { order, bridge, prepay_id } => {
-            let cashier = web.config.cashier.as_deref().map(|base| cashier(&web, visit, base, no, &bridge, &prepay_id));
-            let address = web.config.address(&format!("/pay/{no}"));
-            Ok(show(&web, visit, &order, Some(Payment { bridge, cashier, address })))
+        Payable::Now { order, way } => {
+            let payment = payment(&web, visit, no, way).ok_or(Failure::Internal)?;
+            Ok(show(&web, visit, &order, Some(payment)))
         }
     }
+}
+
+/// `None` when the code is too long for a picture; no provider makes such.
+fn payment(web: &Web, visit: &Visit, no: OrderNo, way: Way) -> Option<Payment> {
+    let sandbox = web.config.cashier.as_deref().map(|base| base.trim_end_matches('/'));
+    let tracker = web.config.address(&format!("/me/orders/{no}"));
+    Some(match way {
+        Way::Bridge { bridge, prepay_id } => {
+            let cashier = sandbox.map(|base| cashier(visit, base, &tracker, &bridge, &prepay_id));
+            Payment::Bridge { bridge, cashier, address: web.config.address(&format!("/pay/{no}")) }
+        }
+        Way::Address(address) => {
+            let joint = if address.contains('?') { '&' } else { '?' };
+            Payment::Call { address: format!("{address}{joint}redirect_url={}", encoded(&tracker)) }
+        }
+        Way::Code(code) => {
+            let camera =
+                sandbox.map(|base| format!("{base}/scan?code={}&lang={}", encoded(&code), visit.language.tag()));
+            Payment::Scan { picture: picture(&code)?, camera }
+        }
+    })
+}
+
+/// The code as a drawing: black on white with its quiet zone, whatever the page's colours are.
+fn picture(code: &str) -> Option<String> {
+    let code = QrCode::with_error_correction_level(code, EcLevel::M).ok()?;
+    let dark_on_light = code.render::<svg::Color<'_>>().min_dimensions(256, 256).quiet_zone(true).build();
+    // What stands before the drawing itself is for files, not for pages.
+    dark_on_light.find("<svg").and_then(|start| dark_on_light.get(start..)).map(str::to_owned)
 }
 
 fn show(web: &Web, visit: &Visit, order: &Order, payment: Option<Payment>) -> Response {
@@ -74,10 +118,9 @@ fn show(web: &Web, visit: &Visit, order: &Order, payment: Option<Payment>) -> Re
 }
 
 /// The sandbox's cashier with what the bridge would be given, so that it checks our signature as WeChat does.
-fn cashier(web: &Web, visit: &Visit, base: &str, no: OrderNo, bridge: &Bridge, prepay_id: &str) -> String {
-    let back = web.config.address(&format!("/me/orders/{no}"));
+fn cashier(visit: &Visit, base: &str, tracker: &str, bridge: &Bridge, prepay_id: &str) -> String {
     let values = [
-        ("return", back.as_str()),
+        ("return", tracker),
         ("lang", visit.language.tag()),
         ("appId", &bridge.app_id),
         ("timeStamp", &bridge.time_stamp),
@@ -87,5 +130,19 @@ fn cashier(web: &Web, visit: &Visit, base: &str, no: OrderNo, bridge: &Bridge, p
         ("paySign", &bridge.pay_sign),
     ];
     let query: Vec<String> = values.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-    format!("{}/cashier/{}?{}", base.trim_end_matches('/'), encoded(prepay_id), query.join("&"))
+    format!("{base}/cashier/{}?{}", encoded(prepay_id), query.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_becomes_a_drawing_that_stands_in_a_page_and_one_without_end_becomes_none() {
+        let drawing = picture("weixin://wxpay/bizpayurl?pr=p4lpSuKzz").expect("it is short");
+        assert!(drawing.starts_with("<svg ") && drawing.trim_end().ends_with("</svg>"), "{drawing}");
+        assert!(drawing.contains("#fff") && drawing.contains("#000"), "black on white in every look: {drawing}");
+        assert!(!drawing.contains("style=") && !drawing.contains("<script"), "the policy of our pages allows neither");
+        assert_eq!(picture(&"x".repeat(5_000)), None);
+    }
 }

@@ -1,4 +1,4 @@
-//! A holder's records: every top-up and every purchase, newest first (R92).
+//! A holder's records: every top-up, every purchase and every refund, newest first (R92).
 
 use askama::Template;
 use axum::Json;
@@ -8,6 +8,7 @@ use axum::response::Response;
 use flows::records::{Record, record, records};
 use ledger::{Fen, Micros};
 use rules::purchase::State as SaleState;
+use rules::refund::{Origin, State as RefundState};
 use rules::top_up::State as OrderState;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -142,6 +143,7 @@ pub(crate) async fn one(
     let order = match &record {
         Record::TopUp(order) => Some(order.no.to_string()),
         Record::Purchase(..) => None,
+        Record::Refund(refund) => refund.origin.of().map(|(_, order)| order.to_string()),
     };
     let page = RecordPage {
         frame: Frame::new(&web, &holder.visit, language.t("record-title")).below("/me/records"),
@@ -176,6 +178,7 @@ async fn some(web: &Web, holder: &Holder, asked: &Asked) -> Result<(Vec<Record>,
 fn record_json(record: &Record) -> Value {
     let (kind, state, merchant) = match record {
         Record::TopUp(_) => ("top_up", None, None),
+        Record::Refund(refund) => ("refund", Some(refund_word(&refund.state)), None),
         Record::Purchase(sale, merchant) => (
             "purchase",
             Some(sale_word(sale.state)),
@@ -205,6 +208,25 @@ fn way(record: &Record) -> Way {
             | SaleState::Suspended(_) => Way::Out,
             SaleState::Reversed | SaleState::CalledOff | SaleState::NotDebited => Way::None,
         },
+        Record::Refund(refund) => match (refund.origin, &refund.state) {
+            (_, RefundState::Released { .. }) => Way::None,
+            // It never was the holder's here: it goes back as it came.
+            (Origin::Case { .. }, _) => Way::None,
+            (Origin::Waiting { .. } | Origin::Account { .. }, _) => Way::Out,
+        },
+    }
+}
+
+/// The word for a refund's state in JSON.
+const fn refund_word(state: &RefundState) -> &'static str {
+    match state {
+        RefundState::Held
+        | RefundState::Sent
+        | RefundState::Short { .. }
+        | RefundState::Processing { .. }
+        | RefundState::Abnormal { .. } => "refunding",
+        RefundState::Settled { .. } => "refunded",
+        RefundState::Released { .. } => "failed",
     }
 }
 
@@ -244,12 +266,22 @@ const fn note(record: &Record) -> Option<&'static str> {
             SaleState::CalledOff | SaleState::NotDebited => Some("record-note-not-debited"),
             SaleState::Suspended(_) => Some("record-note-suspended"),
         },
+        Record::Refund(refund) => match refund.state {
+            RefundState::Held
+            | RefundState::Sent
+            | RefundState::Short { .. }
+            | RefundState::Processing { .. }
+            | RefundState::Abnormal { .. } => Some("record-note-refunding"),
+            RefundState::Settled { .. } => Some("record-note-refunded"),
+            RefundState::Released { .. } => Some("record-note-refund-failed"),
+        },
     }
 }
 
 fn title(record: &Record, language: Language) -> String {
     match record {
         Record::TopUp(_) => language.t("record-top-up").to_string(),
+        Record::Refund(_) => language.t("record-refund").to_string(),
         Record::Purchase(_, Some(merchant)) => match language {
             Language::Chinese => merchant.name_zh.clone(),
             Language::English => merchant.name_en.clone(),
@@ -271,6 +303,15 @@ fn rows(record: &Record, language: Language) -> Vec<(Text, String)> {
                 rows.extend(credited.on_card_at.map(|at| (language.t("order-step-on-card"), exact(at))));
                 rows.push((language.t("record-transaction"), credited.transaction.clone()));
             }
+        }
+        Record::Refund(refund) => {
+            rows.push((language.t("record-kind"), language.t("record-refund").to_string()));
+            rows.push((language.t("order-step-refunding"), exact(refund.made_at)));
+            if let RefundState::Settled { at } = refund.state {
+                rows.push((language.t("order-step-refunded"), exact(at)));
+            }
+            rows.push((language.t("record-reason"), refund.reason.clone()));
+            rows.push((language.t("record-transaction"), refund.transaction.clone()));
         }
         Record::Purchase(sale, _) => {
             rows.push((language.t("record-kind"), language.t("record-purchase").to_string()));

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use flows::room::{Room, room};
 use flows::top_up::{Refusal, open};
 use ledger::{Fen, Id};
+use rules::top_up::Scene;
 use rules::words::Words;
 use serde::Deserialize;
 use serde_json::json;
@@ -17,7 +18,7 @@ use crate::config::Web;
 use crate::failure::Failure;
 use crate::page::{self, Frame};
 use crate::text::Yuan;
-use crate::visit::{Holder, Sent};
+use crate::visit::{Client, Holder, Sent, Visit};
 use crate::wechat;
 
 /// Amounts that take one touch, in whole yuan.
@@ -67,12 +68,25 @@ struct ElsewherePage {
     address: String,
 }
 
-/// `GET /me/topup`: the form; or first to WeChat, which says who pays; or, where there is no WeChat, how to get there.
-pub(crate) async fn page(State(web): State<Web>, holder: Holder) -> Result<Response, Failure> {
-    if holder.visit.payer(&web).is_some() {
+/// Where an order of this visit is paid; none inside WeChat as long as it did not say who pays, and where the school's
+/// contract with WeChat Pay does not let it be called.
+fn scene(web: &Web, visit: &Visit, Client(address): Client) -> Option<Scene> {
+    if visit.in_wechat {
+        return visit.payer(web).map(|openid| Scene::InWeChat { openid });
+    }
+    match (visit.on_phone, web.config.pay_in_phone_browser, web.config.pay_by_code) {
+        (true, true, _) => Some(Scene::PhoneBrowser { address: address.to_string() }),
+        (false, _, true) => Some(Scene::Scan),
+        (true, false, _) | (false, _, false) => None,
+    }
+}
+
+/// `GET /me/topup`: the form; or first to WeChat, which says who pays; or, where WeChat cannot be called, how to get there.
+pub(crate) async fn page(State(web): State<Web>, holder: Holder, client: Client) -> Result<Response, Failure> {
+    if scene(&web, &holder.visit, client).is_some() {
         return form(&web, &holder, StatusCode::OK, Typed::default(), None).await;
     }
-    if holder.visit.in_wechat || web.config.cashier.is_some() {
+    if holder.visit.in_wechat {
         return Ok(wechat::leave(&web, &holder.visit));
     }
     let frame = Frame::new(&web, &holder.visit, holder.visit.language.t("topup-title")).below("/me");
@@ -84,12 +98,13 @@ pub(crate) async fn page(State(web): State<Web>, holder: Holder) -> Result<Respo
 pub(crate) async fn submit(
     State(web): State<Web>,
     holder: Holder,
+    client: Client,
     Sent(typed): Sent<Typed>,
 ) -> Result<Response, Failure> {
-    let payer = holder.visit.payer(&web).ok_or(Failure::NoPayer)?;
+    let scene = scene(&web, &holder.visit, client).ok_or(Failure::NoPayer)?;
     let key = Id::parse(&typed.key).map_err(|_| Failure::StaleForm)?.bytes();
     let amount = if typed.amount.trim().is_empty() { &typed.preset } else { &typed.amount };
-    match open(&web.school, holder.person, amount, payer, key).await {
+    match open(&web.school, holder.person, amount, scene, key).await {
         Ok(no) => Ok(page::see_other(&format!("/pay/{no}"))),
         Err(Refusal::Refused(words)) => form(&web, &holder, StatusCode::UNPROCESSABLE_ENTITY, typed, Some(words)).await,
         Err(Refusal::Fault(words)) => Err(words.into()),
@@ -109,6 +124,7 @@ pub(crate) struct Asked {
 pub(crate) async fn json(
     State(web): State<Web>,
     holder: Holder,
+    client: Client,
     headers: HeaderMap,
     asked: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Response, Failure> {
@@ -117,8 +133,8 @@ pub(crate) async fn json(
         StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge,
         _ => Failure::Malformed,
     })?;
-    let payer = holder.visit.payer(&web).ok_or(Failure::NoPayer)?;
-    let opened = open(&web.school, holder.person, &Fen::new(amount_fen).to_string(), payer, key).await;
+    let scene = scene(&web, &holder.visit, client).ok_or(Failure::NoPayer)?;
+    let opened = open(&web.school, holder.person, &Fen::new(amount_fen).to_string(), scene, key).await;
     let no = opened.map_err(|refusal| Failure::Words(refusal.words().clone()))?;
     let place = HeaderValue::from_str(&format!("/api/v1/me/orders/{no}")).map_err(|_| Failure::Internal)?;
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(json!({ "number": no.to_string() }))).into_response())

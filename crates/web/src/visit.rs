@@ -1,8 +1,9 @@
 //! Who is looking, in which language, and whether a form really comes from a page of ours.
 
 use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use axum::extract::{Form, FromRequest, FromRequestParts, Request};
+use axum::extract::{ConnectInfo, Form, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
@@ -63,6 +64,30 @@ pub fn language_of(headers: &HeaderMap, secure_cookies: bool) -> Language {
     })
 }
 
+/// A browser on a phone says so; a tablet's may, or may not.
+fn is_phone(agent: &str) -> bool {
+    ["Mobile", "iPhone"].iter().any(|word| agent.contains(word)) && !agent.contains("iPad")
+}
+
+/// The network address that a browser comes from, as the payment provider wants to see it.
+pub struct Client(pub IpAddr);
+
+impl FromRequestParts<Web> for Client {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Client, Infallible> {
+        let told = web.config.client_header.as_deref().and_then(|name| last_address(&parts.headers, name));
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+        Ok(Client(told.or(peer).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_canonical()))
+    }
+}
+
+/// The address that the nearest proxy wrote: those before it may be anybody's invention.
+fn last_address(headers: &HeaderMap, name: &str) -> Option<IpAddr> {
+    let last = headers.get_all(name).iter().next_back()?.to_str().ok()?;
+    last.rsplit(',').next()?.trim().parse().ok()
+}
+
 /// One request of a browser, before anyone asked who signed in.
 #[derive(Clone)]
 pub struct Visit {
@@ -74,6 +99,8 @@ pub struct Visit {
     pub path: String,
     /// The browser is the one inside WeChat.
     pub in_wechat: bool,
+    /// The browser is a phone's.
+    pub on_phone: bool,
     /// Cookies are `__Host-` and Secure.
     pub secure: bool,
     /// The session's token, if the browser has one; it may have ended.
@@ -97,6 +124,7 @@ impl Visit {
             theme: Cookie::Theme.read(headers, secure).and_then(Theme::from_tag).unwrap_or(Theme::Auto),
             path: path.to_owned(),
             in_wechat: text(header::USER_AGENT).contains("MicroMessenger"),
+            on_phone: is_phone(text(header::USER_AGENT)),
             secure,
             session_token: Cookie::Session.bytes(headers, secure).and_then(|bytes| bytes.try_into().ok()),
             visitor: visitor.unwrap_or_else(|| web.school.random()),
@@ -244,6 +272,35 @@ pub fn own_path(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn phones_are_told_from_other_screens() {
+        let android =
+            "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/126.0.0.0 Mobile Safari/537.36";
+        let iphone =
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 Safari/604.1";
+        assert!(is_phone(android) && is_phone(iphone));
+        let desk = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0.0.0 Safari/537.36";
+        let tablet = "Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 Safari/604.1";
+        assert!(![desk, tablet, "curl/8", ""].into_iter().any(is_phone));
+    }
+
+    #[test]
+    fn the_nearest_proxy_says_where_a_browser_is_and_nobody_before_it() {
+        let address = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("x-forwarded-for", value.parse().expect("a header"));
+            }
+            last_address(&headers, "x-forwarded-for").map(|address| address.to_string())
+        };
+        assert_eq!(address(&["203.0.113.7"]).as_deref(), Some("203.0.113.7"));
+        assert_eq!(address(&["6.6.6.6, 203.0.113.7"]).as_deref(), Some("203.0.113.7"));
+        assert_eq!(address(&["6.6.6.6", "2001:db8::7"]).as_deref(), Some("2001:db8::7"));
+        for none in [&[][..], &["unknown"], &["203.0.113.7, somebody"]] {
+            assert_eq!(address(none), None, "{none:?}");
+        }
+    }
 
     #[test]
     fn only_plain_paths_of_ours_are_gone_on_to() {

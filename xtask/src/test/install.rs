@@ -10,8 +10,11 @@ use super::run::{aloud, answer};
 const PLAYWRIGHT: &str = "1.65";
 /// The accessibility checker that is put into the pages under test.
 const AXE: &str = "4.14";
+/// Merchant SDKs of WeChat Pay written by others: from PyPI and from npm.
+const PYTHON_SDK: &str = "2.0.4";
+const NODE_SDK: &str = "0.9.6";
 
-/// Something of the system that the browser tests need.
+/// Something of the system that the tests need.
 struct Need {
     /// What it is, for people whose system has no apt-get.
     what: &'static str,
@@ -33,7 +36,7 @@ const NEEDS: [Need; 5] = [
         probe: "python3 -c 'import ensurepip, venv'",
         packages: &["python3", "python3-venv", "python3-pip"],
     },
-    Need { what: "npm", probe: "command -v npm", packages: &["npm"] },
+    Need { what: "Node.js with npm", probe: "command -v node && command -v npm", packages: &["nodejs", "npm"] },
     Need {
         what: "the tools of XFS",
         // Who cannot mount anything has no use for them; the step that would have says so.
@@ -47,7 +50,9 @@ pub fn everything(places: &Places) -> Result<(), String> {
     components(places)?;
     system(places)?;
     playwright(places)?;
-    axe(places)
+    axe(places)?;
+    python_sdk(places)?;
+    node_sdk(places)
 }
 
 fn run(line: &[&str], places: &Places) -> Result<(), String> {
@@ -108,36 +113,53 @@ fn by_hand(missing: &[&Need]) -> String {
 
 /// Playwright for Python in a folder of its own.
 fn playwright(places: &Places) -> Result<(), String> {
-    let version = |python: &Path| {
-        answer(python, &["-c", "import importlib.metadata as m; print(m.version('playwright'))"], &places.root)
-    };
-    let right = |found: Option<String>| found.is_some_and(|found| of_line(&found, PLAYWRIGHT));
-    let (python, folder) = (places.python(), places.browser().join("venv"));
-    if right(version(&python)) {
+    from_pypi(places, "playwright", PLAYWRIGHT, &places.browser().join("venv"), &places.python())
+}
+
+/// The Python SDK in a folder of its own.
+fn python_sdk(places: &Places) -> Result<(), String> {
+    from_pypi(places, "wechatpayv3", PYTHON_SDK, &places.sdk().join("venv"), &places.sdk_python())
+}
+
+/// A package of PyPI in a virtual environment of its own.
+fn from_pypi(places: &Places, package: &str, line: &str, folder: &Path, python: &Path) -> Result<(), String> {
+    let ask = format!("import importlib.metadata as m; print(m.version('{package}'))");
+    let right = || answer(python, &["-c", &ask], &places.root).is_some_and(|found| of_line(&found, line));
+    if right() {
         return Ok(());
     }
-    let wanted = format!("playwright=={PLAYWRIGHT}.*");
+    let wanted = format!("{package}=={line}.*");
     run(&["python3", "-m", "venv", "--clear", &folder.display().to_string()], places)?;
     let pip =
         [&python.display().to_string(), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", &wanted];
     run(&pip, places).map_err(|error| format!("{error}; PyPI must be reachable for {wanted}"))?;
-    if right(version(&python)) { Ok(()) } else { Err(format!("{wanted} is not in {}", folder.display())) }
+    if right() { Ok(()) } else { Err(format!("{wanted} is not in {}", folder.display())) }
 }
 
 /// axe-core, one file of which is put into the pages under test.
 fn axe(places: &Places) -> Result<(), String> {
-    let manifest = places.browser().join("node_modules/axe-core/package.json");
+    from_npm(places, "axe-core", AXE, &places.browser(), &places.axe())
+}
+
+/// The Node SDK and what it needs.
+fn node_sdk(places: &Places) -> Result<(), String> {
+    let entry = places.sdk_modules().join("wechatpay-axios-plugin/index.js");
+    from_npm(places, "wechatpay-axios-plugin", NODE_SDK, &places.sdk(), &entry)
+}
+
+/// A package of npm in `node_modules` of a folder, with this file of it.
+fn from_npm(places: &Places, package: &str, line: &str, folder: &Path, file: &Path) -> Result<(), String> {
+    let manifest = folder.join("node_modules").join(package).join("package.json");
     let right = || {
         let text = std::fs::read_to_string(&manifest).unwrap_or_default();
         let version = text.split("\"version\":").nth(1).and_then(|rest| rest.split('"').nth(1)).unwrap_or_default();
-        of_line(version, AXE) && places.axe().is_file()
+        of_line(version, line) && file.is_file()
     };
     if right() {
         return Ok(());
     }
-    let folder = places.browser();
-    std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
-    let (prefix, wanted) = (folder.display().to_string(), format!("axe-core@{AXE}"));
+    std::fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    let (prefix, wanted) = (folder.display().to_string(), format!("{package}@{line}"));
     let flags = ["--no-save", "--no-audit", "--no-fund", "--ignore-scripts"];
     run(&[&["npm", "install", "--prefix", &prefix][..], &flags, &[&wanted]].concat(), places)
         .map_err(|error| format!("{error}; npm's registry must be reachable for {wanted}"))?;

@@ -24,7 +24,7 @@ pub enum Work {
     Trees,
     /// Cut the power so many times, where the machine permits.
     PowerCuts(u32),
-    /// Run a program; `{python}`, `{axe}` and `{binary}` stand for places.
+    /// Run a program; `{python}`, `{axe}`, `{sdk-python}`, `{sdk-modules}` and `{binary}` stand for places.
     Command {
         /// The program and its arguments.
         line: &'static [&'static str],
@@ -145,6 +145,15 @@ pub const STEPS: &[Step] = &[
         shows: "a server keeps what it acknowledged when the power goes, the disk fails or fills up",
         quick: false,
         work: Work::PowerCuts(5),
+    },
+    Step {
+        name: "merchant SDKs",
+        shows: "merchant SDKs written by others take the sandbox for the provider",
+        quick: false,
+        work: Work::Command {
+            line: &["{sdk-python}", "tests/sdk/run.py", "--binary", "{binary}", "--modules", "{sdk-modules}"],
+            counting: Counting::Summary,
+        },
     },
     Step {
         name: "browser",

@@ -1,7 +1,7 @@
 //! The stored form of every row, field by field. A new field goes to the end of a new row kind, never into an old one.
 
 use rules::card::{Card, State as CardState};
-use rules::case::{Case, Kind as CaseKind};
+use rules::case::{Case, Ended, Kind as CaseKind};
 use rules::chart::Channel;
 use rules::epoch::{Epoch, Met};
 use rules::limits::{Change, Setting};
@@ -9,10 +9,13 @@ use rules::load::{Attempt, Item, Session as LoadSession, Source, State as LoadSt
 use rules::password::{Password, Secret};
 use rules::person::{Person, Standing};
 use rules::purchase::{Debit, Sale, State as SaleState};
+use rules::refund::{Failure, Origin, Payment, Refund, Repaid, State as RefundState};
 use rules::roster::Category;
-use rules::top_up::{Arrival, Credited, Order, State as OrderState};
+use rules::top_up::{Arrival, Credited, Order, Scene, State as OrderState, Ticket};
 
-use super::{Enrolment, FormNote, Merchant, Ordered, PaymentNote, RecordNote, Strangers};
+use super::{
+    Enrolment, ForeignRefund, FormNote, Merchant, Ordered, PaymentNote, RecordNote, Strangers, SuspendedPayment,
+};
 use crate::session::{Entry, Session};
 use crate::stored::{Stored, stored_enum, stored_struct};
 
@@ -32,7 +35,7 @@ stored_struct! {
     Session { person, entry, made_at, seen_at, ends_at, must_change }
     Card { no, person, state, since, n, attempt, released, unconfirmed, awaiting }
     Item { source, amount, since }
-    Order { no, person, channel, amount, arrival, payer, created_at, expires_at, state, queried, due_at }
+    Order { no, person, channel, amount, arrival, scene, created_at, expires_at, state, queried, due_at }
     Credited { transaction, paid_at, at, late, on_card_at }
     Ordered { open, day, today }
     PaymentNote { order, case }
@@ -51,6 +54,15 @@ stored_struct! {
     FormNote { input, made, at }
     Epoch { number, since, orders_asked }
     Met { epoch, case, late }
+    Ended { case, at, by, how }
+    Refund {
+        no, channel, transaction, total, amount, reason, origin, made_at, made_by, approved_by, state, sent_at, heard_at,
+        due_at, cases,
+    }
+    Payment { channel, transaction, total, paid_at }
+    Repaid { back, foreign, live, all, newest_at }
+    SuspendedPayment { payment, of }
+    ForeignRefund { case, told, counted }
 }
 
 stored_enum!(Category { 1 => Student, 2 => Staff });
@@ -61,14 +73,27 @@ stored_enum!(CardState { 1 => Issued, 2 => Active, 3 => Lost, 4 => Damaged, 5 =>
 stored_enum!(Source { 1 => Order(no), 2 => Float });
 stored_enum!(Channel { 1 => WeChat });
 stored_enum!(Arrival { 1 => Tap, 2 => Instant });
+stored_enum!(Scene { 1 => InWeChat { openid }, 2 => PhoneBrowser { address }, 3 => Scan });
+stored_enum!(Ticket { 1 => Prepaid(id), 2 => Address(address), 3 => Code(code) });
 stored_enum!(OrderState {
     1 => Created,
     2 => Unknown { since },
-    3 => Paying { prepay_id },
+    3 => Paying { ticket },
     4 => ExpiredLocal { since },
     5 => Closed { at },
     6 => Credited(credited),
-    7 => InCase { at },
+    7 => InCase { at, case },
+});
+stored_enum!(Origin { 1 => Waiting { person, order }, 2 => Account { person, order }, 3 => Case { case, of } });
+stored_enum!(Failure { 1 => Closed, 2 => Refused { code } });
+stored_enum!(RefundState {
+    1 => Held,
+    2 => Sent,
+    3 => Short { since },
+    4 => Processing { since },
+    5 => Abnormal { since },
+    6 => Settled { at },
+    7 => Released { at, why },
 });
 stored_enum!(LoadState { 1 => Released, 2 => Applied { at }, 3 => NotApplied { at } });
 stored_enum!(SaleState {
@@ -101,6 +126,13 @@ stored_enum!(CaseKind {
     17 => RecordsForgotten,
     18 => SaleUntold,
     19 => LoadUntold,
+    20 => RefundShort,
+    21 => RefundAbnormal,
+    22 => RefundFailed,
+    23 => RefundUnknown,
+    24 => RefundDiffers,
+    25 => RefundContradicted,
+    26 => PaymentGivenBack,
 });
 
 impl Stored for Setting {

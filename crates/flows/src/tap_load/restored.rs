@@ -6,11 +6,12 @@ use rules::chart::{self, Reason};
 use rules::epoch::{Meeting, Met};
 use rules::ids::{CardNo, CaseId};
 use rules::load::{Ahead, Item, Refusal, Resolution, Session, Source};
+use rules::refund;
 use teller::{Desk, Halt};
 
 use super::{CardView, orders_loaded, post, settle_early};
 use crate::epoch;
-use crate::rows::{Campus, Key, Row};
+use crate::rows::{Campus, Key, Row, SuspendedPayment};
 
 /// Takes the card as it is: what forgotten loads took comes onto it in the book, out of what waited and else out of a case.
 /// The earlier attempt is settled; the caller writes card and waiting items.
@@ -85,6 +86,14 @@ fn set_aside(desk: &mut Desk<'_, Campus>, view: &CardView, item: &Item) -> Resul
     );
     let (kind, opened_at) = (Kind::LoadUntold, desk.now());
     crate::cases::open(desk, Case { id, kind, opened_at, reference, amount, detail });
+    if let Source::Order(no) = item.source
+        && let Some(order) = desk.get(&Key::Order(no))?.and_then(Row::order)
+        && let Ok((payment, _, _)) = refund::of_order(order, None, Fen::ZERO)
+    {
+        // So that the person who decides can give it back to the payer.
+        let of = Some((order.person, no));
+        desk.insert_new(Key::Suspended(id), Row::Suspended(SuspendedPayment { payment, of }));
+    }
     let from = chart::awaiting_tap(view.card.person);
     post(desk, from, chart::suspense_case(id), amount, Leg::Direct, Reason::LoadUntold, reference)?;
     Ok(())

@@ -1,6 +1,8 @@
 //! A hand with a card at a terminal, and a payment provider that says what it is told: the outside of the money flows.
 
-use std::sync::{Arc, Mutex};
+use std::future::{pending, ready};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use card::chip::Chip;
 use card::files::{Profile, Validity};
@@ -8,72 +10,172 @@ use card::psam::{Psam, PurchaseRequest, SoftPsam};
 use card::session::{Kind, Stamp};
 use card::terminal::{self, DebitAnswer, LoadAnswer, PurchaseAnswer};
 use flows::ports::{
-    Bridge, CardStamp, ChannelError, NoticeFault, Payment, PrepayWish, RawNotice, Trade, Waiting, WeChat,
+    Bridge, CardStamp, ChannelError, Notice, NoticeFault, Payment, PrepayWish, RawNotice, RefundState, RefundWish,
+    Refunded, Repayment, Scene, Ticket, Trade, Waiting, WeChat,
 };
+use flows::rows::{Key, Row};
 use flows::tap_load::{self, Onward};
 use flows::terminal::NewTerminal;
 use flows::{card_issue, merchant, purchase, terminal as terminals};
 use keys::{CardMasterKeys, Keyring};
 use ledger::{Fen, Micros};
 use link::{Answer, DebitEvidence, PurseSale, Record};
-use rules::ids::{CardNo, EnrolmentId, MerchantId, OrderNo, PersonId, TerminalNo};
+use rules::ids::{CardNo, EnrolmentId, MerchantId, OrderNo, PersonId, RefundNo, TerminalNo};
 use rules::load::{Session, Stage};
+use rules::person::Standing;
 use rules::words::Words;
 
 use crate::people::admitted;
 use crate::rig::Rig;
 
-/// Says of an order what a test put there; remembers what it was told.
+/// Says of an order or a refund what a test put there; remembers what it was told.
 #[derive(Default)]
 pub struct Provider {
-    /// What it says next.
+    /// What it says of an order next.
     pub says: Mutex<Option<Result<Trade, ChannelError>>>,
     /// What a creation is answered; a prepay id when nothing else is said.
-    pub prepays: Mutex<Vec<Result<String, ChannelError>>>,
+    pub prepays: Mutex<Vec<Result<Ticket, ChannelError>>>,
     /// Every creation it got.
     pub wishes: Mutex<Vec<PrepayWish>>,
+    /// What a close is answered; that it is closed when nothing else is said.
+    pub closes: Mutex<Vec<Result<(), ChannelError>>>,
+    /// What a refund is answered; that it is under way when nothing else is said.
+    pub repays: Mutex<Vec<Result<Repayment, ChannelError>>>,
+    /// What it says of a refund when asked; that it never heard of it when nothing else is said.
+    pub says_of_refund: Mutex<Option<Result<Repayment, ChannelError>>>,
+    /// Every refund it was asked for.
+    pub refund_wishes: Mutex<Vec<RefundWish>>,
+    /// Serials of notices that it knows once they were asked about.
+    pub serials: Mutex<Vec<&'static str>>,
+    /// Serials that were asked about.
+    pub learnt: Mutex<Vec<String>>,
+    /// It never answers any more, as in a process that dies meanwhile.
+    pub silent: AtomicBool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no test panics in here")
 }
 
 impl Provider {
     /// From now on every query is answered like this.
     pub fn say(&self, trade: Result<Trade, ChannelError>) {
-        *self.says.lock().expect("no test panics in here") = Some(trade);
+        *lock(&self.says) = Some(trade);
+    }
+
+    /// From now on every query of a refund is answered like this.
+    pub fn say_of_refund(&self, repayment: Result<Repayment, ChannelError>) {
+        *lock(&self.says_of_refund) = Some(repayment);
+    }
+
+    /// The next request for a refund is answered like this.
+    pub fn repay(&self, repayment: Result<Repayment, ChannelError>) {
+        lock(&self.repays).insert(0, repayment);
+    }
+
+    /// Requests for refunds so far.
+    pub fn refunds_asked(&self) -> Vec<RefundWish> {
+        lock(&self.refund_wishes).clone()
+    }
+
+    fn answer<'a, T: Send + 'a>(&self, answer: T) -> Waiting<'a, T> {
+        if self.silent.load(Ordering::SeqCst) { Box::pin(pending()) } else { Box::pin(ready(answer)) }
+    }
+}
+
+/// How a refund that was asked for like this stands at the provider.
+pub fn refunded(wish: &RefundWish, state: RefundState) -> Refunded {
+    Refunded {
+        refund: wish.refund.to_string(),
+        refund_id: format!("50{}", wish.refund),
+        transaction: wish.transaction.clone(),
+        order: String::new(),
+        amount: wish.amount,
+        total: wish.total,
+        state,
     }
 }
 
 impl WeChat for Provider {
     fn openid<'a>(&'a self, code: &'a str) -> Waiting<'a, Result<String, ChannelError>> {
-        Box::pin(async move { Ok(format!("openid-{code}")) })
+        self.answer(Ok(format!("openid-{code}")))
     }
-    fn prepay<'a>(&'a self, wish: &'a PrepayWish) -> Waiting<'a, Result<String, ChannelError>> {
-        self.wishes.lock().expect("no test panics in here").push(wish.clone());
-        let said = self.prepays.lock().expect("no test panics in here").pop();
-        Box::pin(async move { said.unwrap_or_else(|| Ok(format!("wx{}", wish.order))) })
+    fn prepay<'a>(&'a self, wish: &'a PrepayWish) -> Waiting<'a, Result<Ticket, ChannelError>> {
+        lock(&self.wishes).push(wish.clone());
+        let said = lock(&self.prepays).pop();
+        self.answer(said.unwrap_or_else(|| Ok(Ticket::Prepaid(format!("wx{}", wish.order)))))
     }
     fn query(&self, _: OrderNo) -> Waiting<'_, Result<Trade, ChannelError>> {
-        let said = self.says.lock().expect("no test panics in here").clone();
-        Box::pin(async move { said.unwrap_or(Ok(Trade::NotPaid)) })
+        let said = lock(&self.says).clone();
+        self.answer(said.unwrap_or(Ok(Trade::NotPaid)))
     }
     fn close(&self, _: OrderNo) -> Waiting<'_, Result<(), ChannelError>> {
-        Box::pin(async { Ok(()) })
+        let said = lock(&self.closes).pop();
+        self.answer(said.unwrap_or(Ok(())))
     }
-    /// The body is the payment: order, transaction, fen, currency.
-    fn open_notice(&self, notice: &RawNotice<'_>, now: Micros) -> Result<Trade, NoticeFault> {
+    fn refund<'a>(&'a self, wish: &'a RefundWish) -> Waiting<'a, Result<Repayment, ChannelError>> {
+        lock(&self.refund_wishes).push(wish.clone());
+        let said = lock(&self.repays).pop();
+        self.answer(said.unwrap_or_else(|| Ok(Repayment::Known(refunded(wish, RefundState::Processing)))))
+    }
+    fn query_refund(&self, _: RefundNo) -> Waiting<'_, Result<Repayment, ChannelError>> {
+        let said = lock(&self.says_of_refund).clone();
+        self.answer(said.unwrap_or(Ok(Repayment::NotFound)))
+    }
+    /// The body is the payment: order, transaction, fen, currency. Or the refund: its number, transaction, fen, of fen, and
+    /// how far it is.
+    fn open_notice(&self, notice: &RawNotice<'_>, now: Micros) -> Result<Notice, NoticeFault> {
+        let known = notice.serial.is_empty() || lock(&self.learnt).iter().any(|serial| serial == notice.serial);
+        if !known {
+            return Err(NoticeFault::UnknownSerial);
+        }
         let text = std::str::from_utf8(notice.body).map_err(|_| NoticeFault::Malformed)?;
         let parts: Vec<&str> = text.split(' ').collect();
-        let [order, transaction, fen, currency] = parts[..] else { return Err(NoticeFault::WrongSignature) };
-        Ok(Trade::Paid(Payment {
-            order: order.to_owned(),
-            transaction: transaction.to_owned(),
-            amount: Fen::new(fen.parse().map_err(|_| NoticeFault::Malformed)?),
-            currency: currency.to_owned(),
-            paid_at: now,
-        }))
+        let fen = |text: &str| text.parse().map(Fen::new).map_err(|_| NoticeFault::Malformed);
+        match parts[..] {
+            [order, transaction, amount, currency] => Ok(Notice::Trade(Trade::Paid(Payment {
+                order: order.to_owned(),
+                transaction: transaction.to_owned(),
+                amount: fen(amount)?,
+                currency: currency.to_owned(),
+                paid_at: now,
+            }))),
+            [refund, transaction, amount, total, state] => Ok(Notice::Refund(Refunded {
+                refund: refund.to_owned(),
+                refund_id: format!("50{refund}"),
+                transaction: transaction.to_owned(),
+                order: String::new(),
+                amount: fen(amount)?,
+                total: fen(total)?,
+                state: match state {
+                    "SUCCESS" => RefundState::Success { at: now },
+                    "CLOSED" => RefundState::Closed,
+                    "ABNORMAL" => RefundState::Abnormal,
+                    _ => return Err(NoticeFault::Malformed),
+                },
+            })),
+            ["foreign"] => Err(NoticeFault::Foreign),
+            ["stale"] => Err(NoticeFault::Stale),
+            ["sealed"] => Err(NoticeFault::Sealed),
+            _ => Err(NoticeFault::WrongSignature),
+        }
+    }
+    fn learn_serial<'a>(&'a self, serial: &'a str) -> Waiting<'a, bool> {
+        let known = lock(&self.serials).contains(&serial);
+        if known {
+            lock(&self.learnt).push(serial.to_owned());
+        }
+        self.answer(known)
     }
     fn bridge(&self, prepay_id: &str, _: Micros, _: &str) -> Bridge {
         let text = String::new;
         Bridge { app_id: text(), time_stamp: text(), nonce_str: text(), package: prepay_id.into(), pay_sign: text() }
     }
+}
+
+/// Inside WeChat, as everybody who tests pays.
+pub fn in_wechat() -> Scene {
+    Scene::InWeChat { openid: "payer".into() }
 }
 
 /// A school with one holder, one card and one terminal, and everything in hand.
@@ -125,13 +227,29 @@ impl Campus {
         let mut form = [0; 16];
         self.chance += 1;
         form[..4].copy_from_slice(&self.chance.to_be_bytes());
-        let opened = flows::top_up::open(&self.rig.school, self.person, yuan, "payer".into(), form);
+        let opened = flows::top_up::open(&self.rig.school, self.person, yuan, in_wechat(), form);
         self.rig.run(opened).expect("an order")
     }
 
     pub fn notice(&self, body: &str) -> flows::top_up::NoticeOutcome {
-        let raw = RawNotice { timestamp: "", nonce: "", serial: "", signature: "", body: body.as_bytes() };
+        self.notice_under("", body)
+    }
+
+    /// A notice under a key with this serial; the empty one is known from the start.
+    pub fn notice_under(&self, serial: &str, body: &str) -> flows::top_up::NoticeOutcome {
+        let raw = RawNotice { timestamp: "", nonce: "", serial, signature: "", body: body.as_bytes() };
         self.rig.run(flows::top_up::notice(&self.rig.school, &raw))
+    }
+
+    /// The holder's account is closed.
+    pub fn close_account(&self) {
+        let closed = self.rig.run(self.rig.school.submit(CloseAccount(self.person)));
+        assert!(closed.is_ok(), "closes");
+    }
+
+    /// Whatever is due is done.
+    pub fn due(&self) {
+        self.rig.run(flows::due::run(&self.rig.school, 100)).expect("the disk is whole");
     }
 
     pub fn chip(&mut self, command: &[u8]) -> Vec<u8> {
@@ -264,4 +382,28 @@ pub fn enrol(rig: &Rig, certificate: [u8; 32]) -> EnrolmentId {
         certificate,
     };
     rig.run(terminals::enrol(&rig.school, new)).expect("a merchant")
+}
+
+/// What the closing of an account will leave; its desk is a step of its own.
+struct CloseAccount(PersonId);
+
+impl teller::Command<flows::rows::Campus> for CloseAccount {
+    type Answer = ();
+    type Refusal = ();
+
+    fn needs(&self, _: &teller::Seen<'_, flows::rows::Campus>) -> Vec<Key> {
+        vec![Key::Person(self.0)]
+    }
+
+    fn decide(
+        &self,
+        desk: &mut teller::Desk<'_, flows::rows::Campus>,
+    ) -> Result<(), teller::Halt<flows::rows::Campus, ()>> {
+        let Some(mut person) = desk.get(&Key::Person(self.0))?.and_then(Row::person).cloned() else {
+            return Err(teller::Halt::Refuse(()));
+        };
+        person.standing = Standing::Closed;
+        desk.put(Key::Person(self.0), Row::Person(Box::new(person)))?;
+        Ok(())
+    }
 }

@@ -10,6 +10,7 @@ use link::{Answer, DebitEvidence, PurseSale, Record};
 use rules::chart;
 use rules::load::Stage;
 use rules::purchase::State as SaleState;
+use rules::refund::Asked;
 use rules::top_up::State;
 
 use crate::hand::{CARD, Campus, enrol};
@@ -429,8 +430,39 @@ fn a_payment_that_was_given_back_meanwhile_is_not_credited() {
     campus.provider.say(Ok(Trade::Refunded(payment)));
     campus.rig.advance(30);
     campus.rig.run(look_after(&campus.rig.school, no)).unwrap();
-    assert!(matches!(order_state(&campus, no), State::InCase { .. }));
+    let State::InCase { case: Some(case), .. } = order_state(&campus, no) else { panic!("in a case") };
+    assert_eq!(campus.balance(chart::suspense_case(case)), 5000);
+    // Nor when its own notice comes late.
+    assert_eq!(campus.notice(&format!("{no} t1 5000 CNY")), NoticeOutcome::Taken(no));
     assert_eq!(campus.balance(chart::awaiting_tap(campus.person)), 0);
+    // Nor when the notice of the refund overtakes that of the payment, of an order that is open or of one that is credited.
+    let (open, credited) = (campus.order("7"), campus.top_up("9"));
+    for (order, transaction, fen) in [(open, "t2", 700), (credited, "t3", 900)] {
+        assert!(matches!(
+            campus.notice(&format!("by-hand-{transaction} {transaction} 100 {fen} SUCCESS")),
+            NoticeOutcome::Suspended(_)
+        ));
+        let NoticeOutcome::Suspended(case) = campus.notice(&format!("{order} {transaction} {fen} CNY")) else {
+            panic!("{order} was credited")
+        };
+        assert_eq!(campus.balance(chart::suspense_case(case)), fen);
+        // No more than the rest goes back from here.
+        let asked = Asked { reason: "核对".into(), by: "Lin".into(), approved_by: None };
+        let refund = |amount, form| {
+            let what = flows::refund::What::Case(case);
+            campus.rig.run(flows::refund::open(
+                &campus.rig.school,
+                what,
+                Some(Fen::new(amount)),
+                asked.clone(),
+                [form; 16],
+            ))
+        };
+        let form = u8::try_from(fen / 100).unwrap();
+        assert_eq!(refund(fen - 99, form).unwrap_err().words().code, "REFUND_TOO_MUCH");
+        refund(fen - 100, form + 100).expect("the rest");
+    }
+    assert_eq!(campus.balance(chart::awaiting_tap(campus.person)), 900, "the right payment stays");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use flows::epoch::Reopening;
 use flows::ports::{ChannelError, ListAsk, Payment, Trade};
+use flows::refund::What;
 use flows::rows::{Key, lists};
 use flows::tap_load::Onward;
 use flows::top_up::{NoticeOutcome, prepare};
@@ -13,9 +14,10 @@ use rules::case::{Case, Kind};
 use rules::chart;
 use rules::ids::{CaseId, OrderNo};
 use rules::load::Stage;
+use rules::refund::Asked;
 use store::memory::MemoryDisk;
 
-use crate::hand::{CARD, Campus};
+use crate::hand::{CARD, Campus, in_wechat};
 
 fn cases(campus: &Campus) -> Vec<Case> {
     let (list, owner) = (lists::CASES, Vec::new());
@@ -92,7 +94,7 @@ fn m9_cards_ahead_terminals_sending_again_and_open_orders_end_right_or_in_a_case
     campus.rig.verify();
     let mut form = [7; 16];
     let refused = |campus: &Campus, form| {
-        let opened = flows::top_up::open(&campus.rig.school, campus.person, "5", "payer".into(), form);
+        let opened = flows::top_up::open(&campus.rig.school, campus.person, "5", in_wechat(), form);
         campus.rig.run(opened)
     };
     assert_eq!(refused(&campus, form).unwrap_err().words().code, "AFTER_RESTORE");
@@ -260,6 +262,11 @@ fn m9_an_order_that_the_purse_does_not_show_whole_is_neither_loaded_nor_forgotte
     let case = of_kind(&campus, Kind::CardAhead);
     assert_eq!((case.amount, campus.balance(chart::suspense_case(case.id))), (Fen::new(200), -200));
     assert_eq!((campus.chip.balance(), campus.balance(chart::on_card(CARD))), (200, 200));
+    // The person who decides can give it back to the payer.
+    let asked = Asked { reason: "恢复后核对".into(), by: "Lin".into(), approved_by: None };
+    let refund = flows::refund::open(&campus.rig.school, What::Case(untold.id), None, asked, [1; 16]);
+    let refund = campus.rig.run(refund).expect("a refund");
+    assert_eq!(campus.balance(chart::held(refund)), 700);
     campus.rig.verify();
 }
 
@@ -350,7 +357,7 @@ fn m9_new_orders_wait_until_the_provider_has_said_something_of_every_open_one() 
     let mut form = [7; 16];
     let mut opened = |campus: &Campus| {
         form[0] += 1;
-        let opened = flows::top_up::open(&campus.rig.school, campus.person, "5", "payer".into(), form);
+        let opened = flows::top_up::open(&campus.rig.school, campus.person, "5", in_wechat(), form);
         campus.rig.run(opened).map_err(|refusal| refusal.words().code)
     };
     campus.provider.say(Err(ChannelError::Unknown("dark".into())));

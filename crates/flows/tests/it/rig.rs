@@ -12,12 +12,12 @@ use std::task::{Context, Poll, Waker};
 use flows::School;
 use flows::nonces::Nonces;
 use flows::ports::{
-    Bridge, CardKeys, CardStamp, ChannelError, Clock, Entropy, Field, LoadSession, NoticeFault, PrepayWish, PurseDebit,
-    RawNotice, SealBroken, Secrets, Trade, Waiting, WeChat,
+    Bridge, CardKeys, CardStamp, ChannelError, Clock, Entropy, Field, LoadSession, Notice, NoticeFault, PrepayWish,
+    PurseDebit, RawNotice, RefundWish, Repayment, SealBroken, Secrets, Ticket, Trade, Waiting, WeChat,
 };
 use flows::rows::{Campus, Key, Row};
 use ledger::{Id, Micros, SchoolId};
-use rules::ids::{CardNo, OrderNo, PersonId};
+use rules::ids::{CardNo, OrderNo, PersonId, RefundNo};
 use rules::password::Password;
 use rules::pii::Pii;
 use store::memory::{MemoryDisk, MemoryStore};
@@ -93,6 +93,11 @@ impl Rig {
         self.engine.replace(Some(engine));
     }
 
+    /// The process stops taking anything; [`Rig::restart`] brings it back.
+    pub fn stop(&self) {
+        self.engine.replace(None);
+    }
+
     /// The disk is lost; the school goes on from a backup of it, in the next epoch. Nobody is asked about anything yet.
     pub fn restore(&mut self, backup: &MemoryDisk) {
         let number = self.row(&Key::Epoch).and_then(|row| row.epoch().copied()).map_or(1, |epoch| epoch.number) + 1;
@@ -125,6 +130,17 @@ impl Rig {
             }
             if !self.step() {
                 return None;
+            }
+        }
+    }
+
+    /// Runs a flow until it ends or so many batches were taken; then it is dropped, as when the process dies.
+    pub fn run_for<T>(&self, flow: impl Future<Output = T>, batches: usize) {
+        let mut flow = pin!(flow);
+        for taken in 0..=batches {
+            let ready = flow.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+            if ready || taken == batches || !self.step() {
+                return;
             }
         }
     }
@@ -355,7 +371,7 @@ impl WeChat for Nobody {
         refused()
     }
 
-    fn prepay<'a>(&'a self, _: &'a PrepayWish) -> Waiting<'a, Result<String, ChannelError>> {
+    fn prepay<'a>(&'a self, _: &'a PrepayWish) -> Waiting<'a, Result<Ticket, ChannelError>> {
         refused()
     }
 
@@ -367,8 +383,20 @@ impl WeChat for Nobody {
         refused()
     }
 
-    fn open_notice(&self, _: &RawNotice<'_>, _: Micros) -> Result<Trade, NoticeFault> {
+    fn refund<'a>(&'a self, _: &'a RefundWish) -> Waiting<'a, Result<Repayment, ChannelError>> {
+        refused()
+    }
+
+    fn query_refund(&self, _: RefundNo) -> Waiting<'_, Result<Repayment, ChannelError>> {
+        refused()
+    }
+
+    fn open_notice(&self, _: &RawNotice<'_>, _: Micros) -> Result<Notice, NoticeFault> {
         Err(NoticeFault::UnknownSerial)
+    }
+
+    fn learn_serial<'a>(&'a self, _: &'a str) -> Waiting<'a, bool> {
+        Box::pin(ready(false))
     }
 
     fn bridge(&self, prepay_id: &str, _: Micros, _: &str) -> Bridge {

@@ -7,12 +7,19 @@
 //! - `notice`: proving and opening a notice, pure;
 //! - `channel`: HTTP, and what each answer means.
 
+pub mod account;
+pub mod bills;
+mod call;
+mod certificates;
 mod channel;
 mod config;
 mod notice;
+mod refund;
 pub mod sign;
 mod trade;
 mod wire;
 
+pub use certificates::CertificateFault;
 pub use channel::WeChatPay;
 pub use config::{ConfigFault, Merchant, PlatformKeyConfig, WeChatConfig};
+pub use notice::RefusedNotices;

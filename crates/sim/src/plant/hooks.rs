@@ -102,7 +102,7 @@ fn second_payment_looks_like_the_first(keys: &[Key], desk: &mut CampusDesk<'_>) 
     new_payment(keys, desk)?;
     let (key, mut order) = find(keys, desk, Row::order)?;
     if matches!(order.state, OrderState::Credited(_)) {
-        order.state = OrderState::Paying { prepay_id: "planted".to_owned() };
+        order.state = OrderState::Paying { ticket: Ticket::Prepaid("planted".to_owned()) };
         desk.put(key, Row::Order(Box::new(order))).ok()?;
     }
     Some(())

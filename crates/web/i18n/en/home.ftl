@@ -35,3 +35,5 @@ home-account = Account
 home-password = Change the query password
 home-sign-out = Sign out
 home-top-up = Top up
+home-held = Being refunded
+home-held-says = On its way back to where it was paid from

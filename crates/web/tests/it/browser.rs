@@ -75,6 +75,19 @@ impl Browser {
         self
     }
 
+    /// No longer inside WeChat; cookies stay.
+    pub fn on_desk(mut self) -> Browser {
+        self.headers.retain(|(name, _)| *name != "user-agent");
+        self
+    }
+
+    /// On a phone, outside WeChat.
+    pub fn on_phone(mut self) -> Browser {
+        self.headers
+            .push(("user-agent", "Mozilla/5.0 (Linux; Android 14) Chrome/126.0 Mobile Safari/537.36".to_owned()));
+        self
+    }
+
     /// Signed in as `number`, with a password of its own already.
     pub async fn signed_in(rig: &Rig, number: &str, first_password: &str) -> Browser {
         let mut browser = Browser::new(rig);
@@ -87,12 +100,13 @@ impl Browser {
     }
 
     /// Whoever pays is known in this session.
-    pub async fn known_to_wechat(mut self) -> Browser {
-        let leave = self.get("/me/topup").await;
+    pub async fn known_to_wechat(self) -> Browser {
+        let mut browser = self.in_wechat();
+        let leave = browser.get("/me/topup").await;
         let state = leave.location().rsplit_once("state=").expect("a state").1.to_owned();
-        let back = self.get(&format!("/wechat/return?code=abc&state={state}")).await;
+        let back = browser.get(&format!("/wechat/return?code=abc&state={state}")).await;
         assert_eq!(back.location(), "/me/topup");
-        self
+        browser
     }
 
     /// Sends a request as it is, with the cookies and headers of this browser, and keeps the cookies of the answer.

@@ -10,6 +10,7 @@ mod entry;
 mod guard;
 mod notice;
 mod pages;
+mod refund;
 mod texts;
 mod top_up;
 mod weight;

@@ -10,8 +10,8 @@ use axum::Router;
 use flows::nonces::Nonces;
 use flows::people::{find_by_number, import};
 use flows::ports::{
-    Bridge, ChannelError, Clock, ListAsk, Listed, NoticeFault, Payment, PrepayWish, RawNotice, Reader, Trade, Waiting,
-    WeChat,
+    Bridge, ChannelError, Clock, ListAsk, Listed, Notice, NoticeFault, Payment, PrepayWish, RawNotice, Reader,
+    RefundNo, RefundState, RefundWish, Refunded, Repayment, Scene, Ticket, Trade, Waiting, WeChat,
 };
 use flows::rows::Campus;
 use flows::top_up::NoticeOutcome;
@@ -87,6 +87,9 @@ impl Rig {
             school_name_zh: "示范大学".to_owned(),
             school_name_en: "Example University".to_owned(),
             wechat_authorize: Arc::new(|back, state| format!("{CASHIER}/authorize?redirect_uri={back}&state={state}")),
+            pay_in_phone_browser: true,
+            pay_by_code: true,
+            client_header: None,
             cashier: Some(CASHIER.to_owned()),
             form_action_hosts: vec!["https://cashier.example".to_owned()],
             demo_link: None,
@@ -133,7 +136,9 @@ impl Rig {
     /// An order of so many yuan that is not paid.
     pub async fn order(&self, person: PersonId, yuan: &str) -> OrderNo {
         let form: [u8; 16] = self.school.random();
-        top_up::open(&self.school, person, yuan, "openid-p".into(), form).await.expect("an order")
+        top_up::open(&self.school, person, yuan, Scene::InWeChat { openid: "openid-p".into() }, form)
+            .await
+            .expect("an order")
     }
 
     /// Delivers the notice that the order was paid.
@@ -233,9 +238,14 @@ impl WeChat for Provider {
         })
     }
 
-    fn prepay<'a>(&'a self, wish: &'a PrepayWish) -> Waiting<'a, Result<String, ChannelError>> {
+    fn prepay<'a>(&'a self, wish: &'a PrepayWish) -> Waiting<'a, Result<Ticket, ChannelError>> {
         let said = self.prepays.lock().expect("no test panics in here").clone();
-        Box::pin(async move { said.map_or_else(|| Ok(format!("wx{}", wish.order)), Err) })
+        let ticket = match &wish.scene {
+            Scene::InWeChat { .. } => Ticket::Prepaid(format!("wx{}", wish.order)),
+            Scene::PhoneBrowser { .. } => Ticket::Address(format!("https://wx.example/h5?prepay_id={}", wish.order)),
+            Scene::Scan => Ticket::Code(format!("weixin://wxpay/bizpayurl?pr={}", wish.order)),
+        };
+        Box::pin(async move { said.map_or(Ok(ticket), Err) })
     }
 
     fn query(&self, _: OrderNo) -> Waiting<'_, Result<Trade, ChannelError>> {
@@ -247,10 +257,39 @@ impl WeChat for Provider {
         Box::pin(async { Ok(()) })
     }
 
-    /// The body is the payment (order, transaction, fen, currency) or the name of a fault.
-    fn open_notice(&self, notice: &RawNotice<'_>, now: Micros) -> Result<Trade, NoticeFault> {
+    fn refund<'a>(&'a self, wish: &'a RefundWish) -> Waiting<'a, Result<Repayment, ChannelError>> {
+        let RefundWish { refund, transaction, amount, total, .. } = wish.clone();
+        let (refund, refund_id) = (refund.to_string(), format!("50{refund}"));
+        let state = RefundState::Processing;
+        let known = Refunded { refund, refund_id, transaction, order: String::new(), amount, total, state };
+        Box::pin(async move { Ok(Repayment::Known(known)) })
+    }
+
+    fn query_refund(&self, _: RefundNo) -> Waiting<'_, Result<Repayment, ChannelError>> {
+        Box::pin(async { Ok(Repayment::NotFound) })
+    }
+
+    fn learn_serial<'a>(&'a self, _: &'a str) -> Waiting<'a, bool> {
+        Box::pin(async { false })
+    }
+
+    /// The body is the payment (order, transaction, fen, currency), a refund that succeeded (its number, transaction, fen, of
+    /// fen, `back`) or the name of a fault.
+    fn open_notice(&self, notice: &RawNotice<'_>, now: Micros) -> Result<Notice, NoticeFault> {
         let text = std::str::from_utf8(notice.body).map_err(|_| NoticeFault::Malformed)?;
         let parts: Vec<&str> = text.split(' ').collect();
+        if let [refund, transaction, amount, total, "back"] = parts[..] {
+            let fen = |text: &str| text.parse().map(Fen::new).map_err(|_| NoticeFault::Malformed);
+            return Ok(Notice::Refund(Refunded {
+                refund: refund.to_owned(),
+                refund_id: format!("50{refund}"),
+                transaction: transaction.to_owned(),
+                order: String::new(),
+                amount: fen(amount)?,
+                total: fen(total)?,
+                state: RefundState::Success { at: now },
+            }));
+        }
         let [order, transaction, fen, currency] = parts[..] else {
             return Err(match text {
                 "stale" => NoticeFault::Stale,
@@ -261,13 +300,13 @@ impl WeChat for Provider {
                 _ => NoticeFault::Malformed,
             });
         };
-        Ok(Trade::Paid(Payment {
+        Ok(Notice::Trade(Trade::Paid(Payment {
             order: order.to_owned(),
             transaction: transaction.to_owned(),
             amount: Fen::new(fen.parse().map_err(|_| NoticeFault::Malformed)?),
             currency: currency.to_owned(),
             paid_at: now,
-        }))
+        })))
     }
 
     fn bridge(&self, prepay_id: &str, now: Micros, nonce: &str) -> Bridge {

@@ -22,7 +22,7 @@ async fn order(browser: &mut Browser, amount: &str) -> String {
 async fn r27_wechat_is_asked_who_pays_once_a_session() {
     let rig = Rig::new();
     rig.holder().await;
-    let mut browser = signed_in(&rig).await;
+    let mut browser = signed_in(&rig).await.in_wechat();
     let leave = browser.get("/me/topup").await;
     let address = leave.location();
     assert!(
@@ -50,7 +50,7 @@ async fn r27_wechat_is_asked_who_pays_once_a_session() {
 async fn a_visit_to_wechat_that_fails_says_so_and_leads_back() {
     let rig = Rig::new();
     rig.holder().await;
-    let mut browser = signed_in(&rig).await;
+    let mut browser = signed_in(&rig).await.in_wechat();
     let leave = browser.get("/me/topup").await;
     let state = leave.location().rsplit_once('=').expect("a state").1.to_owned();
     let table = [
@@ -70,14 +70,55 @@ async fn a_visit_to_wechat_that_fails_says_so_and_leads_back() {
 }
 
 #[tokio::test]
-async fn outside_wechat_the_page_says_how_to_get_there() {
-    let rig = Rig::with(|config| config.cashier = None);
+async fn where_wechat_may_not_be_called_the_page_says_how_to_get_there() {
+    let rig = Rig::with(|config| (config.pay_by_code, config.pay_in_phone_browser) = (false, false));
     rig.holder().await;
-    let mut browser = signed_in(&rig).await;
-    let page = browser.get("/me/topup").await;
-    assert_eq!(page.status, StatusCode::OK);
-    page.says("http://127.0.0.1:8080/me/topup");
-    assert!(browser.in_wechat().get("/me/topup").await.status.is_redirection());
+    let desk = signed_in(&rig).await;
+    for mut browser in [desk.clone(), desk.clone().on_phone()] {
+        let page = browser.get("/me/topup").await;
+        assert_eq!(page.status, StatusCode::OK);
+        page.says("http://127.0.0.1:8080/me/topup");
+    }
+    assert!(desk.in_wechat().get("/me/topup").await.status.is_redirection());
+}
+
+#[tokio::test]
+async fn r27_outside_wechat_a_phone_calls_it_and_another_screen_shows_a_code() {
+    for demo in [true, false] {
+        let rig = Rig::with(|config| {
+            if !demo {
+                config.cashier = None;
+            }
+        });
+        rig.holder().await;
+        let desk = signed_in(&rig).await;
+
+        let mut phone = desk.clone().on_phone();
+        let place = order(&mut phone, "50").await;
+        let number = place.rsplit_once('/').expect("a number").1.to_owned();
+        let page = phone.get(&place).await;
+        let back = format!("http%3A%2F%2F127.0.0.1%3A8080%2Fme%2Forders%2F{number}");
+        page.says(&format!("href=\"https://wx.example/h5?prepay_id={number}&#38;redirect_url={back}\""));
+        assert_eq!(
+            page.header("referrer-policy"),
+            "strict-origin-when-cross-origin",
+            "the provider looks at the domain"
+        );
+
+        let mut screen = desk.clone();
+        let place = order(&mut screen, "60").await;
+        let page = screen.get(&place).await;
+        page.says("role=\"img\" aria-label=\"微信支付二维码\"><svg ");
+        let number = place.rsplit_once('/').expect("a number").1;
+        let camera = format!("{CASHIER}/scan?code=weixin%3A%2F%2Fwxpay%2Fbizpayurl%3Fpr%3D{number}&#38;lang=zh-CN");
+        assert_eq!(page.text().contains(&camera), demo, "the sandbox's camera is offered where nobody has WeChat");
+
+        // Whoever looks again meets the same order, and after the payment its tracker.
+        assert_eq!(screen.get(&place).await.status, StatusCode::OK);
+        rig.pay(rules::ids::OrderNo::parse(number).expect("24 digits"), 6_000).await;
+        assert_eq!(screen.get(&place).await.location(), format!("/me/orders/{number}"));
+        screen.get(&format!("/me/orders/{number}/status")).await.says("data-payable=\"false\"");
+    }
 }
 
 #[tokio::test]
@@ -195,7 +236,7 @@ async fn the_pay_page_hands_over_what_the_bridge_needs() {
     let mut browser = signed_in(&rig).await.known_to_wechat().await;
     let pay = order(&mut browser, "50").await;
     let no = pay.rsplit_once('/').expect("a number").1.to_owned();
-    let outside = browser.get(&pay).await;
+    let outside = browser.clone().on_desk().get(&pay).await;
     assert!(!outside.text().contains("id=\"bridge\""));
     let text = outside.text();
     let cashier = text.split_once("data-testid=\"cashier\"").expect("a link").0.rsplit_once("href=\"").expect("it").1;
