@@ -77,6 +77,25 @@ pub(crate) struct Faults {
     /// Mean hours between times when the provider is dark; 0 for never.
     pub(crate) dark_hours: u32,
 
+    /// A request for a refund is answered 429 or 5xx, before or after it was taken.
+    pub(crate) refund_error: u32,
+    /// The provider refuses a refund for good.
+    pub(crate) refund_refused: u32,
+    /// A refund that it took fails for good.
+    pub(crate) refund_closed: u32,
+    /// The payer's account takes nothing back; a person repairs it hours later.
+    pub(crate) refund_abnormal: u32,
+    /// A refund takes hours.
+    pub(crate) refund_slow: u32,
+    /// Mean hours between times when the merchant's account is short; 0 for never.
+    pub(crate) short_hours: u32,
+    /// Mean hours between refunds by hand at the provider's portal; 0 for never.
+    pub(crate) portal_hours: u32,
+    /// About so many hours after the start the provider takes another key; 0 for never.
+    pub(crate) new_key_hours: u32,
+    /// Mean minutes between wishes of a clerk for a refund; 0 for never.
+    pub(crate) clerk_minutes: u32,
+
     /// Server: the process dies during a commit that is kept, or lost.
     pub(crate) crash_at_commit: u32,
     /// The process dies after a commit, before anybody was answered.
@@ -170,6 +189,15 @@ impl Faults {
         wrong_charge: 0,
         stranger_hours: 0,
         dark_hours: 0,
+        refund_error: 0,
+        refund_refused: 0,
+        refund_closed: 0,
+        refund_abnormal: 0,
+        refund_slow: 0,
+        short_hours: 0,
+        portal_hours: 0,
+        new_key_hours: 0,
+        clerk_minutes: 0,
         crash_at_commit: 0,
         crash_before_reply: 0,
         crash_hours: 0,
@@ -243,6 +271,15 @@ impl Faults {
             crash_at_start: one(&[50, 300]),
             leap_hours: one(&[1, 4]),
             guess_minutes: one(&[5, 30]),
+            refund_error: one(&[100, 400]),
+            refund_refused: one(&[50, 200]),
+            refund_closed: one(&[50, 300]),
+            refund_abnormal: one(&[50, 300]),
+            refund_slow: one(&[100, 500]),
+            short_hours: one(&[6, 18]),
+            portal_hours: one(&[8, 24]),
+            new_key_hours: one(&[6, 24]),
+            clerk_minutes: one(&[10, 60]),
             falls_back: 0,
             disk_lost_hours: 0,
         }

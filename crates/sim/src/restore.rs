@@ -10,6 +10,7 @@ use store::memory::MemoryDisk;
 use crate::checker::Checker;
 use crate::checkpoint::Held;
 use crate::notes::Who;
+use crate::provider::Told;
 use crate::rogue::Rogue;
 use crate::server::{NoStart, school_id};
 use crate::world::{Event, World};
@@ -87,6 +88,7 @@ impl World {
         }
         self.doors.forgotten();
         self.bill_is_read();
+        self.bill_of_refunds_is_read();
         self.begin_epoch(anchors);
         self.counters.add("server: restored from a backup");
         self.at(SECOND, Event::Start);
@@ -128,7 +130,8 @@ impl World {
     fn bill_is_read(&mut self) {
         for number in 0..self.provider.notices.len() {
             let Some(notice) = self.provider.notices.get_mut(number) else { continue };
-            if self.checker.payments.knows(&notice.payment.transaction) {
+            let Told::Payment(transaction) = &notice.told else { continue };
+            if self.checker.payments.knows(transaction) {
                 continue;
             }
             (notice.done, notice.silent, notice.only_way, notice.tries) = (false, false, true, 0);
