@@ -56,3 +56,4 @@ mod wechat;
 mod world;
 
 pub use count::Counters;
+pub use options::Scenario;

@@ -6,7 +6,7 @@ use ledger::{Fen, Micros};
 
 use crate::provider::Told;
 use crate::server::Said;
-use crate::wechat::{MERCHANT, body, signature};
+use crate::wechat::{MERCHANT, SERIALS, body, signature};
 use crate::world::{Event, World};
 
 const SECOND: i64 = 1_000_000;
@@ -31,6 +31,9 @@ impl World {
         let nonce = format!("{:016x}", self.provider.rng.next());
         let body = body(news, merchant);
         let serial = self.provider.serial(self.now);
+        if serial != SERIALS[0] {
+            self.counters.add("notice: under the new key");
+        }
         let signature = signature(serial, &timestamp, &nonce, &body);
         Wire { timestamp, nonce, serial: serial.to_owned(), signature, body, made_at: self.now }
     }

@@ -386,6 +386,14 @@ impl World {
         }
     }
 
+    /// The provider goes dark for as long as the scenario says.
+    pub(crate) fn goes_dark_for_long(&mut self) {
+        if let Some((_, to)) = self.options.dark {
+            self.counters.add("provider: dark for days");
+            self.provider.dark_until = i64::from(to) * HOUR;
+        }
+    }
+
     /// The provider goes dark for hours.
     pub(crate) fn goes_dark(&mut self) {
         if self.calm || self.faults.dark_hours == 0 {
@@ -397,7 +405,14 @@ impl World {
         self.plan_dark();
     }
 
-    pub(crate) fn plan_dark(&mut self) {
+    pub(crate) fn plan_darkness(&mut self) {
+        self.plan_dark();
+        if let Some((from, _)) = self.options.dark {
+            self.at(i64::from(from) * HOUR, Event::DarkForLong);
+        }
+    }
+
+    fn plan_dark(&mut self) {
         if self.faults.dark_hours > 0 {
             let mean = i64::from(self.faults.dark_hours) * HOUR;
             let next = self.net.about(mean);
@@ -435,6 +450,10 @@ impl World {
     }
 
     pub(crate) fn plan_new_key(&mut self) {
+        if let Some(hour) = self.options.new_key {
+            self.provider.new_key_at = Some(i64::from(hour) * HOUR);
+            self.counters.add("provider: changes its key");
+        }
         if self.faults.new_key_hours > 0 {
             let mean = i64::from(self.faults.new_key_hours) * HOUR;
             self.provider.new_key_at = Some(self.net.about(mean));

@@ -56,7 +56,7 @@ impl World {
             self.at(first, Event::Act { holder });
         }
         self.plan_stranger();
-        self.plan_dark();
+        self.plan_darkness();
         self.plan_new_key();
         self.plan_portal();
         self.plan_short();
