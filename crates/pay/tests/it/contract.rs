@@ -14,7 +14,7 @@ use flows::ports::{
 };
 use ledger::{Fen, Micros, SchoolId};
 use pay::wechat::account::{AccountFault, Menu, SubscribeMessage, TemplateMessage};
-use pay::wechat::bills::{Bill, BillDay, BillFault, FundAccount, Row, Take, Totals};
+use pay::wechat::bills::{Bill, BillDay, BillFault, Direction, FlowKind, FundAccount, Row, Take, Totals};
 use pay::wechat::{PlatformKeyConfig, WeChatConfig, WeChatPay};
 use sandbox::{Choice, KeySet, Sandbox, generate};
 use serde_json::json;
@@ -389,9 +389,15 @@ async fn bills_tell_what_was_paid_and_given_back() {
         let totals = wechat.bill(bill, day, &mut Rows::default()).await;
         assert!(matches!(totals, Ok(Totals::Trade { count: got, .. }) if got == count), "{bill:?}: {totals:?}");
     }
-    let totals = wechat.bill(Bill::FundFlow(FundAccount::Basic), day, &mut Rows::default()).await;
-    let Ok(Totals::FundFlow { income, spending, .. }) = totals else { panic!("{totals:?}") };
-    assert!(income >= Fen::new(5000) && spending >= Fen::new(2000), "{totals:?}");
+    let mut flows = Rows::default();
+    let totals = wechat.bill(Bill::FundFlow(FundAccount::Basic), day, &mut flows).await;
+    assert!(matches!(totals, Ok(Totals::FundFlow { .. })), "{totals:?}");
+    let of = |kind: FlowKind, direction: Direction| {
+        let fits = |row: &Row| matches!(row, Row::Flow(flow) if flow.kind == kind && flow.direction == direction);
+        flows.0.iter().filter(|row| fits(row)).count()
+    };
+    assert_eq!((of(FlowKind::Payment, Direction::Income), of(FlowKind::Refund, Direction::Spending)), (1, 1));
+    assert_eq!((of(FlowKind::Fee, Direction::Spending), of(FlowKind::Fee, Direction::Income)), (1, 1));
     let before = BillDay::parse("2026-11-21").expect("a day");
     assert_eq!(wechat.bill(Bill::All, before, &mut Rows::default()).await, Err(BillFault::NoStatement));
 
