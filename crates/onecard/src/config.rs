@@ -14,6 +14,10 @@ use crate::Failure;
 use crate::engine::Files;
 use crate::prompt::Said;
 
+/// Downloaded platform certificates, in the data folder where the configuration names no other file. They can be deleted
+/// at any time: they are downloaded again.
+const CERTIFICATES: &str = "wechat-certificates.json";
+
 /// Everything `serve` is told. An unknown key is an error.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,6 +102,9 @@ pub fn read(path: &Path) -> Result<Config, Failure> {
     for key in &mut config.wechat.platform_keys {
         key.public_key_file = folder.join(&key.public_key_file);
     }
+    let certificates = config.wechat.certificates_file.take();
+    config.wechat.certificates_file =
+        Some(certificates.map_or_else(|| config.data.join(CERTIFICATES), |file| folder.join(file)));
     config.school_id()?;
     config.check_addresses()?;
     Ok(config)
@@ -138,7 +145,8 @@ impl Config {
                 self.web.base_url
             )));
         }
-        let sandboxed = self.wechat.platform_keys.iter().any(|key| key.serial.starts_with("PUB_KEY_ID_0000"));
+        let sandboxed = self.wechat.platform_keys.iter().any(|key| key.serial.starts_with("PUB_KEY_ID_0000"))
+            || self.wechat.api_base.starts_with("http://");
         if sandboxed || self.web.sandbox_cashier.is_some() {
             return Err(Said(
                 "the WeChat keys are a sandbox's: put the merchant portal's in, or set trial = true".to_owned(),

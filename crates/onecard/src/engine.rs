@@ -164,9 +164,11 @@ pub async fn run_due(running: &Running) {
 
 /// A WeChat channel for commands that never touch a payment.
 pub mod no_channel {
-    use flows::ports::{Bridge, ChannelError, NoticeFault, PrepayWish, RawNotice, Trade, Waiting, WeChat};
+    use flows::ports::{
+        Bridge, ChannelError, Notice, NoticeFault, OrderNo, PrepayWish, RawNotice, RefundNo, RefundWish, Repayment,
+        Ticket, Trade, Waiting, WeChat,
+    };
     use ledger::Micros;
-    use rules::ids::OrderNo;
 
     /// Gives no sure answer to anything, because it asks nobody.
     pub struct NoChannel;
@@ -179,7 +181,7 @@ pub mod no_channel {
         fn openid<'a>(&'a self, _: &'a str) -> Waiting<'a, Result<String, ChannelError>> {
             Box::pin(async { Err(nobody()) })
         }
-        fn prepay<'a>(&'a self, _: &'a PrepayWish) -> Waiting<'a, Result<String, ChannelError>> {
+        fn prepay<'a>(&'a self, _: &'a PrepayWish) -> Waiting<'a, Result<Ticket, ChannelError>> {
             Box::pin(async { Err(nobody()) })
         }
         fn query(&self, _: OrderNo) -> Waiting<'_, Result<Trade, ChannelError>> {
@@ -188,8 +190,17 @@ pub mod no_channel {
         fn close(&self, _: OrderNo) -> Waiting<'_, Result<(), ChannelError>> {
             Box::pin(async { Err(nobody()) })
         }
-        fn open_notice(&self, _: &RawNotice<'_>, _: Micros) -> Result<Trade, NoticeFault> {
+        fn refund<'a>(&'a self, _: &'a RefundWish) -> Waiting<'a, Result<Repayment, ChannelError>> {
+            Box::pin(async { Err(nobody()) })
+        }
+        fn query_refund(&self, _: RefundNo) -> Waiting<'_, Result<Repayment, ChannelError>> {
+            Box::pin(async { Err(nobody()) })
+        }
+        fn open_notice(&self, _: &RawNotice<'_>, _: Micros) -> Result<Notice, NoticeFault> {
             Err(NoticeFault::Malformed)
+        }
+        fn learn_serial<'a>(&'a self, _: &'a str) -> Waiting<'a, bool> {
+            Box::pin(async { false })
         }
         fn bridge(&self, _: &str, _: Micros, _: &str) -> Bridge {
             Bridge {

@@ -20,6 +20,7 @@ mod settings;
 mod terminal;
 mod tls;
 mod verify;
+mod wechat_command;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,6 +65,11 @@ enum Command {
         #[command(subcommand)]
         command: reports::Command,
     },
+    /// WeChat: bills, and the official account's menu.
+    Wechat {
+        #[command(subcommand)]
+        command: wechat_command::Command,
+    },
     /// Checks the whole book: every row, every sum, every link of the chain.
     Verify(verify::Options),
     /// Measures how fast the platform is on this machine, against other engines on the same disk.
@@ -106,6 +112,7 @@ fn main() -> ExitCode {
         Command::Import(options) => import::run(options),
         Command::Settings { command } => settings::run(command),
         Command::Report { command } => reports::run(command),
+        Command::Wechat { command } => wechat_command::run(command),
         Command::Verify(options) => verify::run(options),
         Command::Bench { command } => bench::run(command),
         Command::Doctor(options) => doctor::run(options),

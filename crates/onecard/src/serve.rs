@@ -73,7 +73,7 @@ async fn serve(config: Config, keyring: Keyring) -> Result<(), Failure> {
     let authority = Authority::open(&config.data.join("terminals"))?;
     let running = engine::start(config.files(), config.school_id()?, &keyring, wechat.clone(), clock)?;
     let school = running.school.clone();
-    let router = web::router(web::Web::new(school.clone(), web_config(&config, wechat)));
+    let router = web::router(web::Web::new(school.clone(), web_config(&config, Arc::clone(&wechat))));
     let handle = Handle::new();
     let (pages_handle, gateway_handle) = (handle.clone(), handle.clone());
     let tls = config.web.certificate_file.as_deref().zip(config.web.key_file.as_deref());
@@ -82,6 +82,7 @@ async fn serve(config: Config, keyring: Keyring) -> Result<(), Failure> {
         ended = listen::pages(pages, router, tls, pages_handle) => ended,
         ended = listen::terminals(gateway, school.clone(), &authority, &config.terminals.host, gateway_handle) => ended,
         () = engine::run_due(&running) => Ok(()),
+        () = wechat.keep_certificates() => Ok(()),
         () = reports::feed(config.data.clone(), school.id) => Ok(()),
         () = stop_asked() => Ok(()),
         () = teller_ended(&running) => Err("the outcome of a commit is unknown; start again, recovery tells what was kept".into()),

@@ -15,7 +15,8 @@ pub struct Config {
     /// The folder that keeps orders and notices over a restart; without it they live in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<PathBuf>,
-    /// How many times faster than the provider's real schedule a notice is repeated; 1 is the real one.
+    /// How many times faster than the provider's real schedule a notice is repeated and a refund arrives; 1 is the real
+    /// one.
     #[serde(default = "real_speed")]
     pub retry_speed: u32,
     /// Where a browser may be sent back to: `host` (any port) or `host:port`.
@@ -47,6 +48,26 @@ pub struct WechatConfig {
     pub platform_key_id: String,
     /// PEM file (PKCS#8) of the private key that signs answers and notices.
     pub platform_private_key_file: PathBuf,
+    /// What the platform keeps of a payment, in hundredths of a percent: 60 is 0.60 %.
+    #[serde(default = "usual_fee")]
+    pub fee_per_ten_thousand: u32,
+    /// The platform's certificates, the one in use first; none where the merchant only knows the public key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platform_certificates: Vec<PlatformCertificateConfig>,
+}
+
+/// One platform certificate in [`WechatConfig`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlatformCertificateConfig {
+    /// PEM file of the certificate.
+    pub certificate_file: PathBuf,
+    /// PEM file (PKCS#8) of its private key.
+    pub private_key_file: PathBuf,
+}
+
+fn usual_fee() -> u32 {
+    60
 }
 
 fn real_speed() -> u32 {
@@ -112,6 +133,19 @@ pub struct WechatSetup {
     pub platform_key_id: String,
     /// The platform's private key, PKCS#8 PEM.
     pub platform_private_key_pem: String,
+    /// As in [`WechatConfig`].
+    pub fee_per_ten_thousand: u32,
+    /// As in [`WechatConfig`].
+    pub platform_certificates: Vec<PlatformCertificate>,
+}
+
+/// One platform certificate in [`WechatSetup`].
+#[derive(Clone)]
+pub struct PlatformCertificate {
+    /// The certificate, PEM.
+    pub certificate_pem: String,
+    /// Its private key, PKCS#8 PEM.
+    pub private_key_pem: String,
 }
 
 impl Config {
@@ -132,6 +166,12 @@ impl Config {
     pub fn load(&self, base: &Path) -> Result<Setup, ConfigError> {
         let wechat = &self.wechat;
         let secret = |name: &Path| read(&base.join(name)).map(|text| text.trim().to_owned());
+        let certificate = |one: &PlatformCertificateConfig| {
+            Ok(PlatformCertificate {
+                certificate_pem: read(&base.join(&one.certificate_file))?,
+                private_key_pem: secret(&one.private_key_file)?,
+            })
+        };
         Ok(Setup {
             address: self.address.clone(),
             folder: self.folder.as_ref().map(|folder| base.join(folder)),
@@ -147,6 +187,12 @@ impl Config {
                 merchant_key_pem: secret(&wechat.merchant_key_file)?,
                 platform_key_id: wechat.platform_key_id.clone(),
                 platform_private_key_pem: secret(&wechat.platform_private_key_file)?,
+                fee_per_ten_thousand: wechat.fee_per_ten_thousand,
+                platform_certificates: wechat
+                    .platform_certificates
+                    .iter()
+                    .map(certificate)
+                    .collect::<Result<_, ConfigError>>()?,
             },
         })
     }

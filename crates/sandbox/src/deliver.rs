@@ -11,10 +11,12 @@ use tracing::{info, warn};
 use crate::notice::{Notice, Outcome};
 use crate::records::Unsaved;
 use crate::sandbox::Sandbox;
-use crate::wechat::compose;
+use crate::traffic::{Exchange, Told};
+use crate::wechat::{advance, compose};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const AT_ONCE: usize = 64;
+const SHOWN_ANSWER: usize = 300;
 /// The clock may be moved by hand, so it is looked at now and then even when nothing is due for long.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
 
@@ -39,6 +41,7 @@ impl Sandbox {
     pub async fn run_notices(&self) -> Infallible {
         let mut flying = JoinSet::new();
         loop {
+            self.advance();
             while flying.len() < AT_ONCE
                 && let Some((id, notice)) = self.take_due()
             {
@@ -58,6 +61,7 @@ impl Sandbox {
     ///
     /// For tests that move the clock by hand and run no background task.
     pub async fn deliver_due(&self) -> usize {
+        self.advance();
         let mut flying = JoinSet::new();
         while let Some((id, notice)) = self.take_due() {
             let sandbox = self.clone();
@@ -66,39 +70,80 @@ impl Sandbox {
         flying.join_all().await.len()
     }
 
+    /// Ends the refunds whose time has come; in the dark they wait.
+    fn advance(&self) {
+        let now = self.clock().now();
+        let due = self.look(|records| records.wechat.next_change().is_some_and(|at| at <= now));
+        if due && !self.dark() {
+            let saved: Result<(), Unsaved> = self.change(|records| {
+                advance(self, records);
+                Ok(())
+            });
+            if saved.is_err() {
+                warn!("the end of a refund is not written down");
+            }
+        }
+    }
+
+    fn dark(&self) -> bool {
+        let now = self.clock().now();
+        self.look(|records| records.switches.dark_until(now)).is_some()
+    }
+
     fn take_due(&self) -> Option<(u64, Notice)> {
+        if self.dark() {
+            return None;
+        }
         let now = self.clock().now();
         // Taking changes the index alone, which no file keeps.
         self.touch(|records| records.notices.take_due(now))
     }
 
     fn until_next(&self) -> Duration {
+        if self.dark() {
+            return LONGEST_NAP;
+        }
         let now = self.clock().now();
-        let wait = self.look(|records| records.notices.next_due()).map(|due_at| due_at.since(now).max(0));
+        let next =
+            self.look(|records| records.notices.next_due().into_iter().chain(records.wechat.next_change()).min());
+        let wait = next.map(|due_at| due_at.since(now).max(0));
         wait.and_then(|micros| u64::try_from(micros).ok()).map_or(LONGEST_NAP, Duration::from_micros).min(LONGEST_NAP)
     }
 
     async fn deliver(&self, id: u64, notice: Notice) {
-        let (headers, body) = compose(self, &notice.content);
-        let mut request = self.client().post(&notice.url).header(CONTENT_TYPE, "application/json").body(body);
+        let (headers, body) = compose(self, &notice.content, notice.probe);
+        let mut request = self.client().post(&notice.url).header(CONTENT_TYPE, "application/json").body(body.clone());
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let outcome = match request.send().await {
-            Ok(answer) => Outcome::Answered(answer.status().as_u16()),
-            Err(error) if error.is_timeout() => Outcome::TimedOut,
-            Err(_) => Outcome::NoConnection,
+        let (outcome, said) = match request.send().await {
+            Ok(answer) => {
+                let status = answer.status().as_u16();
+                (Outcome::Answered(status), beginning(answer).await)
+            }
+            Err(error) if error.is_timeout() => (Outcome::TimedOut, String::new()),
+            Err(_) => (Outcome::NoConnection, String::new()),
         };
+        let told = match outcome {
+            Outcome::Answered(status) => Told::Answer { status, body: said.clone() },
+            Outcome::TimedOut | Outcome::NoConnection => Told::Nothing,
+        };
+        let exchange = Exchange::went_out(self.clock().now(), &notice.url, body.as_bytes(), told);
+        self.touch(|records| records.traffic.add(exchange));
 
         let (number, tries) = (&notice.out_trade_no, notice.tries.len() + 1);
-        if outcome.accepted() {
+        if notice.probe && outcome.accepted() {
+            warn!(order.no = %number, "a wrongly signed probe for order {number} was accepted: signatures are not checked");
+        } else if notice.probe {
+            info!(order.no = %number, "a wrongly signed probe for order {number} was refused, as it should be");
+        } else if outcome.accepted() {
             info!(order.no = %number, tries, "the notice of order {number} was accepted");
         } else {
             warn!(order.no = %number, tries, ?outcome, "the notice of order {number} was not accepted");
         }
         let (now, speed) = (self.clock().now(), self.setup().retry_speed);
         let saved: Result<(), Unsaved> = self.change(|records| {
-            records.notices.record(id, outcome, now, speed);
+            records.notices.record(id, outcome, said, now, speed);
             Ok(())
         });
         if saved.is_err() {
@@ -106,4 +151,16 @@ impl Sandbox {
             warn!(order.no = %number, "a try of order {number}'s notice is not written down");
         }
     }
+}
+
+/// The first few hundred bytes of an answer, as text.
+async fn beginning(mut answer: reqwest::Response) -> String {
+    let mut bytes = Vec::new();
+    while bytes.len() < SHOWN_ANSWER
+        && let Ok(Some(chunk)) = answer.chunk().await
+    {
+        bytes.extend_from_slice(&chunk);
+    }
+    bytes.truncate(SHOWN_ANSWER);
+    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -13,7 +13,9 @@ use ledger::Micros;
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_RSA_SHA256, SerialNumber, date_time_ymd};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, ConfigError, Setup, WechatConfig, WechatSetup, read};
+use crate::config::{
+    Config, ConfigError, PlatformCertificate, PlatformCertificateConfig, Setup, WechatConfig, WechatSetup, read,
+};
 use crate::{beijing, random};
 
 /// What a person chooses about a new sandbox; all else is drawn at random.
@@ -117,6 +119,10 @@ const MERCHANT_CERTIFICATE: &str = "merchant_certificate.pem";
 const MERCHANT_PRIVATE_KEY: &str = "merchant_private_key.pem";
 const PLATFORM_PRIVATE_KEY: &str = "platform_private_key.pem";
 const PLATFORM_PUBLIC_KEY: &str = "platform_public_key.pem";
+/// What a school pays for a payment where nothing else was agreed: 0.60 %.
+const FEE_PER_TEN_THOUSAND: u32 = 60;
+/// One in use and one to change to.
+const PLATFORM_CERTIFICATES: usize = 2;
 const MERCHANT_FACTS: &str = "merchant.toml";
 
 /// Makes a complete fresh set: both RSA-2048 keys, the merchant's certificate, secrets and numbers.
@@ -130,7 +136,9 @@ pub fn generate(choice: &Choice, now: Micros) -> Result<KeySet, KeyError> {
     let platform_key = RsaPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Key)?;
     let merchant_private_key_pem = private_pem(&merchant_key)?;
     let (merchant_serial, merchant_certificate_pem) =
-        certificate(&merchant_private_key_pem, &choice.merchant_name, now)?;
+        certificate(&merchant_private_key_pem, "onecard sandbox merchant", &choice.merchant_name, now)?;
+    let platform_certificates =
+        (0..PLATFORM_CERTIFICATES).map(|_| platform_certificate(now)).collect::<Result<_, KeyError>>()?;
 
     let merchant = MerchantSide {
         address: choice.address.clone(),
@@ -159,6 +167,8 @@ pub fn generate(choice: &Choice, now: Micros) -> Result<KeySet, KeyError> {
             merchant_key_pem: merchant.merchant_certificate_pem.clone(),
             platform_key_id: merchant.platform_key_id.clone(),
             platform_private_key_pem: private_pem(&platform_key)?,
+            fee_per_ten_thousand: FEE_PER_TEN_THOUSAND,
+            platform_certificates,
         },
     };
     Ok(KeySet { setup, merchant })
@@ -183,6 +193,10 @@ impl KeySet {
             (PLATFORM_PRIVATE_KEY, own.platform_private_key_pem.clone()),
         ] {
             write_new(&folder.join(name), &content)?;
+        }
+        for (files, one) in certificate_files().zip(&own.platform_certificates) {
+            write_new(&folder.join(files.certificate_file), &one.certificate_pem)?;
+            write_new(&folder.join(files.private_key_file), &one.private_key_pem)?;
         }
         for (name, content) in [
             (MERCHANT_FACTS, merchant.facts_toml()),
@@ -215,6 +229,8 @@ impl KeySet {
                 merchant_key_file: MERCHANT_CERTIFICATE.into(),
                 platform_key_id: wechat.platform_key_id.clone(),
                 platform_private_key_file: PLATFORM_PRIVATE_KEY.into(),
+                fee_per_ten_thousand: wechat.fee_per_ten_thousand,
+                platform_certificates: certificate_files().take(wechat.platform_certificates.len()).collect(),
             },
         }
     }
@@ -228,13 +244,23 @@ impl KeySet {
         };
         let hosts = toml::Value::from(config.allowed_redirect_hosts.clone());
         let file = |path: &Path| quoted(&path.display().to_string());
+        let certificates: String = wechat
+            .platform_certificates
+            .iter()
+            .map(|one| {
+                let (certificate, key) = (file(&one.certificate_file), file(&one.private_key_file));
+                format!(
+                    "\n[[wechat.platform_certificates]]\ncertificate_file = {certificate}\nprivate_key_file = {key}\n"
+                )
+            })
+            .collect();
         format!(
             "# Payment sandbox. File names are relative to this file. No real money moves here.\n\n\
              # The address at which browsers and the platform reach this sandbox.\n\
              address = {address}\n\
              # Keeps orders and notices over a restart; without it they live in memory.\n\
              {folder}\n\
-             # How many times faster than the real schedule a notice is repeated; 1 is the real one.\n\
+             # How many times faster than in reality notices are repeated and refunds arrive; 1 is reality.\n\
              retry_speed = {speed}\n\
              # Where a browser may be sent back to: \"host\" for any port, or \"host:port\".\n\
              allowed_redirect_hosts = {hosts}\n\n\
@@ -250,7 +276,11 @@ impl KeySet {
              merchant_key_file = {merchant_key}\n\
              # The platform's key signs answers and notices.\n\
              platform_key_id = {key_id}\n\
-             platform_private_key_file = {platform_key}\n",
+             platform_private_key_file = {platform_key}\n\
+             # What the platform keeps of a payment, in hundredths of a percent.\n\
+             fee_per_ten_thousand = {fee}\n\
+             # Platform certificates, the one in use first; the switches choose between them and the key.\n\
+             {certificates}",
             address = quoted(&config.address),
             speed = config.retry_speed,
             name = quoted(&wechat.merchant_name),
@@ -262,6 +292,7 @@ impl KeySet {
             merchant_key = file(&wechat.merchant_key_file),
             key_id = quoted(&wechat.platform_key_id),
             platform_key = file(&wechat.platform_private_key_file),
+            fee = wechat.fee_per_ten_thousand,
         )
     }
 }
@@ -302,8 +333,27 @@ impl MerchantSide {
     }
 }
 
-/// A self-signed certificate of the merchant's key, and its serial number in upper-case hex.
-fn certificate(private_key_pem: &str, merchant_name: &str, now: Micros) -> Result<(String, String), KeyError> {
+/// The files of the platform's certificates, in their order.
+fn certificate_files() -> impl Iterator<Item = PlatformCertificateConfig> {
+    (1..).map(|number| PlatformCertificateConfig {
+        certificate_file: format!("platform_certificate_{number}.pem").into(),
+        private_key_file: format!("platform_certificate_{number}_private_key.pem").into(),
+    })
+}
+
+fn platform_certificate(now: Micros) -> Result<PlatformCertificate, KeyError> {
+    let private_key_pem = private_pem(&RsaPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Key)?)?;
+    let (_, certificate_pem) = certificate(&private_key_pem, "onecard sandbox platform", "onecard sandbox", now)?;
+    Ok(PlatformCertificate { certificate_pem, private_key_pem })
+}
+
+/// A self-signed certificate of a key, and its serial number in upper-case hex.
+fn certificate(
+    private_key_pem: &str,
+    name: &str,
+    organization: &str,
+    now: Micros,
+) -> Result<(String, String), KeyError> {
     let key = KeyPair::from_pkcs8_pem_and_sign_algo(private_key_pem, &PKCS_RSA_SHA256)?;
     let mut serial: [u8; 20] = random::bytes();
     // A serial number is positive (the top bit is clear) and keeps its full length (the first byte is not zero).
@@ -311,8 +361,8 @@ fn certificate(private_key_pem: &str, merchant_name: &str, now: Micros) -> Resul
 
     let mut params = CertificateParams::default();
     params.serial_number = Some(SerialNumber::from_slice(&serial));
-    params.distinguished_name.push(DnType::CommonName, "onecard sandbox merchant");
-    params.distinguished_name.push(DnType::OrganizationName, merchant_name);
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.distinguished_name.push(DnType::OrganizationName, organization);
     let year: i32 = beijing::day(now)[..4].parse().map_err(|_| KeyError::Key)?;
     // Whole years: a demo whose clock is moved back some months still lies within.
     params.not_before = date_time_ymd(year - 1, 1, 1);

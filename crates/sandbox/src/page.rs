@@ -62,13 +62,39 @@ pub(crate) struct Frame<'a> {
     pub(crate) icon: &'a str,
     /// The same page in the other language, where it can be asked for by an address.
     pub(crate) elsewhere: Option<String>,
+    /// The operator's page that this is, by its path.
+    pub(crate) section: Option<&'static str>,
 }
 
 impl<'a> Frame<'a> {
     pub(crate) fn new(sandbox: &'a Sandbox, language: Language, heading: &'a str) -> Frame<'a> {
         let (style, words) = (sandbox.style(), language.words());
         let (css, icon) = (style.css.as_str(), style.icon.as_str());
-        Frame { language, words, banner: words.banner, heading, css, icon, elsewhere: None }
+        Frame { language, words, banner: words.banner, heading, css, icon, elsewhere: None, section: None }
+    }
+
+    /// The frame of one of the operator's pages.
+    pub(crate) fn of_section(
+        sandbox: &'a Sandbox,
+        language: Language,
+        section: &'static str,
+        heading: &'a str,
+    ) -> Frame<'a> {
+        let elsewhere = Some(format!("{section}?lang={}", language.other().tag()));
+        Frame { elsewhere, section: Some(section), ..Frame::new(sandbox, language, heading) }
+    }
+
+    /// The operator's pages: path, name, and whether it is this one.
+    pub(crate) fn sections(&self) -> Vec<(&'static str, &'static str, bool)> {
+        let words = self.words;
+        let all = [
+            ("/control", words.orders),
+            ("/control/switches", words.switches),
+            ("/control/traffic", words.traffic),
+            ("/control/bills", words.bills),
+            ("/control/account", words.account),
+        ];
+        all.into_iter().map(|(path, name)| (path, name, self.section == Some(path))).collect()
     }
 }
 
@@ -123,10 +149,6 @@ impl<'a> Message<'a> {
     /// With a link to one of our own pages.
     pub(crate) fn leading_to(self, back: String) -> Message<'a> {
         Message { back: Some(back), ..self }
-    }
-
-    pub(crate) fn sentence(&self) -> &'a str {
-        self.sentence
     }
 }
 

@@ -33,6 +33,11 @@ pub(crate) fn transaction_id(now: Micros) -> String {
     format!("420000{}{}{}", digits(4), beijing::day(now), digits(10))
 }
 
+/// A refund number as the platform gives them: 29 digits that begin with 5030 and carry the day.
+pub(crate) fn refund_id(now: Micros) -> String {
+    format!("503000{}{}{}", digits(4), beijing::day(now), digits(11))
+}
+
 /// A prepay number as the platform gives them: `wx`, the time, then letters; 36 characters.
 pub(crate) fn prepay_id(now: Micros) -> String {
     format!("wx{}{}", beijing::digits(now), hex(20))

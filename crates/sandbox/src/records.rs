@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::notice::{Outbox, Switches};
-use crate::wechat::{Book, Codes};
+use crate::notice::Outbox;
+use crate::switches::Switches;
+use crate::traffic::Traffic;
+use crate::wechat::{Account, Book, Codes, Links, Pace};
 
 const FILE: &str = "state.json";
 
@@ -17,8 +19,16 @@ const FILE: &str = "state.json";
 pub(crate) struct Records {
     pub(crate) wechat: Book,
     pub(crate) codes: Codes,
+    pub(crate) account: Account,
     pub(crate) notices: Outbox,
+    #[serde(rename = "faults")]
     pub(crate) switches: Switches,
+    #[serde(skip)]
+    pub(crate) traffic: Traffic,
+    #[serde(skip)]
+    pub(crate) bills: Links,
+    #[serde(skip)]
+    pub(crate) pace: Pace,
 }
 
 /// The change was made but could not be written; the caller is told "unknown", as a provider in trouble would.
@@ -42,6 +52,7 @@ impl Keeper {
             Err(error) => return Err(error),
         };
         records.notices.reindex();
+        records.wechat.complete();
         Ok((keeper, records))
     }
 

@@ -129,6 +129,8 @@ impl Folder {
                 serial: facts.platform_key_id,
                 public_key_file: folder.join("platform_public_key.pem"),
             }],
+            download_certificates: false,
+            certificates_file: None,
             notify_url: format!("{address}/notify/wechat"),
             connect_ms: 3_000,
             deadline_ms: 10_000,

@@ -15,24 +15,26 @@
 //! in between could write, "unknown" is safe for every order, and once the fault is mended the orders settle
 //! themselves, whereas "refused" would have ended them. Its text names what to check. Proved, it is refused.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use flows::ports::{Bridge, ChannelError, Clock, Entropy, NoticeFault, PrepayWish, RawNotice, Trade, Waiting, WeChat};
+use flows::ports::{
+    Bridge, ChannelError, Clock, Entropy, Notice, NoticeFault, OrderNo, PrepayWish, RawNotice, RefundNo, RefundWish,
+    Repayment, Scene, Ticket, Trade, Waiting, WeChat,
+};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use ledger::Micros;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap};
-use reqwest::{Client, Method, Response, Url};
-use rules::ids::OrderNo;
+use reqwest::header::ACCEPT;
+use reqwest::{Client, Method, Url};
 
+use super::account::OfficialAccount;
+use super::call::{Answer, at, client, cut, json, same_code, whole};
+use super::certificates::Shelf;
 use super::config::{ConfigFault, Merchant, is_this_machine};
-use super::notice;
-use super::sign::{Proof, Request};
+use super::notice::{self, Counts, RefusedNotices};
+use super::sign::PlatformKeys;
 use super::trade;
-use super::wire::{self, CloseOrder, CreateAmount, CreateOrder, CreatePayer};
-
-/// Answers have a few kB; what is longer is no answer.
-const LONGEST_ANSWER: usize = 256 * 1024;
+use super::wire::{self, CloseOrder, CreateOrder, CreatePayer, H5Info, InFen, SceneInfo};
 
 /// The longest one-time code that is even sent.
 const LONGEST_CODE: usize = 512;
@@ -42,20 +44,57 @@ const BUSY_TOKEN_ERRORS: [i64; 2] = [-1, 45_011];
 
 /// The WeChat Pay channel of one merchant id and one official account.
 pub struct WeChatPay {
-    merchant: Merchant,
-    http: Client,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    pub(super) merchant: Merchant,
+    pub(super) http: Client,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    /// Every key that proves the provider, now; those of the settings and those that were downloaded.
+    pub(super) platform: RwLock<PlatformKeys>,
+    pub(super) shelf: Shelf,
+    account: OfficialAccount,
+    counts: Counts,
 }
 
 impl WeChatPay {
-    /// Prepares the channel; nothing is sent yet.
+    /// Prepares the channel; nothing is sent yet. Certificates that were kept from an earlier run are read.
     ///
     /// If the process has no TLS provider installed, aws-lc-rs is installed as its default.
     /// Errors: `Https` when the system's root certificates cannot be read.
-    pub fn new(merchant: Merchant, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<WeChatPay, ConfigFault> {
+    pub fn new(
+        mut merchant: Merchant,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<WeChatPay, ConfigFault> {
         let http = client(&merchant)?;
-        Ok(WeChatPay { merchant, http, clock, entropy })
+        let mut platform = std::mem::take(&mut merchant.platform);
+        let shelf = Shelf::open(merchant.certificates.take(), &merchant, &mut platform, clock.now());
+        let account = OfficialAccount::new(&merchant, http.clone(), Arc::clone(&clock));
+        Ok(WeChatPay {
+            account,
+            merchant,
+            http,
+            clock,
+            entropy,
+            platform: RwLock::new(platform),
+            shelf,
+            counts: Counts::default(),
+        })
+    }
+
+    /// The keys as they are now.
+    pub(super) fn keys(&self) -> RwLockReadGuard<'_, PlatformKeys> {
+        // A thread that panicked while it held them has left them whole: keys are only added and dropped.
+        self.platform.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The official account beside the payments: menu and messages.
+    pub fn account(&self) -> &OfficialAccount {
+        &self.account
+    }
+
+    /// How many notices were refused since the start, by cause; for the operator's alarm.
+    pub fn refused_notices(&self) -> RefusedNotices {
+        self.counts.read()
     }
 
     /// Where to send the payer's browser so that it comes back to `redirect_uri` with `code` and `state`, silently.
@@ -98,7 +137,14 @@ impl WeChatPay {
         }
     }
 
-    async fn create(&self, wish: &PrepayWish) -> Result<String, ChannelError> {
+    async fn create(&self, wish: &PrepayWish) -> Result<Ticket, ChannelError> {
+        let (path, payer, scene_info) = match &wish.scene {
+            Scene::InWeChat { openid } => ("jsapi", Some(CreatePayer { openid }), None),
+            Scene::PhoneBrowser { address } => {
+                ("h5", None, Some(SceneInfo { payer_client_ip: address, h5_info: H5Info { kind: "Wap" } }))
+            }
+            Scene::Scan => ("native", None, None),
+        };
         let body = json(&CreateOrder {
             appid: &self.merchant.appid,
             mchid: &self.merchant.mchid,
@@ -106,33 +152,68 @@ impl WeChatPay {
             out_trade_no: &wish.order.to_string(),
             time_expire: &beijing(wish.expires_at)?,
             notify_url: &self.merchant.notify_url,
-            amount: CreateAmount { total: wish.amount.get(), currency: "CNY" },
-            payer: CreatePayer { openid: &wish.openid },
+            amount: InFen { total: wish.amount.get(), currency: "CNY" },
+            payer,
+            scene_info,
         })?;
-        let answer = self.call(Method::POST, "/v3/pay/transactions/jsapi", body).await?;
-        match answer {
-            Answer::Done { status: 200, body } => match wire::read::<wire::Prepaid>(&body) {
-                Some(prepaid) if is_token(&prepaid.prepay_id) => Ok(prepaid.prepay_id),
-                Some(_) | None => Err(ChannelError::Unknown("HTTP 200, and no prepay id in it".to_owned())),
-            },
+        match self.call(Method::POST, &format!("/v3/pay/transactions/{path}"), body).await? {
+            Answer::Done { status: 200, body } => self
+                .ticket(&wish.scene, &body)
+                .ok_or_else(|| ChannelError::Unknown("HTTP 200, and nothing to pay with in it".to_owned())),
             other => Err(other.failure()),
+        }
+    }
+
+    /// What a created order is paid with, if it is of the kind of its scene and can stand on a page.
+    fn ticket(&self, scene: &Scene, body: &[u8]) -> Option<Ticket> {
+        match scene {
+            Scene::InWeChat { .. } => {
+                let wire::Prepaid { prepay_id } = wire::read(body)?;
+                is_token(&prepay_id).then_some(Ticket::Prepaid(prepay_id))
+            }
+            Scene::PhoneBrowser { .. } => {
+                let wire::PrepaidH5 { h5_url } = wire::read(body)?;
+                // A browser is sent there: never to a script, and in clear only to this machine.
+                (is_line(&h5_url) && is_web_address(&h5_url)).then_some(Ticket::Address(h5_url))
+            }
+            Scene::Scan => {
+                let wire::PrepaidNative { code_url } = wire::read(body)?;
+                is_line(&code_url).then_some(Ticket::Code(code_url))
+            }
         }
     }
 
     async fn ask(&self, order: OrderNo) -> Result<Trade, ChannelError> {
-        let target = format!("/v3/pay/transactions/out-trade-no/{order}?mchid={}", self.merchant.mchid);
-        match self.call(Method::GET, &target, Vec::new()).await? {
-            Answer::Done { status: 200, body } => self.asked_trade(order, &body),
-            Answer::Refused { status: 404, code, .. } if same_code(&code, "ORDERNOTEXIST") => Ok(Trade::NotFound),
-            other => Err(other.failure()),
-        }
+        let number = order.to_string();
+        self.ask_at(&format!("out-trade-no/{number}"), |transaction| transaction.out_trade_no == number).await
     }
 
-    /// A signature says who answers, not to which question: an answer about another order is none.
-    fn asked_trade(&self, order: OrderNo, body: &[u8]) -> Result<Trade, ChannelError> {
+    /// What the provider knows of a payment by its own number of it. Changes nothing.
+    ///
+    /// Shape: `transaction` has 1 to 32 letters and digits. A number that cannot be one is not sent: `NotFound`.
+    /// Errors: as [`WeChat::query`]. Source: API v3, query by transaction id.
+    pub async fn query_transaction(&self, transaction: &str) -> Result<Trade, ChannelError> {
+        let good =
+            (1..=32).contains(&transaction.len()) && transaction.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !good {
+            return Ok(Trade::NotFound);
+        }
+        self.ask_at(&format!("id/{transaction}"), |it| it.transaction_id.as_deref() == Some(transaction)).await
+    }
+
+    /// A signature says who answers, not to which question: an answer that is not `about` what was asked is none.
+    async fn ask_at(&self, path: &str, about: impl Fn(&wire::Transaction) -> bool) -> Result<Trade, ChannelError> {
+        let target = format!("/v3/pay/transactions/{path}?mchid={}", self.merchant.mchid);
+        let body = match self.call(Method::GET, &target, Vec::new()).await? {
+            Answer::Done { status: 200, body } => body,
+            Answer::Refused { status: 404, code, .. } if same_code(&code, "ORDERNOTEXIST") => {
+                return Ok(Trade::NotFound);
+            }
+            other => return Err(other.failure()),
+        };
         let transaction: wire::Transaction =
-            wire::read(body).ok_or_else(|| ChannelError::Unknown("HTTP 200, and no transaction in it".to_owned()))?;
-        if transaction.out_trade_no != order.to_string() {
+            wire::read(&body).ok_or_else(|| ChannelError::Unknown("HTTP 200, and no transaction in it".to_owned()))?;
+        if !about(&transaction) {
             return Err(ChannelError::Unknown("the answer is about another order".to_owned()));
         }
         trade::meaning(&transaction, &self.merchant.mchid, &self.merchant.appid)
@@ -149,75 +230,6 @@ impl WeChatPay {
             other => Err(other.failure()),
         }
     }
-
-    /// One signed request, and its answer if that is proved and sure.
-    async fn call(&self, method: Method, target: &str, body: Vec<u8>) -> Result<Answer, ChannelError> {
-        let url = at(&self.merchant.api_base, target)?;
-        // What is signed is what goes out: a base with a path in it lengthens both.
-        let target = match url.query() {
-            Some(query) => format!("{}?{query}", url.path()),
-            None => url.path().to_owned(),
-        };
-        let (now, nonce) = (self.clock.now(), self.nonce());
-        let request = Request { method: method.as_str(), target: &target, at: now, nonce: &nonce, body: &body };
-        let authorization = self
-            .merchant
-            .key
-            .authorization(&self.merchant.mchid, &request)
-            .map_err(|fault| ChannelError::Unknown(format!("nothing was sent: {fault}")))?;
-        let response = self
-            .http
-            .request(method, url)
-            .header(AUTHORIZATION, authorization)
-            .header(ACCEPT, "application/json")
-            .header(CONTENT_TYPE, "application/json")
-            .header("Wechatpay-Serial", self.merchant.platform.preferred())
-            .body(body)
-            .send()
-            .await
-            .map_err(cut)?;
-        let status = response.status().as_u16();
-        let headers = response.headers().clone();
-        let body = whole(response).await?;
-        self.believe(status, &headers, body)
-    }
-
-    fn believe(&self, status: u16, headers: &HeaderMap, body: Vec<u8>) -> Result<Answer, ChannelError> {
-        let proof = Proof {
-            timestamp: only(headers, "Wechatpay-Timestamp"),
-            nonce: only(headers, "Wechatpay-Nonce"),
-            serial: only(headers, "Wechatpay-Serial"),
-            signature: only(headers, "Wechatpay-Signature"),
-        };
-        if let Err(fault) = self.merchant.platform.verify(&proof, &body, self.clock.now()) {
-            let hint = match status {
-                401 => {
-                    "; if it is SIGN_ERROR: check merchant_serial, merchant_key_file, mchid and this machine's clock"
-                }
-                _ => "",
-            };
-            return Err(ChannelError::Unknown(format!("HTTP {status}, not proved: {fault}{hint}")));
-        }
-        let fault = wire::read::<wire::Fault>(&body).filter(|fault| !fault.code.is_empty());
-        let (code, message) = fault.map(|fault| (fault.code, fault.message.unwrap_or_default())).unwrap_or_default();
-        let unsure = Err(ChannelError::Unknown(format!("HTTP {status} {code} {message}").trim_end().to_owned()));
-        match status {
-            202 => unsure,
-            200..=299 => Ok(Answer::Done { status, body }),
-            // Time-out, conflict, too early, too often.
-            408 | 409 | 425 | 429 => unsure,
-            400..=499 if code.is_empty() || says_busy(&code) => unsure,
-            400..=499 => Ok(Answer::Refused { status, code, message }),
-            _ => unsure,
-        }
-    }
-
-    /// Sixteen unguessable bytes in hexadecimal: 32 characters, the most the provider takes.
-    fn nonce(&self) -> String {
-        let mut bytes = [0; 16];
-        self.entropy.fill(&mut bytes);
-        bytes.iter().map(|byte| format!("{byte:02X}")).collect()
-    }
 }
 
 impl WeChat for WeChatPay {
@@ -225,7 +237,7 @@ impl WeChat for WeChatPay {
         Box::pin(self.ask_openid(code))
     }
 
-    fn prepay<'a>(&'a self, wish: &'a PrepayWish) -> Waiting<'a, Result<String, ChannelError>> {
+    fn prepay<'a>(&'a self, wish: &'a PrepayWish) -> Waiting<'a, Result<Ticket, ChannelError>> {
         Box::pin(self.create(wish))
     }
 
@@ -237,8 +249,24 @@ impl WeChat for WeChatPay {
         Box::pin(self.shut(order))
     }
 
-    fn open_notice(&self, notice: &RawNotice<'_>, now: Micros) -> Result<Trade, NoticeFault> {
-        notice::open(&self.merchant, notice, now)
+    fn open_notice(&self, notice: &RawNotice<'_>, now: Micros) -> Result<Notice, NoticeFault> {
+        let opened = notice::open(&self.merchant, &self.keys(), notice, now);
+        opened.map_err(|fault| {
+            self.counts.count(fault);
+            fault.into()
+        })
+    }
+
+    fn refund<'a>(&'a self, wish: &'a RefundWish) -> Waiting<'a, Result<Repayment, ChannelError>> {
+        Box::pin(self.ask_refund(wish))
+    }
+
+    fn query_refund(&self, refund: RefundNo) -> Waiting<'_, Result<Repayment, ChannelError>> {
+        Box::pin(self.ask_refund_state(refund))
+    }
+
+    fn learn_serial<'a>(&'a self, serial: &'a str) -> Waiting<'a, bool> {
+        Box::pin(self.learn(serial))
     }
 
     fn bridge(&self, prepay_id: &str, now: Micros, nonce: &str) -> Bridge {
@@ -254,118 +282,23 @@ impl WeChat for WeChatPay {
     }
 }
 
-/// A proved answer that is sure.
-enum Answer {
-    Done { status: u16, body: Vec<u8> },
-    Refused { status: u16, code: String, message: String },
-}
-
-impl Answer {
-    /// What an answer means to a caller that expected another.
-    fn failure(self) -> ChannelError {
-        match self {
-            Answer::Done { status, .. } => ChannelError::Unknown(format!("HTTP {status} was not expected")),
-            Answer::Refused { code, message, .. } => ChannelError::Refused { code, message },
-        }
-    }
-}
-
-fn client(merchant: &Merchant) -> Result<Client, ConfigFault> {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Fails only when another thread was faster, which is as good.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    }
-    let mut builder = Client::builder()
-        .user_agent(concat!("onecard/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .referer(false)
-        .connect_timeout(merchant.connect)
-        .timeout(merchant.deadline);
-    if is_this_machine(&merchant.api_base) && is_this_machine(&merchant.token_base) {
-        // The simulator on this machine: no certificate is ever needed, and the system may have none.
-        builder = builder.tls_certs_only([]);
-    }
-    builder.build().map_err(|error| ConfigFault::Https(root_cause(&error)))
-}
-
-/// `base` and `target` joined.
-fn at(base: &Url, target: &str) -> Result<Url, ChannelError> {
-    Url::parse(&format!("{}{target}", base.as_str().trim_end_matches('/')))
-        .map_err(|_| ChannelError::Unknown("nothing was sent: the address cannot be written".to_owned()))
-}
-
-fn json(body: &impl serde::Serialize) -> Result<Vec<u8>, ChannelError> {
-    serde_json::to_vec(body)
-        .map_err(|_| ChannelError::Unknown("nothing was sent: the body cannot be written".to_owned()))
-}
-
-/// The whole body, unless it is longer than any answer.
-async fn whole(mut response: Response) -> Result<Vec<u8>, ChannelError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(cut)? {
-        if body.len().saturating_add(chunk.len()) > LONGEST_ANSWER {
-            return Err(ChannelError::Unknown("the answer is too long".to_owned()));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-/// A call that broke off. The address is left out: that of the openid call has a secret in it.
-fn cut(error: reqwest::Error) -> ChannelError {
-    let error = error.without_url();
-    let what = if error.is_connect() {
-        "cannot connect"
-    } else if error.is_timeout() {
-        "no answer in time"
-    } else {
-        "the connection broke"
-    };
-    ChannelError::Unknown(format!("{what}: {}", root_cause(&error)))
-}
-
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
-}
-
-/// A header that stands exactly once; else nothing, which no check accepts.
-fn only<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().unwrap_or_default(),
-        _ => "",
-    }
-}
-
-/// The provider's pages write codes with and without inner underscores.
-fn same_code(code: &str, plain: &str) -> bool {
-    code.bytes().filter(|byte| *byte != b'_').eq(plain.bytes())
-}
-
-/// Codes that leave it open what happened, whatever status they come with.
-fn says_busy(code: &str) -> bool {
-    [
-        "SYSTEMERROR",
-        "BANKERROR",
-        "SERVICEUNAVAILABLE",
-        "FREQUENCYLIMITED",
-        "FREQUENCYLIMIT",
-        "RATELIMITEXCEEDED",
-        "USERPAYING",
-    ]
-    .iter()
-    .any(|busy| same_code(code, busy))
-}
-
 /// A name the provider made: visible ASCII, so that it cannot break a signed line or a page.
 fn is_token(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// An address the provider made: visible ASCII of the length its pages allow.
+fn is_line(text: &str) -> bool {
+    (1..=512).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// https anywhere; http only to this machine, for the provider simulator.
+pub(super) fn is_web_address(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| match url.scheme() {
+        "https" => url.host_str().is_some(),
+        "http" => is_this_machine(&url),
+        _ => false,
+    })
 }
 
 /// The moment in RFC 3339 with +08:00, to the second below.
@@ -376,7 +309,7 @@ fn beijing(at: Micros) -> Result<String, ChannelError> {
 }
 
 /// Percent-encoding of everything but letters, digits and `- . _ ~` (RFC 3986).
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),

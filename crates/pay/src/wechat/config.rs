@@ -38,8 +38,16 @@ pub struct WeChatConfig {
     /// File with the APIv3 key, 32 characters in one line.
     pub apiv3_key_file: PathBuf,
     /// The provider's keys. The first is the one that we ask the provider to sign with; while the provider changes keys,
-    /// name the old one too, and keep it until no message used it for a week.
+    /// name the old one too, and keep it until no message used it for a week. May be empty when certificates are
+    /// downloaded.
+    #[serde(default)]
     pub platform_keys: Vec<PlatformKeyConfig>,
+    /// Download the platform certificates and keep them fresh, beside `platform_keys` or instead of them.
+    #[serde(default)]
+    pub download_certificates: bool,
+    /// Where downloaded certificates are kept; in memory alone when none is named.
+    #[serde(default)]
+    pub certificates_file: Option<PathBuf>,
     /// Our address for payment notices: https, no query, at most 255 characters.
     pub notify_url: String,
     /// Longest wait for a connection, in milliseconds.
@@ -119,6 +127,12 @@ pub enum ConfigFault {
     Https(String),
 }
 
+/// That platform certificates are downloaded.
+pub(super) struct Download {
+    /// Where they are kept; `None` for memory alone.
+    pub file: Option<PathBuf>,
+}
+
 /// The settings with all keys read and every value checked. Prints nothing of itself: most of it is secret.
 pub struct Merchant {
     pub(super) api_base: Url,
@@ -130,6 +144,7 @@ pub struct Merchant {
     pub(super) key: MerchantKey,
     pub(super) resource_key: ResourceKey,
     pub(super) platform: PlatformKeys,
+    pub(super) certificates: Option<Download>,
     pub(super) notify_url: String,
     pub(super) connect: Duration,
     pub(super) deadline: Duration,
@@ -168,6 +183,7 @@ impl WeChatConfig {
             key,
             resource_key,
             platform,
+            certificates: self.download_certificates.then(|| Download { file: self.certificates_file.clone() }),
             notify_url: self.notify_url.clone(),
             connect: Duration::from_millis(self.connect_ms),
             deadline: Duration::from_millis(self.deadline_ms),
@@ -224,11 +240,14 @@ impl WeChatConfig {
             keys.push(key);
         }
         let mut keys = keys.into_iter();
-        let preferred = keys.next().ok_or(ConfigFault::Setting {
-            field,
-            problem: "is empty: name the WeChat Pay public key (serial and file)",
-        })?;
-        Ok(PlatformKeys::new(preferred, keys))
+        match keys.next() {
+            Some(preferred) => Ok(PlatformKeys::new(preferred, keys)),
+            None if self.download_certificates => Ok(PlatformKeys::default()),
+            None => Err(ConfigFault::Setting {
+                field,
+                problem: "is empty: name the WeChat Pay public key (serial and file), or set download_certificates",
+            }),
+        }
     }
 }
 
@@ -255,7 +274,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// A serial number as the provider writes it: hexadecimal digits in capitals.
-fn hexadecimal(text: &str) -> Option<String> {
+pub(super) fn hexadecimal(text: &str) -> Option<String> {
     let good = (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     good.then(|| text.to_ascii_uppercase())
 }

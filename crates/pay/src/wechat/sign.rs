@@ -55,10 +55,13 @@ pub enum Unproved {
     /// Signed more than five minutes before or after our time.
     #[error("its time is more than five minutes off")]
     Stale,
-    /// Signed with a key that is not configured.
+    /// Signed with a key that is not ours to trust, or outside its certificate's dates.
     #[error("unknown key serial")]
     UnknownSerial,
-    /// The signature does not fit, or is a probe.
+    /// One of the provider's probes, which shall fail.
+    #[error("a probe of the provider, which shall fail")]
+    Probe,
+    /// The signature does not fit.
     #[error("wrong signature")]
     WrongSignature,
 }
@@ -144,6 +147,14 @@ pub struct Request<'a> {
 pub struct PlatformKey {
     id: String,
     key: ParsedPublicKey,
+    dates: Option<Dates>,
+}
+
+/// From when to when a certificate is good, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Dates {
+    from: Micros,
+    to: Micros,
 }
 
 impl PlatformKey {
@@ -154,9 +165,9 @@ impl PlatformKey {
     /// Errors, in order: `NotPem`, `WrongKind`, `OtherSerial`, `NotRsa`.
     pub fn from_pem(id: &str, pem: &[u8]) -> Result<PlatformKey, KeyFault> {
         let (kind, der) = section(pem)?;
-        let spki = match kind {
-            SectionKind::PublicKey => der,
-            SectionKind::Certificate => certified_key(id, &der)?,
+        let (spki, dates) = match kind {
+            SectionKind::PublicKey => (der, None),
+            SectionKind::Certificate => certified_key(id, &der).map(|(spki, dates)| (spki, Some(dates)))?,
             _ => return Err(KeyFault::WrongKind),
         };
         let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &spki).map_err(|_| KeyFault::NotRsa)?;
@@ -165,62 +176,122 @@ impl PlatformKey {
         if !(2048..=8192).contains(&bits) {
             return Err(KeyFault::NotRsa);
         }
-        Ok(PlatformKey { id: id.to_owned(), key })
+        Ok(PlatformKey { id: id.to_owned(), key, dates })
     }
 
     /// Whether this is the public half of `merchant`: then the wrong file was configured.
     pub fn belongs_to(&self, merchant: &MerchantKey) -> bool {
         merchant.public_der().is_some_and(|der| der == self.key.as_ref())
     }
-}
 
-/// The key inside a certificate, if the certificate is the one that `serial` names.
-fn certified_key(serial: &str, der: &[u8]) -> Result<Vec<u8>, KeyFault> {
-    let (_, certificate) = X509Certificate::from_der(der).map_err(|_| KeyFault::NotPem)?;
-    let digits: String = certificate.raw_serial().iter().map(|byte| format!("{byte:02X}")).collect();
-    if digits.trim_start_matches('0') != serial.trim_start_matches('0') {
-        return Err(KeyFault::OtherSerial);
-    }
-    Ok(certificate.tbs_certificate.subject_pki.raw.to_vec())
-}
-
-/// All keys with which the provider may sign at present: while it changes from one to the other, both.
-pub struct PlatformKeys {
-    preferred: String,
-    keys: BTreeMap<String, ParsedPublicKey>,
-}
-
-impl PlatformKeys {
-    /// `preferred` is asked for in every request; a later key with the id of an earlier one replaces it.
-    pub fn new(preferred: PlatformKey, others: impl IntoIterator<Item = PlatformKey>) -> PlatformKeys {
-        let id = preferred.id.clone();
-        let keys = std::iter::once(preferred).chain(others).map(|key| (key.id, key.key)).collect();
-        PlatformKeys { preferred: id, keys }
+    /// Its id, as `Wechatpay-Serial` carries it.
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
-    /// Id of the key with which the provider shall sign its answers.
-    pub fn preferred(&self) -> &str {
-        &self.preferred
+    /// Whether it is the same key as `other`, whatever their ids.
+    pub fn same_key(&self, other: &PlatformKey) -> bool {
+        self.key.as_ref() == other.key.as_ref()
     }
 
-    /// That `body` came from the provider, now.
-    ///
-    /// Shape: `body` is the raw bytes, empty for a 204.
-    /// Errors, the first that applies: `Malformed`, `Stale`, `UnknownSerial`, `WrongSignature`.
+    /// Whether its certificate is good at `now`; a key without one always is.
+    pub fn good_at(&self, now: Micros) -> bool {
+        self.dates.is_none_or(|dates| dates.from <= now && now <= dates.to)
+    }
+
+    /// That `body` was signed with this key, now. Errors as [`PlatformKeys::verify`]; `UnknownSerial` when the proof names
+    /// another key or the certificate is not good at `now`.
     pub fn verify(&self, proof: &Proof<'_>, body: &[u8], now: Micros) -> Result<(), Unproved> {
-        let at = proof.at().ok_or(Unproved::Malformed)?;
-        if now.since(at).unsigned_abs() > WINDOW_MICROS {
-            return Err(Unproved::Stale);
+        proof.fresh(now)?;
+        if proof.serial != self.id || !self.good_at(now) {
+            return Err(Unproved::UnknownSerial);
         }
-        let key = self.keys.get(proof.serial).ok_or(Unproved::UnknownSerial)?;
         if proof.signature.starts_with(PROBE) {
-            return Err(Unproved::WrongSignature);
+            return Err(Unproved::Probe);
         }
         let signature = STANDARD.decode(proof.signature).map_err(|_| Unproved::WrongSignature)?;
         let mut message = format!("{}\n{}\n", proof.timestamp, proof.nonce).into_bytes();
         message.extend_from_slice(body);
         message.push(b'\n');
-        key.verify_sig(&message, &signature).map_err(|_| Unproved::WrongSignature)
+        self.key.verify_sig(&message, &signature).map_err(|_| Unproved::WrongSignature)
+    }
+
+    /// Whether its certificate has ended.
+    pub fn ended(&self, now: Micros) -> bool {
+        self.dates.is_some_and(|dates| dates.to < now)
+    }
+}
+
+/// The key inside a certificate, if the certificate is the one that `serial` names.
+fn certified_key(serial: &str, der: &[u8]) -> Result<(Vec<u8>, Dates), KeyFault> {
+    let (_, certificate) = X509Certificate::from_der(der).map_err(|_| KeyFault::NotPem)?;
+    let digits: String = certificate.raw_serial().iter().map(|byte| format!("{byte:02X}")).collect();
+    if digits.trim_start_matches('0') != serial.trim_start_matches('0') {
+        return Err(KeyFault::OtherSerial);
+    }
+    let dates = Dates {
+        from: Micros::from_seconds(certificate.validity().not_before.timestamp()),
+        to: Micros::from_seconds(certificate.validity().not_after.timestamp()),
+    };
+    Ok((certificate.tbs_certificate.subject_pki.raw.to_vec(), dates))
+}
+
+/// All keys with which the provider may sign at present: while it changes from one to the other, both.
+#[derive(Default)]
+pub struct PlatformKeys {
+    preferred: Option<String>,
+    keys: BTreeMap<String, PlatformKey>,
+}
+
+impl PlatformKeys {
+    /// `preferred` is asked for in every request; a later key with the id of an earlier one replaces it.
+    /// Without any (the default) they are to be learned from the provider's list of certificates.
+    pub fn new(preferred: PlatformKey, others: impl IntoIterator<Item = PlatformKey>) -> PlatformKeys {
+        let id = preferred.id.clone();
+        let keys = std::iter::once(preferred).chain(others).map(|key| (key.id.clone(), key)).collect();
+        PlatformKeys { preferred: Some(id), keys }
+    }
+
+    /// Id of the key with which the provider shall sign its answers: the preferred one. None where only certificates are
+    /// known: the provider then signs with the one in use, and would refuse a request that names one it has retired.
+    pub fn preferred(&self, now: Micros) -> Option<&str> {
+        let preferred = self.preferred.as_ref().and_then(|id| self.keys.get(id));
+        preferred.filter(|key| key.good_at(now)).map(|key| key.id.as_str())
+    }
+
+    /// Whether a message under this id can be checked now.
+    pub fn knows(&self, id: &str, now: Micros) -> bool {
+        self.keys.get(id).is_some_and(|key| key.good_at(now))
+    }
+
+    /// Adds keys that the provider proved; ended ones fall away. What is known under an id stays: `false` when another key
+    /// came under the same id.
+    pub fn learn(&mut self, keys: impl IntoIterator<Item = PlatformKey>, now: Micros) -> bool {
+        self.keys.retain(|_, key| !key.ended(now));
+        let mut consistent = true;
+        for key in keys {
+            match self.keys.get(&key.id) {
+                Some(known) => consistent &= known.same_key(&key),
+                None => {
+                    self.keys.insert(key.id.clone(), key);
+                }
+            }
+        }
+        consistent
+    }
+
+    /// Whether a key stands under this id, also one whose time has not come.
+    pub fn has(&self, id: &str) -> bool {
+        self.keys.contains_key(id)
+    }
+
+    /// That `body` came from the provider, now.
+    ///
+    /// Shape: `body` is the raw bytes, empty for a 204.
+    /// Errors, the first that applies: `Malformed`, `Stale`, `UnknownSerial`, `Probe`, `WrongSignature`.
+    pub fn verify(&self, proof: &Proof<'_>, body: &[u8], now: Micros) -> Result<(), Unproved> {
+        proof.fresh(now)?;
+        self.keys.get(proof.serial).ok_or(Unproved::UnknownSerial)?.verify(proof, body, now)
     }
 }
 
@@ -248,6 +319,11 @@ impl Proof<'_> {
             return None;
         }
         self.timestamp.parse().ok().map(Micros::from_seconds)
+    }
+
+    fn fresh(&self, now: Micros) -> Result<(), Unproved> {
+        let at = self.at().ok_or(Unproved::Malformed)?;
+        if now.since(at).unsigned_abs() > WINDOW_MICROS { Err(Unproved::Stale) } else { Ok(()) }
     }
 }
 

@@ -59,7 +59,7 @@ fn payment(transaction: &Transaction) -> Option<Payment> {
 }
 
 /// Reads RFC 3339 with its offset.
-fn moment(text: &str) -> Option<Micros> {
+pub(crate) fn moment(text: &str) -> Option<Micros> {
     text.parse::<Timestamp>().ok().map(|at| Micros::new(at.as_microsecond()))
 }
 

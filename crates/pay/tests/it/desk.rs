@@ -10,10 +10,9 @@ use aws_lc_rs::rsa::{KeyPair as RsaPair, KeySize};
 use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use flows::ports::{Clock, Entropy, PrepayWish};
+use flows::ports::{Clock, Entropy, OrderNo, PrepayWish, RefundNo, RefundWish, Scene};
 use ledger::{Fen, Micros};
 use pay::wechat::{PlatformKeyConfig, WeChatConfig, WeChatPay};
-use rules::ids::OrderNo;
 
 pub const APPID: &str = "wx8888888888888888";
 pub const MCHID: &str = "1900000001";
@@ -26,6 +25,9 @@ pub const OLD_SERIAL: &str = "7C26E1F0A3B4C5D6E7F8091A2B3C4D5E6F708192";
 /// 2026-11-24 00:00:00 +08:00.
 pub const NOW: i64 = 1_795_449_600;
 pub const ORDER: &str = "261124000000000112345678";
+pub const REFUND: &str = "R261124000000000187654321";
+pub const TRANSACTION: &str = "1217752501201407033233368018";
+pub const OPENID: &str = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o";
 
 /// Keys are slow to make: once for all tests.
 pub static MERCHANT: LazyLock<RsaPair> = LazyLock::new(fresh);
@@ -69,6 +71,10 @@ pub struct Still(AtomicI64);
 impl Still {
     pub fn at(seconds: i64) -> Arc<Still> {
         Arc::new(Still(AtomicI64::new(seconds)))
+    }
+
+    pub fn set(&self, seconds: i64) {
+        self.0.store(seconds, Ordering::SeqCst);
     }
 }
 
@@ -128,6 +134,8 @@ pub fn settings(base: &str) -> WeChatConfig {
                 public_key_file: write(&folder, "old.pem", pem("PUBLIC KEY", &public_der(&OLD_PLATFORM))),
             },
         ],
+        download_certificates: false,
+        certificates_file: None,
         notify_url: "https://card.example.edu.cn/notify/wechat".to_owned(),
         connect_ms: 2_000,
         deadline_ms: 5_000,
@@ -135,9 +143,13 @@ pub fn settings(base: &str) -> WeChatConfig {
 }
 
 pub fn channel(settings: &WeChatConfig) -> WeChatPay {
+    channel_at(settings, Still::at(NOW))
+}
+
+pub fn channel_at(settings: &WeChatConfig, clock: Arc<Still>) -> WeChatPay {
     let merchant = settings.load().unwrap_or_else(|fault| panic!("{fault}"));
     let entropy = Arc::new(Counting(AtomicU64::new(1)));
-    WeChatPay::new(merchant, Still::at(NOW), entropy).unwrap_or_else(|fault| panic!("{fault}"))
+    WeChatPay::new(merchant, clock, entropy).unwrap_or_else(|fault| panic!("{fault}"))
 }
 
 pub fn order() -> OrderNo {
@@ -149,8 +161,22 @@ pub fn wish() -> PrepayWish {
         order: order(),
         amount: Fen::new(5000),
         description: "校园卡充值 \"50\" 元".to_owned(),
-        openid: "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o".to_owned(),
+        scene: Scene::InWeChat { openid: OPENID.to_owned() },
         // The provider counts in seconds: the fraction falls away.
         expires_at: Micros::new((NOW + 900) * 1_000_000 + 999_999),
+    }
+}
+
+pub fn refund() -> RefundNo {
+    RefundNo::parse(REFUND).expect("R and 24 digits")
+}
+
+pub fn refund_wish() -> RefundWish {
+    RefundWish {
+        refund: refund(),
+        transaction: TRANSACTION.to_owned(),
+        amount: Fen::new(2000),
+        total: Fen::new(5000),
+        reason: "销户退款".to_owned(),
     }
 }

@@ -1,19 +1,18 @@
 //! Payment notices: the good ones, and every way to forge one.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::rsa::KeyPair as RsaPair;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use flows::ports::{NoticeFault, RawNotice, Trade, WeChat};
-use ledger::Micros;
+use flows::ports::{Notice as News, NoticeFault, RawNotice, Trade, WeChat};
+use ledger::{Fen, Micros};
+use pay::wechat::RefusedNotices;
 
+use crate::attacks::{Attack, End, Forge, SEAL_NONCE, Sent, envelope, seal};
 use crate::desk::{
     APIV3_KEY, APPID, MCHID, MERCHANT, NOW, OLD_PLATFORM, OLD_SERIAL, ORDER, PLATFORM, SERIAL, STRANGER, channel,
     settings, sign,
 };
 use crate::orders::{payment, transaction};
-
-const SEAL_NONCE: &str = "EeXy0k2sBVUd";
 
 /// A notice in the making: what a row does not touch is good.
 #[derive(Clone)]
@@ -51,24 +50,6 @@ impl Notice {
     fn of(clear: &str) -> Notice {
         Notice::around(envelope(&seal(APIV3_KEY, SEAL_NONCE, "transaction", clear)))
     }
-}
-
-/// Base64 of data and tag.
-fn seal(key: &[u8; 32], nonce: &str, associated: &str, clear: &str) -> String {
-    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("a key"));
-    let nonce = Nonce::try_assume_unique_for_key(nonce.as_bytes()).expect("12 bytes");
-    let mut bytes = clear.as_bytes().to_vec();
-    key.seal_in_place_append_tag(nonce, Aad::from(associated.as_bytes()), &mut bytes).expect("sealed");
-    STANDARD.encode(bytes)
-}
-
-fn envelope(ciphertext: &str) -> String {
-    format!(
-        r#"{{"id":"EV-2026112400000500001","create_time":"2026-11-24T00:00:05+08:00","resource_type":"encrypt-resource",
-        "event_type":"TRANSACTION.SUCCESS","summary":"支付成功","resource":{{"original_type":"transaction",
-        "algorithm":"AEAD_AES_256_GCM","ciphertext":"{ciphertext}","associated_data":"transaction",
-        "nonce":"{SEAL_NONCE}"}}}}"#
-    )
 }
 
 fn good() -> Notice {
@@ -120,7 +101,7 @@ fn a_good_notice_is_the_payment_it_tells_of() {
         for _ in 0..2 {
             // Opening changes nothing: the second delivery is the same news, and it is the book that knows it.
             let trade = wechat.open_notice(&notice.raw(), Micros::from_seconds(NOW));
-            assert_eq!(trade, Ok(Trade::Paid(payment())), "{what}");
+            assert_eq!(trade, Ok(News::Trade(Trade::Paid(payment()))), "{what}");
         }
     }
 }
@@ -129,7 +110,8 @@ fn a_good_notice_is_the_payment_it_tells_of() {
 fn an_order_number_that_is_not_ours_is_handed_on_as_it_is() {
     let wechat = channel(&settings("http://127.0.0.1:1"));
     let notice = resealed(ORDER, "shop-77");
-    let Ok(Trade::Paid(paid)) = wechat.open_notice(&notice.raw(), Micros::from_seconds(NOW)) else { panic!("paid") };
+    let opened = wechat.open_notice(&notice.raw(), Micros::from_seconds(NOW));
+    let Ok(News::Trade(Trade::Paid(paid))) = opened else { panic!("{opened:?}") };
     assert_eq!(paid.order, "shop-77");
 }
 
@@ -313,4 +295,66 @@ fn t4_a_sealed_text_that_is_no_success_of_ours_is_never_a_trade() {
         ("no JSON", Notice::of("SUCCESS"), malformed),
         ("nothing", Notice::of(""), malformed),
     ]);
+}
+
+#[test]
+fn t5_the_attack_table_opens_nothing_and_every_cause_is_counted() {
+    let wechat = channel(&settings("http://127.0.0.1:1"));
+    let (provider, stranger) = (|text: &[u8]| sign(&PLATFORM, text), |text: &[u8]| sign(&STRANGER, text));
+    let forge = Forge {
+        now: NOW,
+        provider: (&provider, SERIAL),
+        stranger: &stranger,
+        apiv3_key: APIV3_KEY,
+        mchid: MCHID,
+        appid: APPID,
+        order: ORDER,
+        total: 5000,
+    };
+    let open = |sent: &Sent| {
+        let only = |name: &str| {
+            let mut values = sent.headers.iter().filter(|(known, _)| *known == name);
+            // A header that stands twice says nothing: whoever receives notices must not choose.
+            match (values.next(), values.next()) {
+                (Some((_, value)), None) => value.clone(),
+                _ => String::new(),
+            }
+        };
+        let [timestamp, nonce, serial, signature] =
+            ["Timestamp", "Nonce", "Serial", "Signature"].map(|name| only(&format!("Wechatpay-{name}")));
+        wechat.open_notice(
+            &Notice { timestamp, nonce, serial, signature, body: sent.body.clone() }.raw(),
+            Micros::from_seconds(NOW),
+        )
+    };
+    let Ok(News::Trade(Trade::Paid(good))) = open(&forge.good()) else { panic!("the good notice opens") };
+    assert_eq!((good.order.as_str(), good.amount, good.currency.as_str()), (ORDER, Fen::new(5000), "CNY"));
+
+    let attacks = forge.attacks();
+    assert!(attacks.len() >= 25);
+    let mut counted = RefusedNotices::default();
+    for Attack { what, sent, end } in &attacks {
+        match (open(sent), end) {
+            (Err(fault), End::Refused(expected)) => {
+                assert_eq!(fault, *expected, "{what}");
+                *match fault {
+                    NoticeFault::Malformed => &mut counted.malformed,
+                    NoticeFault::Stale => &mut counted.stale,
+                    NoticeFault::UnknownSerial => &mut counted.unknown_serial,
+                    NoticeFault::WrongSignature if *what == "a probe" => &mut counted.probes,
+                    NoticeFault::WrongSignature => &mut counted.wrong_signature,
+                    NoticeFault::Sealed => &mut counted.sealed,
+                    NoticeFault::Foreign => &mut counted.foreign,
+                } += 1;
+            }
+            // Order, amount and currency are the book's to compare: it must be able to see that they differ.
+            (Ok(News::Trade(Trade::Paid(paid))), End::NoCredit) => {
+                let differs = paid.order != good.order || paid.amount != good.amount || paid.currency != good.currency;
+                assert!(differs, "{what}");
+            }
+            (opened, _) => panic!("{what}: {opened:?}"),
+        }
+    }
+    assert_eq!(wechat.refused_notices(), counted);
+    assert_eq!(counted.probes, 1, "a probe is counted by itself");
 }

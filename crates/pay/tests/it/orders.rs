@@ -1,10 +1,11 @@
 //! What goes over the wire for an order, and what good answers mean.
 
-use flows::ports::{ChannelError, Payment, Trade, WeChat};
+use flows::ports::{ChannelError, Payment, PrepayWish, Scene, Ticket, Trade, WeChat};
 use ledger::{Fen, Micros};
 
 use crate::desk::{
-    APPID, MCHID, MERCHANT, NOW, OLD_PLATFORM, OLD_SERIAL, ORDER, SERIAL, channel, fits, order, settings, wish,
+    APPID, MCHID, MERCHANT, NOW, OLD_PLATFORM, OLD_SERIAL, ORDER, SERIAL, TRANSACTION, channel, fits, order, settings,
+    wish,
 };
 use crate::provider::{Provider, Reply};
 
@@ -26,11 +27,15 @@ pub fn transaction(state: &str) -> String {
 pub fn payment() -> Payment {
     Payment {
         order: ORDER.to_owned(),
-        transaction: "1217752501201407033233368018".to_owned(),
+        transaction: TRANSACTION.to_owned(),
         amount: Fen::new(5000),
         currency: "CNY".to_owned(),
         paid_at: Micros::from_seconds(NOW + 5),
     }
+}
+
+fn prepaid(id: &str) -> Ticket {
+    Ticket::Prepaid(id.to_owned())
 }
 
 #[tokio::test]
@@ -38,7 +43,7 @@ async fn a_create_says_what_the_provider_wants_to_know() {
     let provider = Provider::start().await;
     let wechat = channel(&settings(&provider.base));
     provider.will(Reply::signed(200, r#"{"prepay_id":"wx261124000000000000001"}"#));
-    assert_eq!(wechat.prepay(&wish()).await, Ok("wx261124000000000000001".to_owned()));
+    assert_eq!(wechat.prepay(&wish()).await, Ok(prepaid("wx261124000000000000001")));
 
     let seen = provider.only_seen();
     assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", "/v3/pay/transactions/jsapi"));
@@ -58,6 +63,91 @@ async fn a_create_says_what_the_provider_wants_to_know() {
 }
 
 #[tokio::test]
+async fn each_scene_goes_its_own_way_and_tells_only_what_it_must() {
+    let provider = Provider::start().await;
+    let wechat = channel(&settings(&provider.base));
+    let h5 = "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=wx26&package=1037687096";
+    let code = "weixin://wxpay/bizpayurl/up?pr=NwY5Mz9&groupid=00";
+    let table = [
+        (
+            Scene::PhoneBrowser { address: "2001:db8::7".to_owned() },
+            format!(r#"{{"h5_url":"{h5}"}}"#),
+            Ticket::Address(h5.to_owned()),
+            "/v3/pay/transactions/h5",
+            r#","scene_info":{"payer_client_ip":"2001:db8::7","h5_info":{"type":"Wap"}}}"#,
+        ),
+        (
+            Scene::Scan,
+            format!(r#"{{"code_url":"{code}"}}"#),
+            Ticket::Code(code.to_owned()),
+            "/v3/pay/transactions/native",
+            "}",
+        ),
+    ];
+    for (scene, answer, ticket, target, rest) in table {
+        let wish = PrepayWish { scene, ..wish() };
+        provider.will(Reply::signed(200, answer));
+        assert_eq!(wechat.prepay(&wish).await, Ok(ticket), "{:?}", wish.scene);
+        let seen = provider.only_seen();
+        assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", target));
+        let body = String::from_utf8(seen.body.clone()).expect("UTF-8");
+        let ending = format!(r#""amount":{{"total":5000,"currency":"CNY"}}{rest}"#);
+        assert!(body.ends_with(&ending) && !body.contains("payer\":"), "{body}");
+        seen.proved();
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_no_page_may_lead_to_is_none() {
+    let provider = Provider::start().await;
+    let wechat = channel(&settings(&provider.base));
+    let long = format!("https://a.example/{}", "x".repeat(512));
+    let phone = Scene::PhoneBrowser { address: "192.0.2.1".to_owned() };
+    let table = [
+        (&phone, r#"{"h5_url":"javascript:alert(1)"}"#.to_owned()),
+        (&phone, r#"{"h5_url":"http://a.example/"}"#.to_owned()),
+        (&phone, r#"{"h5_url":"https://a.example/ \n"}"#.to_owned()),
+        (&phone, r#"{"h5_url":""}"#.to_owned()),
+        (&phone, format!(r#"{{"h5_url":"{long}"}}"#)),
+        (&phone, r#"{"prepay_id":"wx1"}"#.to_owned()),
+        (&phone, r#"{"code_url":"weixin://a"}"#.to_owned()),
+        (&Scene::Scan, r#"{"code_url":""}"#.to_owned()),
+        (&Scene::Scan, r#"{"code_url":"weixin://a\tb"}"#.to_owned()),
+        (&Scene::Scan, r#"{"code_url":"a","code_url":"b"}"#.to_owned()),
+        (&Scene::Scan, r#"{"h5_url":"https://a.example/"}"#.to_owned()),
+    ];
+    for (scene, body) in table {
+        provider.will(Reply::signed(200, body.clone()));
+        let answer = wechat.prepay(&PrepayWish { scene: scene.clone(), ..wish() }).await;
+        assert!(matches!(answer, Err(ChannelError::Unknown(_))), "{scene:?} {body}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_payment_is_found_by_the_provider_s_number_too() {
+    let provider = Provider::start().await;
+    let wechat = channel(&settings(&provider.base));
+    provider.will(Reply::signed(200, transaction("SUCCESS")));
+    assert_eq!(wechat.query_transaction(TRANSACTION).await, Ok(Trade::Paid(payment())));
+    let seen = provider.only_seen();
+    assert_eq!(seen.target, format!("/v3/pay/transactions/id/{TRANSACTION}?mchid={MCHID}"));
+    seen.proved();
+
+    provider.will(Reply::signed(200, transaction("SUCCESS").replace("68018", "68019")));
+    assert_eq!(
+        wechat.query_transaction(TRANSACTION).await,
+        Err(ChannelError::Unknown("the answer is about another order".to_owned()))
+    );
+    provider.will(Reply::fault(404, "ORDERNOTEXIST"));
+    assert_eq!(wechat.query_transaction(TRANSACTION).await, Ok(Trade::NotFound));
+    provider.seen();
+    for never in ["", "1/../2", "1?a=b", "一", &"1".repeat(33)] {
+        assert_eq!(wechat.query_transaction(never).await, Ok(Trade::NotFound), "{never}");
+    }
+    assert!(provider.seen().is_empty(), "what can be no number is not sent");
+}
+
+#[tokio::test]
 async fn m28_the_same_wish_again_sends_the_same_bytes_under_a_fresh_signature() {
     let provider = Provider::start().await;
     let settings = settings(&provider.base);
@@ -66,9 +156,9 @@ async fn m28_the_same_wish_again_sends_the_same_bytes_under_a_fresh_signature() 
     provider.will(Reply::signed(200, r#"{"prepay_id":"second"}"#));
     let wechat = channel(&settings);
     assert!(matches!(wechat.prepay(&wish()).await, Err(ChannelError::Unknown(_))));
-    assert_eq!(wechat.prepay(&wish()).await, Ok("first".to_owned()));
+    assert_eq!(wechat.prepay(&wish()).await, Ok(prepaid("first")));
     // After a restart too.
-    assert_eq!(channel(&settings).prepay(&wish()).await, Ok("second".to_owned()));
+    assert_eq!(channel(&settings).prepay(&wish()).await, Ok(prepaid("second")));
 
     let seen = provider.seen();
     assert_eq!(seen.len(), 3, "every call is one request");

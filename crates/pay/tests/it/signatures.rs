@@ -22,10 +22,17 @@ fn platform_key(id: &str, key: &RsaPair) -> PlatformKey {
 
 /// A self-signed certificate of `key` with this serial number.
 pub fn certificate(key: &RsaPair, serial: &[u8]) -> String {
+    certificate_of(key, serial, (2024, 2029))
+}
+
+/// As `certificate`, good from the first day of a year to the first of another.
+pub fn certificate_of(key: &RsaPair, serial: &[u8], (from, to): (i32, i32)) -> String {
     let der = PrivatePkcs8KeyDer::from(private_der(key));
     let pair = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_RSA_SHA256).expect("a pair");
     let mut params = CertificateParams::new(Vec::new()).expect("parameters");
     params.serial_number = Some(SerialNumber::from_slice(serial));
+    params.not_before = rcgen::date_time_ymd(from, 1, 1);
+    params.not_after = rcgen::date_time_ymd(to, 1, 1);
     pem("CERTIFICATE", params.self_signed(&pair).expect("a certificate").der())
 }
 
@@ -55,7 +62,7 @@ fn a_request_is_signed_over_five_lines_each_ended() {
 #[test]
 fn a_message_is_proved_by_the_key_it_names_while_old_and_new_live_side_by_side() {
     let keys = PlatformKeys::new(platform_key("PUB_KEY_ID_2", &PLATFORM), [platform_key("0A1B", &OLD_PLATFORM)]);
-    assert_eq!(keys.preferred(), "PUB_KEY_ID_2");
+    assert_eq!(keys.preferred(Micros::from_seconds(NOW)), Some("PUB_KEY_ID_2"));
     let table = [
         ("PUB_KEY_ID_2", &*PLATFORM, Ok(())),
         ("0A1B", &*OLD_PLATFORM, Ok(())),

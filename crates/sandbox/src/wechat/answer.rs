@@ -75,6 +75,53 @@ impl Failure {
         Failure::new(StatusCode::FORBIDDEN, "OUT_TRADE_NO_USED", "商户订单号已被使用")
     }
 
+    /// 202: accepted, not done; the payer is typing.
+    pub(crate) fn user_paying() -> Failure {
+        Failure::new(StatusCode::ACCEPTED, "USER_PAYING", "用户正在支付，请查询订单后再关闭")
+    }
+
+    /// 429: too often, or too early.
+    pub(crate) fn limited() -> Failure {
+        Failure::new(StatusCode::TOO_MANY_REQUESTS, "FREQUENCY_LIMITED", "频率限制，请稍后用相同参数重试")
+    }
+
+    /// 403: the merchant's balance does not cover the refund.
+    pub(crate) fn not_enough() -> Failure {
+        Failure::new(StatusCode::FORBIDDEN, "NOT_ENOUGH", "基本账户余额不足，请充值后用相同单号重试")
+    }
+
+    /// 403: the payer's account is gone.
+    pub(crate) fn account_abnormal() -> Failure {
+        Failure::new(StatusCode::FORBIDDEN, "USER_ACCOUNT_ABNORMAL", "用户账户异常或已注销，请用其他方式退款")
+    }
+
+    /// 404: nothing was paid under the number that a refund names.
+    pub(crate) fn nothing_to_refund() -> Failure {
+        Failure::new(StatusCode::NOT_FOUND, "RESOURCE_NOT_EXISTS", "订单不存在或未支付")
+    }
+
+    pub(crate) fn no_such_refund() -> Failure {
+        Failure::new(StatusCode::NOT_FOUND, "RESOURCE_NOT_EXISTS", "退款单不存在")
+    }
+
+    /// 404: the refund call's own status for a merchant that is not known.
+    pub(crate) fn refund_merchant_unknown() -> Failure {
+        Failure::new(StatusCode::NOT_FOUND, "MCH_NOT_EXISTS", "商户号不存在")
+    }
+
+    /// 404: a merchant that only knows the public key has no certificates to fetch.
+    pub(crate) fn no_certificates() -> Failure {
+        Failure::new(StatusCode::NOT_FOUND, "RESOURCE_NOT_EXISTS", "无可用的平台证书，请使用微信支付公钥")
+    }
+
+    pub(crate) fn no_statement() -> Failure {
+        Failure::new(StatusCode::BAD_REQUEST, "NO_STATEMENT_EXIST", "该日没有账单")
+    }
+
+    pub(crate) fn statement_creating() -> Failure {
+        Failure::new(StatusCode::BAD_REQUEST, "STATEMENT_CREATING", "账单生成中，请于次日 10 点后下载")
+    }
+
     pub(crate) fn no_such_order() -> Failure {
         Failure::new(StatusCode::NOT_FOUND, "ORDER_NOT_EXIST", "订单不存在")
     }
@@ -83,7 +130,8 @@ impl Failure {
         Failure::new(StatusCode::NOT_FOUND, "RESOURCE_NOT_EXISTS", "沙箱没有这个接口")
     }
 
-    fn system() -> Failure {
+    /// 500: the outcome is unknown.
+    pub(crate) fn system() -> Failure {
         Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "SYSTEM_ERROR", "系统异常，请用相同参数重新调用")
     }
 }

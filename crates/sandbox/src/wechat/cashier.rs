@@ -8,7 +8,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::book::{Order, OrderState, PayRefusal, Ticket};
-use super::payment::pay;
+use super::payment::{Step, step};
 use crate::asked::Asked;
 use crate::page::{self, Frame, Message};
 use crate::sandbox::Sandbox;
@@ -99,8 +99,10 @@ pub(crate) async fn show(
     let (heading, sentence, moment, at) = match &order.state {
         OrderState::Paid { paid_at, .. } => (words.paid, words.paid_says, words.paid_at, *paid_at),
         OrderState::Closed { .. } => (words.closed, words.closed_says, words.created_at, order.created_at),
-        OrderState::NotPaid if stale => (words.expired, words.expired_says, words.pay_before, last_moment),
-        OrderState::NotPaid => {
+        OrderState::NotPaid | OrderState::Failed if stale => {
+            (words.expired, words.expired_says, words.pay_before, last_moment)
+        }
+        OrderState::NotPaid | OrderState::Paying | OrderState::Failed => {
             let note = if visit.cancelled.is_some() { words.cancelled } else { "" };
             (words.confirm, note, words.pay_before, last_moment)
         }
@@ -111,7 +113,7 @@ pub(crate) async fn show(
     let page = CashierPage {
         frame,
         sentence,
-        open: order.state == OrderState::NotPaid && !stale,
+        open: sandbox.look(|records| records.wechat.payable(ticket, sandbox.clock().now()).is_ok()),
         prepay_id: &prepay_id,
         amount: page::yuan(order.asked.amount.total),
         merchant: &sandbox.setup().wechat.merchant_name,
@@ -146,10 +148,10 @@ pub(crate) async fn decide(
     let to_merchant = |else_to: String| target.as_ref().map_or(else_to, Url::to_string);
 
     let location = match clicked.action {
-        Action::Pay => match pay(&sandbox, ticket) {
+        Action::Pay => match step(&sandbox, ticket, Step::Pay, None) {
             Ok(_) => to_merchant(to_page(false)),
             // The page itself says why nothing was paid.
-            Err(PayRefusal::Closed | PayRefusal::Expired) => to_page(false),
+            Err(PayRefusal::Closed | PayRefusal::Expired | PayRefusal::Paid | PayRefusal::NotPaid) => to_page(false),
             Err(PayRefusal::Unknown) => return unknown(&sandbox, language, target.as_ref()),
             Err(PayRefusal::Unsaved) => {
                 let message = Message::new(words.unsaved_title, words.unsaved).with_way_back(target.as_ref());
@@ -184,14 +186,14 @@ impl Visit {
 }
 
 /// `Ok(None)`: none was given; `Err`: one was given that we do not send a browser to.
-fn way_back(sandbox: &Sandbox, return_to: Option<&str>) -> Result<Option<Url>, ()> {
+pub(crate) fn way_back(sandbox: &Sandbox, return_to: Option<&str>) -> Result<Option<Url>, ()> {
     match return_to.filter(|text| !text.is_empty()) {
         None => Ok(None),
         Some(text) => sandbox.redirects().allowed(text).map(Some).ok_or(()),
     }
 }
 
-fn unknown(sandbox: &Sandbox, language: Language, target: Option<&Url>) -> Response {
+pub(crate) fn unknown(sandbox: &Sandbox, language: Language, target: Option<&Url>) -> Response {
     let words = language.words();
     let message = Message::new(words.no_order, words.no_order_says).with_way_back(target);
     page::message(sandbox, language, StatusCode::NOT_FOUND, message)
@@ -200,12 +202,12 @@ fn unknown(sandbox: &Sandbox, language: Language, target: Option<&Url>) -> Respo
 fn transaction_id(order: &Order) -> Option<String> {
     match &order.state {
         OrderState::Paid { transaction_id, .. } => Some(transaction_id.clone()),
-        OrderState::NotPaid | OrderState::Closed { .. } => None,
+        _ => None,
     }
 }
 
 /// The address of this page in a language. The signed values of the first visit are not carried on: they were checked.
-fn address(prepay_id: &str, language: Language, target: Option<&Url>, cancelled: bool) -> String {
+pub(crate) fn address(prepay_id: &str, language: Language, target: Option<&Url>, cancelled: bool) -> String {
     let mut url = Url::parse("http://sandbox/").expect("a constant address");
     if let Ok(mut path) = url.path_segments_mut() {
         path.clear().extend(["cashier", prepay_id]);

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tracing::info;
 
+use crate::config::WechatSetup;
 use crate::page::{self, Message};
 use crate::random;
 use crate::records::Unsaved;
@@ -184,6 +185,11 @@ fn user_of(headers: &HeaderMap) -> Option<String> {
     let (_, user) = pairs.find(|(name, _)| *name == COOKIE)?;
     let ours = user.len() == USER_LENGTH && user.bytes().all(|byte| byte.is_ascii_hexdigit());
     ours.then(|| user.to_owned())
+}
+
+/// The name of the visitor who pays an order that names no payer: who scans a code or comes from another browser.
+pub(crate) fn visitor_openid(setup: &WechatSetup) -> String {
+    openid(&setup.app_secret, &setup.appid, "a visitor of the cashier")
 }
 
 /// The user's name towards one account: the same at each visit, another one for another account, 28 characters.

@@ -51,7 +51,7 @@ fn only_the_owner_may_read_the_files() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 12, "five files and a folder of the sandbox, six files of the merchant");
+    assert_eq!(seen, 16, "nine files and a folder of the sandbox, six files of the merchant");
 }
 
 #[test]

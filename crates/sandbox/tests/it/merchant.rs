@@ -184,13 +184,18 @@ impl Merchant {
 
     /// Opens the sealed resource of a notice.
     pub(crate) fn open(&self, resource: &Value) -> Result<Value, ()> {
+        self.open_bytes(resource).map(|plain| serde_json::from_slice(&plain).expect("JSON"))
+    }
+
+    /// Opens whatever was sealed under the APIv3 key.
+    pub(crate) fn open_bytes(&self, resource: &Value) -> Result<Vec<u8>, ()> {
         let text = |name: &str| resource[name].as_str().expect("text");
         assert_eq!(text("algorithm"), "AEAD_AES_256_GCM");
         let key = UnboundKey::new(&AES_256_GCM, self.side.apiv3_key.as_bytes()).expect("32 bytes");
         let nonce = Nonce::try_assume_unique_for_key(text("nonce").as_bytes()).expect("12 bytes");
         let mut sealed = STANDARD.decode(text("ciphertext")).expect("Base64");
         let plain = LessSafeKey::new(key).open_in_place(nonce, Aad::from(text("associated_data")), &mut sealed);
-        plain.map(|plain| serde_json::from_slice(plain).expect("JSON")).map_err(|_| ())
+        plain.map(|plain| plain.to_vec()).map_err(|_| ())
     }
 
     /// The body of a create that the sandbox takes.

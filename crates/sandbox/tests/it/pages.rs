@@ -187,3 +187,46 @@ async fn an_unknown_address_and_the_front_door_lead_on() {
     check_page(&lost, "en");
     assert_eq!(merchant.get("/").await.header("location"), "/control");
 }
+
+#[tokio::test]
+async fn the_operators_pages_are_whole_in_both_languages() {
+    let merchant = Merchant::new();
+    merchant.paid("PAGE000008").await;
+    merchant.refund("PAGE000008", "PAGEREFUND", 100).await;
+    for page in ["/control", "/control/switches", "/control/traffic", "/control/bills", "/control/account", "/scan"] {
+        for (language, tag) in [("zh", "zh-CN"), ("en", "en")] {
+            let answer = merchant.get(&format!("{page}?lang={language}")).await;
+            assert_eq!(answer.status, StatusCode::OK, "{page}");
+            check_page(&answer, tag);
+            let chinese = answer.text().chars().filter(|c| ('\u{4e00}'..='\u{9fff}').contains(c)).count();
+            assert_eq!(chinese > 20, language == "zh", "{page} in {language}: {chinese} Chinese characters");
+        }
+    }
+    let page = merchant.get("/control?lang=en").await.text();
+    assert!(
+        page.contains("PAGEREFUND") && page.contains("Let it arrive") && page.contains("Pay a second time"),
+        "{page}"
+    );
+    let form = "out_refund_no=PAGEREFUND&outcome=success&lang=en";
+    let answer = merchant.post_form("/control/refund", form).await;
+    assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, "/control?lang=en"));
+    assert!(!merchant.get("/control?lang=en").await.text().contains("Let it arrive"));
+}
+
+#[tokio::test]
+async fn every_switch_has_a_form_that_works() {
+    let merchant = Merchant::new();
+    let page = merchant.get("/control/switches?lang=en").await.text();
+    for line in sandbox::switch_list().lines() {
+        let mut words = line.split([' ', ',']).filter(|word| !word.is_empty() && !word.starts_with('('));
+        let switch = words.next().expect("a switch");
+        for mode in words {
+            assert!(page.contains(&format!("value=\"{mode}\"")), "{switch} {mode}");
+            let form = format!("switch={switch}&mode={mode}&number=1&scope=all&times=1&lang=en");
+            let answer = merchant.post_form("/control/switch", &form).await;
+            assert_eq!(answer.status, StatusCode::SEE_OTHER, "{form}: {}", answer.text());
+        }
+    }
+    assert_eq!(merchant.post_form("/control/reset", "lang=en").await.status, StatusCode::SEE_OTHER);
+    assert!(merchant.get("/control?lang=en").await.text().contains("Everything is normal."));
+}
