@@ -276,13 +276,16 @@ impl Begin {
                     loaded = attempt.session.amount;
                     applied(desk, &mut view.card, attempt)?;
                 }
-                Resolution::NotApplied => not_applied(desk, &mut view.card, &mut view.waiting, attempt)?,
+                Resolution::NotApplied => {
+                    not_applied(desk, &mut view.card, &mut view.waiting, attempt, ahead.as_ref())?
+                }
             }
         }
         restored::meet(desk, &mut view, &self.session, resolution, ahead)?;
         for (sale, verdict) in view.sales.into_iter().zip(verdicts) {
             purchase::settle(desk, &mut view.card, sale, *verdict)?;
         }
+        restored::all_shown(desk, self.card)?;
         let person = view.card.person;
         let begun = match next {
             Next::Done => Begun::Done { person, loaded },
@@ -407,6 +410,7 @@ fn not_applied(
     card: &mut Card,
     waiting: &mut Vec<Item>,
     mut attempt: Attempt,
+    ahead: Option<&Ahead>,
 ) -> Result<(), Halt<Campus, Refusal>> {
     let amount = Fen::new(i64::from(attempt.session.amount));
     let (from, to) = (chart::awaiting_tap(card.person), chart::on_card(card.no));
@@ -415,6 +419,8 @@ fn not_applied(
     for item in &attempt.items {
         match item.source {
             Source::Order(_) => waiting.push(*item),
+            // Of this one nobody can tell: it is set aside with the others.
+            Source::Float if ahead.is_some_and(|ahead| ahead.settles(item)) => waiting.push(*item),
             Source::Float => {
                 let back = chart::available(card.person);
                 post(desk, from, back, item.amount, Leg::Direct, Reason::FloatReturned, reference)?;

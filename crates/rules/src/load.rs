@@ -298,16 +298,18 @@ pub fn begin(
     if !nonce_live {
         return Err(Refusal::NonceDead);
     }
-    let (resolution, unknown_loads) = match counted(facts, session.n) {
+    let purse = Fen::new(i64::from(session.old_balance));
+    let (mut resolution, mut unknown_loads) = match counted(facts, session.n) {
         Ok(counted) => counted,
         Err(alarm) => return Ok(Decision::Alarm(alarm)),
     };
-    let purse = Fen::new(i64::from(session.old_balance));
+    if resolution == Resolution::Applied && !shows_the_fill(facts, purse, open_sales) {
+        (resolution, unknown_loads) = (Resolution::NotApplied, true);
+    }
     let others = !facts.card.awaiting.is_empty();
     let found = explained(facts, resolution).and_then(|explained| {
-        let proved = Fen::sum(open_sales.iter().filter(|sale| sale.proved).map(|sale| sale.amount))?;
-        let surplus = purse.plus(proved)?.minus(explained)?;
-        let ahead = ahead(facts, session.n, resolution, unknown_loads, surplus)?;
+        let surplus = purse.plus(proved(open_sales)?)?.minus(explained)?;
+        let ahead = ahead(facts, session.n, resolution, unknown_loads, surplus, open_sales)?;
         let added = ahead.as_ref().map_or(Some(Fen::ZERO), Ahead::amount)?;
         let mut verdicts = settle_sales(explained.plus(added)?, purse, open_sales, others)?;
         if taken_as_it_was(facts.meeting, resolution, unknown_loads) {
@@ -337,10 +339,29 @@ fn counted(facts: &Facts<'_>, n: u16) -> Result<(Resolution, bool), case::Kind> 
     }
 }
 
+/// What the card itself proves to have paid in open sales.
+fn proved(open: &[Unconfirmed]) -> Option<Fen> {
+    Fen::sum(open.iter().filter(|sale| sale.proved).map(|sale| sale.amount))
+}
+
+/// Whether the purse shows all of an attempt that filled it up. A forgotten load in its place carried the same orders, but
+/// not the same fill: that had gone back to the account, and may have been spent.
+fn shows_the_fill(facts: &Facts<'_>, purse: Fen, open: &[Unconfirmed]) -> bool {
+    let fills = facts.attempt.is_some_and(|attempt| attempt.items.iter().any(|item| item.source == Source::Float));
+    match (facts.meeting, fills) {
+        (Meeting::First { .. }, true) => {
+            let shown = proved(open).and_then(|proved| purse.plus(proved));
+            explained(facts, Resolution::Applied).is_some_and(|explained| shown.is_some_and(|shown| shown >= explained))
+        }
+        (Meeting::First { .. } | Meeting::Usual | Meeting::Ahead { .. }, _) => true,
+    }
+}
+
 /// What a restore explains of a `surplus`: how much more the purse holds than the book explains. `None`: it does not.
 ///
 /// A load takes everything that waits. So a forgotten load took all that waited before the restore; what was credited since
-/// (an order that was open in the backup) it took where the purse shows all of it, and not where the purse shows nothing of it; in between nobody can tell.
+/// (an order that was open in the backup) it took where the purse shows all of it, and not where the
+/// purse shows nothing of it; in between nobody can tell. Nor of a fill that another load may have replaced.
 /// Sales that have not come in yet make the purse show less than it took: then the book has more on the card than the chip,
 /// and they will explain it.
 fn ahead(
@@ -349,26 +370,34 @@ fn ahead(
     resolution: Resolution,
     unknown_loads: bool,
     surplus: Fen,
+    open: &[Unconfirmed],
 ) -> Option<Option<Ahead>> {
+    let replaced = facts.attempt.filter(|_| unknown_loads && resolution == Resolution::NotApplied);
+    let carried = replaced.map_or(&[][..], |attempt| attempt.items.as_slice());
     let nothing = !unknown_loads && !surplus.is_positive();
     match facts.meeting {
         _ if nothing => Some(None),
         Meeting::First { since } if unknown_loads || resolution == Resolution::Applied => {
             let (mut items, mut untold, mut rest) = (Vec::new(), Vec::new(), surplus);
-            for item in facts.waiting {
-                if (unknown_loads && item.since < since) || item.amount <= rest {
+            for item in carried.iter().chain(facts.waiting) {
+                let fill = item.source == Source::Float;
+                if !fill && ((unknown_loads && item.since < since) || item.amount <= rest) {
                     rest = rest.minus(item.amount)?;
                     items.push(*item);
-                } else if rest.is_positive() {
+                } else if fill || rest.is_positive() {
                     untold.push(*item);
                 }
             }
             Some(Some(Ahead { n, items, untold, rest: rest.max(Fen::ZERO) }))
         }
-        Meeting::Ahead { late } if surplus <= late => {
-            Some(Some(Ahead { n, items: Vec::new(), untold: Vec::new(), rest: surplus }))
+        Meeting::Ahead { late } => {
+            // Those that the card proves only now came in late too.
+            let late_now =
+                Fen::sum(open.iter().filter(|sale| sale.proved && !sale.of_this_epoch).map(|sale| sale.amount))?;
+            let explained = surplus <= late.plus(late_now)?;
+            explained.then(|| Some(Ahead { n, items: Vec::new(), untold: Vec::new(), rest: surplus }))
         }
-        Meeting::First { .. } | Meeting::Ahead { .. } | Meeting::Usual => None,
+        Meeting::First { .. } | Meeting::Usual => None,
     }
 }
 
@@ -400,8 +429,7 @@ fn explained(facts: &Facts<'_>, resolution: Resolution) -> Option<Fen> {
 /// least of them, none was. Anything else stays open. While a debit may be under way elsewhere (`others`), what is missing
 /// may be that one: then nothing is judged debited by the balance.
 fn settle_sales(explained: Fen, purse: Fen, open: &[Unconfirmed], others: bool) -> Option<Vec<Verdict>> {
-    let proved = Fen::sum(open.iter().filter(|sale| sale.proved).map(|sale| sale.amount))?;
-    let missing = explained.minus(proved)?.minus(purse)?;
+    let missing = explained.minus(proved(open)?)?.minus(purse)?;
     if missing < Fen::ZERO {
         return None;
     }
@@ -438,17 +466,18 @@ fn untold(verdicts: &mut [Verdict], open: &[Unconfirmed]) {
 
 fn next(facts: &Facts<'_>, resolution: Resolution, session: &Session, purse: Fen, ahead: Option<&Ahead>) -> Next {
     // What was not applied waits again; its float part goes back to the account. What was taken before waits no more.
+    let settled = |item: &Item| ahead.is_some_and(|ahead| ahead.settles(item));
     let mut waiting = facts.waiting.to_vec();
-    waiting.retain(|item| !ahead.is_some_and(|ahead| ahead.settles(item)));
     let mut available = facts.purse.available;
     if let (Resolution::NotApplied, Some(attempt)) = (resolution, facts.attempt) {
-        for item in &attempt.items {
+        for item in attempt.items.iter().filter(|item| !settled(item)) {
             match item.source {
                 Source::Order(_) => waiting.push(*item),
                 Source::Float => available = available.plus(item.amount).unwrap_or(available),
             }
         }
     }
+    waiting.retain(|item| !settled(item));
     waiting.sort_by_key(|item| item.since);
     let after = Facts { waiting: &waiting, purse: Purse { available, ..facts.purse }, ..*facts };
     let (amount, fill) = wish(&after, purse);

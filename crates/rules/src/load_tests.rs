@@ -253,6 +253,7 @@ fn m9_a_card_that_is_ahead_of_a_restored_book_is_taken_as_it_is_and_nothing_of_i
     let took = |items: &[Item], rest| Some(Some((items.to_vec(), vec![], Fen::new(rest))));
     let untold = |items: &[Item], rest| Some(Some((vec![], items.to_vec(), Fen::new(rest))));
     let attempt = an_attempt(3, 1000, &[item(3000)]);
+    let filling = an_attempt(3, 1000, &[item(3000), Item { source: Source::Float, ..item(2000) }]);
     // The book has 10.00 on the card, and N 3.
     type Found = Option<Option<(Vec<Item>, Vec<Item>, Fen)>>;
     type Row<'a> = (&'a str, Meeting, Option<&'a Attempt>, Vec<Item>, (u16, u32), Found);
@@ -269,6 +270,10 @@ fn m9_a_card_that_is_ahead_of_a_restored_book_is_taken_as_it_is_and_nothing_of_i
         ("took the attempt", first, Some(&attempt), vec![], (4, 4000), Some(None)),
         ("took another of more instead", first, Some(&attempt), vec![], (4, 4500), took(&[], 500)),
         ("took the attempt and one more", first, Some(&attempt), vec![], (5, 9000), took(&[], 5000)),
+        ("took the attempt with its fill", first, Some(&filling), vec![], (4, 6000), Some(None)),
+        ("took the order and perhaps less of a fill", first, Some(&filling), vec![], (4, 4500), {
+            Some(Some((vec![filling.items[0]], vec![filling.items[1]], Fen::new(500))))
+        }),
         ("more in the purse without a load", first, None, vec![], (3, 1001), None),
         ("rolled back", first, None, vec![], (2, 1000), None),
         ("a sale came in late", late(300), None, vec![before], (3, 1300), took(&[], 300)),
@@ -357,5 +362,31 @@ fn m9_the_balance_of_a_card_that_was_ahead_tells_nothing_of_sales_that_may_be_ol
             panic!("{what}");
         };
         assert_eq!(sales, [expected], "{what}");
+    }
+}
+
+#[test]
+fn m9_a_sale_that_the_card_proves_only_now_explains_what_it_had_taken_more() {
+    let card = a_card(3, None);
+    let limits = Limits::at(&[], NOW);
+    let facts = Facts {
+        card: &card,
+        attempt: None,
+        waiting: &[],
+        purse: Purse { on_card: Fen::new(1000), suspense: Fen::ZERO, available: Fen::ZERO },
+        stage: Stage::Load,
+        limits: &limits,
+        meeting: Meeting::Ahead { late: Fen::new(100) },
+    };
+    // The book has 10.00 on the card; with the sale of 3.00 it shows up to 4.00 more than that.
+    for (purse, of_this_epoch, rest) in
+        [(1000, false, Some(300)), (1100, false, Some(400)), (1101, false, None), (1000, true, None)]
+    {
+        let open = [Unconfirmed { amount: Fen::new(300), proved: true, of_this_epoch }];
+        let found = match begin(&facts, &shown(3, purse, 1), true, &open) {
+            Ok(Decision::Proceed { ahead, .. }) => ahead.map(|ahead| ahead.rest.get()),
+            _ => None,
+        };
+        assert_eq!(found, rest, "purse {purse}, of this epoch: {of_this_epoch}");
     }
 }

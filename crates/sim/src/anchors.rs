@@ -130,6 +130,13 @@ impl Outside {
         number
     }
 
+    /// The planted bug begins no epoch: the anchors are as they were when the backup was made.
+    pub(crate) fn copied_back(&mut self, backed_up: usize) {
+        self.lost = false;
+        self.file.truncate(backed_up);
+        self.newest = Anchors::read(&self.file, school_id(), &verifies).newest().copied();
+    }
+
     /// All heads that the book on this disk must contain, and what is wrong with the anchors themselves.
     pub(crate) fn all(&self, disk: &MemoryDisk) -> (Vec<Head>, Vec<String>) {
         let anchors = Anchors::read(&self.file, school_id(), &verifies);

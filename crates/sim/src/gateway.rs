@@ -335,6 +335,15 @@ impl World {
                 last.drain(..old);
             }
             (Some(Plant::P35), _, ToTerminal::Welcome { last_seq, acknowledged, .. }) => *acknowledged = *last_seq,
+            (
+                Some(Plant::P79),
+                _,
+                ToTerminal::Welcome { acknowledged: through, .. } | ToTerminal::Acknowledged { through },
+            ) => {
+                let before = self.server.acknowledged.entry(enrolment).or_default();
+                *before = (*before).max(*through);
+                *through = *before;
+            }
             (Some(Plant::P35), ToPlatform::Journal { seq, .. }, ToTerminal::Acknowledged { through }) => {
                 let highest = gateway.highest.entry(enrolment).or_default();
                 *highest = (*highest).max(*seq).max(*through);
@@ -396,6 +405,10 @@ async fn believe(school: &School, enrolment: EnrolmentId, card: u64, init: &Load
 
 /// Planted bugs in what the platform hears.
 fn planted_message(plant: Option<Plant>, message: ToPlatform) -> ToPlatform {
+    let message = match (plant, message) {
+        (Some(Plant::P83), ToPlatform::Paid { seq, record }) => ToPlatform::Journal { seq, record },
+        (_, message) => message,
+    };
     let ToPlatform::Journal { seq, record } = message else { return message };
     let record = match (plant, record) {
         (Some(Plant::P39), Record::Sale(sale)) if sale.evidence == DebitEvidence::Unconfirmed => {

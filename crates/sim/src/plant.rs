@@ -92,6 +92,13 @@ plants! {
     P74: "the book's time follows the wall clock wherever it leaps (M7)" => ["M7"];
     P75: "a wrong password is refused and not counted (M2)" => ["M2"];
     P76: "a start does not look at the anchors (M8)" => ["M8"];
+    P77: "after a restore a card that is ahead is stopped like a forged one (M9)" => ["I8"];
+    P78: "a restore begins no epoch: the files are copied back (M9)" => ["I8", "I5", "L4"];
+    P79: "after a restore terminals hear what was acknowledged before it, and send nothing again (M9)" => ["M9", "L4"];
+    P80: "order numbers are counted and repeat after a restore (M9)" => ["I2"];
+    P81: "new orders are taken before the open ones of the backup were asked about (M9)" => ["M9"];
+    P82: "what a forgotten load took is loaded again (M9)" => ["M9", "I8"];
+    P83: "a sale that was paid before the restore is decided anew (M9)" => ["I5"];
 }
 
 impl Plant {

@@ -17,7 +17,7 @@ use flows::top_up::{NoticeOutcome, Payable, Refusal};
 use flows::{School, due};
 use ledger::{Micros, SchoolId};
 use link::{ToPlatform, ToTerminal};
-use rules::ids::{OrderNo, RefundNo};
+use rules::ids::{EnrolmentId, OrderNo, RefundNo};
 use store::memory::MemoryDisk;
 use teller::{CommitError, Door, Engine, Job, Limits, Schema};
 
@@ -97,6 +97,8 @@ pub(crate) struct Server {
     pub(crate) clock: Arc<WorldClock>,
     chance: Arc<Chance>,
     keys: Arc<WorldKeys>,
+    /// What terminals heard, for the planted bug that remembers it.
+    pub(crate) acknowledged: BTreeMap<EnrolmentId, u64>,
     pub(crate) rng: Rng,
     seed: u64,
 }
@@ -121,6 +123,7 @@ impl Server {
             clock: Arc::new(WorldClock::new(plant)),
             chance: Arc::new(Chance(Mutex::new(Rng::fork(seed, "server chance", 0)))),
             keys: Arc::new(WorldKeys::new(plant)),
+            acknowledged: BTreeMap::new(),
             rng: Rng::fork(seed, "server", 0),
             seed,
         }

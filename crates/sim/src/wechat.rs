@@ -1,7 +1,7 @@
 //! The channel of WeChat Pay as the server holds it in this world: calls go out as plain data, answers come back when the
 //! world delivers them, and a notice carries a keyed hash where the real one carries a signature.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
 
 use flows::ports::{
@@ -59,6 +59,8 @@ struct Desk {
     wishes: BTreeMap<String, PrepayWish>,
     /// Number under which the provider heard of an order last.
     told: BTreeMap<String, String>,
+    /// Numbers that a counter gives out once more after a restore, for the planted bug that counts.
+    again: VecDeque<String>,
     /// Orders that a page called paid, for the planted bug that believes it.
     believed: BTreeMap<String, u64>,
     /// Refunds that were told to the provider, for the planted bug that tells them anew.
@@ -96,6 +98,13 @@ impl WorldWeChat {
         lock(&self.desk).waiting.contains_key(&id)
     }
 
+    /// A restore made the book forget these orders.
+    pub(crate) fn forgot(&self, numbers: Vec<String>) {
+        if self.plant == Some(Plant::P80) {
+            lock(&self.desk).again = numbers.into();
+        }
+    }
+
     /// The process died.
     pub(crate) fn forget_calls(&self) {
         let mut desk = lock(&self.desk);
@@ -131,6 +140,15 @@ impl WorldWeChat {
             let other = wish.order.id().get().wrapping_add(1);
             wish.order = OrderNo::from_id(ledger::Id::new(other));
         }
+        let told = match desk.told.get(&number) {
+            Some(before) if repeated => Some(before.clone()),
+            _ => desk.again.pop_front(),
+        };
+        if let Some(told) =
+            told.as_deref().and_then(|told| told.parse().ok()).filter(|_| self.plant == Some(Plant::P80))
+        {
+            wish.order = OrderNo::from_id(ledger::Id::new(told));
+        }
         desk.told.insert(number, wish.order.to_string());
         wish
     }
@@ -141,10 +159,30 @@ impl WorldWeChat {
         lock(&self.desk).told.get(&number).cloned().unwrap_or(number)
     }
 
+    /// Number that an order is asked about under: its own, but for the planted bug that counts.
+    fn counted(&self, number: &str) -> String {
+        let told = lock(&self.desk).told.get(number).cloned().filter(|_| self.plant == Some(Plant::P80));
+        told.unwrap_or_else(|| number.to_owned())
+    }
+
+    /// The order that bears this number now.
+    fn bearer(&self, number: String) -> String {
+        if self.plant != Some(Plant::P80) {
+            return number;
+        }
+        let desk = lock(&self.desk);
+        let other = desk.told.iter().find(|(order, told)| **told == number && **order != number);
+        other.map_or(number, |(order, _)| order.clone())
+    }
+
     /// A trade as the planted bugs see it.
     fn seen(&self, order: &str, trade: Trade) -> Trade {
         match (self.plant, trade) {
             (Some(Plant::P12), Trade::NotFound) => Trade::Closed,
+            (Some(Plant::P80), Trade::Paid(payment)) => {
+                let order = self.bearer(payment.order);
+                Trade::Paid(Payment { order, ..payment })
+            }
             (Some(Plant::P03), Trade::Paid(payment)) => Trade::Paid(self.amount_of_order(payment)),
             (Some(Plant::P04), Trade::Paid(payment)) => Trade::Paid(Payment { currency: "CNY".to_owned(), ..payment }),
             (_, trade) => {
@@ -223,7 +261,7 @@ impl WeChat for WorldWeChat {
 
     fn query(&self, order: OrderNo) -> Waiting<'_, Result<Trade, ChannelError>> {
         let number = order.to_string();
-        let told = self.ask(Ask::Query(number.clone()));
+        let told = self.ask(Ask::Query(self.counted(&number)));
         Box::pin(async move {
             match told.await {
                 Ok(Reply::Query(Ok(trade))) => Ok(self.seen(&number, trade)),
@@ -237,7 +275,7 @@ impl WeChat for WorldWeChat {
         if self.plant == Some(Plant::P16) {
             return Box::pin(async { Ok(()) });
         }
-        let told = self.ask(Ask::Close(order.to_string()));
+        let told = self.ask(Ask::Close(self.counted(&order.to_string())));
         Box::pin(async move {
             match told.await {
                 Ok(Reply::Close(answer)) => answer,

@@ -4,7 +4,7 @@ use ledger::{Fen, Id, Stage as Leg};
 use rules::case::{Case, Kind};
 use rules::chart::{self, Reason};
 use rules::epoch::{Meeting, Met};
-use rules::ids::CaseId;
+use rules::ids::{CardNo, CaseId};
 use rules::load::{Ahead, Item, Refusal, Resolution, Session, Source};
 use rules::refund;
 use teller::{Desk, Halt};
@@ -61,6 +61,14 @@ pub(super) fn meet(
     view.waiting.retain(|item| !ahead.settles(item));
     view.card.n = ahead.n;
     desk.put(Key::Met(no), Row::Met(Met { epoch: epoch.number, case: Some(case), late: Some(Fen::ZERO) }))?;
+    Ok(())
+}
+
+/// The sales that this hold settled had been in what the purse showed: nothing more is explained by them.
+pub(super) fn all_shown(desk: &mut Desk<'_, Campus>, no: CardNo) -> Result<(), Halt<Campus, Refusal>> {
+    if let (Meeting::Ahead { .. }, Some(met)) = (epoch::meeting(desk, no)?, epoch::met(desk, no)?) {
+        desk.put(Key::Met(no), Row::Met(Met { late: Some(Fen::ZERO), ..met }))?;
+    }
     Ok(())
 }
 

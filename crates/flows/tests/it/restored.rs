@@ -4,6 +4,7 @@ use flows::epoch::Reopening;
 use flows::ports::{ChannelError, ListAsk, Payment, Trade};
 use flows::refund::What;
 use flows::rows::{Key, lists};
+use flows::tap_load::Onward;
 use flows::top_up::{NoticeOutcome, prepare};
 use flows::{purchase, resent};
 use ledger::{Fen, Id};
@@ -266,6 +267,35 @@ fn m9_an_order_that_the_purse_does_not_show_whole_is_neither_loaded_nor_forgotte
     let refund = flows::refund::open(&campus.rig.school, What::Case(untold.id), None, asked, [1; 16]);
     let refund = campus.rig.run(refund).expect("a refund");
     assert_eq!(campus.balance(chart::held(refund)), 700);
+    campus.rig.verify();
+}
+
+#[test]
+fn m9_a_fill_that_was_open_in_the_backup_and_replaced_by_a_smaller_one_is_a_case() {
+    let mut campus = Campus::new();
+    arrive(&campus, 1);
+    campus.top_up("90");
+    let session = campus.init(Stage::Fill).unwrap();
+    let Ok(Onward::Release { amount: 9000, .. }) = campus.begin(session) else { panic!("a fill") };
+    let backup = campus.rig.disk.copy();
+    // Torn: it goes back to the account, some of it is spent there, and a smaller one is taken under the same counter.
+    let (_, hold) = campus.hold(Stage::Load);
+    let sale = campus.authorise(hold, 3000);
+    assert!(matches!(campus.send(sale), Answer::Paid { .. }));
+    assert_eq!(campus.hold(Stage::Fill).0, 6000);
+
+    campus.rig.restore(&backup);
+    assert!(reopen(&campus, Ok(Trade::NotPaid)));
+    let again = campus.rig.run(purchase::take_paid(&campus.rig.school, campus.at, 1, sale)).unwrap();
+    assert!(matches!(again, Answer::Paid { .. }), "{again:?}");
+    campus.hold(Stage::Fill);
+    assert_eq!((campus.chip.balance(), campus.balance(chart::on_card(CARD))), (6000, 6000));
+    assert_eq!(campus.balance(chart::available(campus.person)), 0);
+    let kinds = [(Kind::LoadUntold, 9000), (Kind::CardAhead, -6000), (Kind::SaleForgotten, -3000)];
+    for (kind, held) in kinds {
+        assert_eq!(campus.balance(chart::suspense_case(of_kind(&campus, kind).id)), held, "{kind:?}");
+    }
+    assert_eq!(state(&campus), State::Active);
     campus.rig.verify();
 }
 

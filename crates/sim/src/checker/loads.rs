@@ -32,6 +32,8 @@ struct Known {
     n: u16,
     amount: Sum,
     orders: Vec<u128>,
+    /// It carries a fill from the account.
+    fills: bool,
 }
 
 /// The truth and the book's word about loads.
@@ -138,7 +140,8 @@ impl Loads {
             format!("attempt {} carries {again:?}, which the card took before the restore", key.1)
         });
         let count = orders.len();
-        let known = Known { stage, n: attempt.session.n, amount: Sum::from(attempt.session.amount), orders };
+        let (n, amount, fills) = (attempt.session.n, Sum::from(attempt.session.amount), attempt.items.len() > count);
+        let known = Known { stage, n, amount, orders, fills };
         if self.attempts.insert(key, known).is_none_or(|before| before.stage != stage) {
             let confirmed = self.confirming.contains(&key);
             counters.add(match stage {
@@ -152,7 +155,7 @@ impl Loads {
             if count > 1 {
                 counters.add("load: several orders at once");
             }
-            if attempt.items.len() > count {
+            if fills {
                 counters.add("load: with a fill of the purse");
             }
         }
@@ -185,6 +188,8 @@ impl Loads {
                 Stage::Released => true,
                 Stage::Applied if self.reopened.contains(&(card, k)) => took.is_some(),
                 Stage::Applied => took == Some(known.amount),
+                // It was replaced by another, or spent; a case has its fill.
+                Stage::NotApplied if self.reopened.contains(&(card, k)) && known.fills => true,
                 Stage::NotApplied => took.is_none(),
             };
             findings.demand(true_word, "I3", people.who(card), || {

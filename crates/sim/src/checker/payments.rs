@@ -131,6 +131,11 @@ impl Payments {
         (self.captures, self.captured, self.forms) = (now.captures, now.captured, now.forms);
     }
 
+    /// Numbers of the orders that a restore made the book forget, oldest first.
+    pub(crate) fn forgotten_numbers(&self) -> Vec<String> {
+        self.forgotten.keys().map(|order| number(*order)).collect()
+    }
+
     /// Whether a restore made the book forget this order: then no question of ours finds its payment.
     pub(crate) fn forgot(&self, order: &str) -> bool {
         order.parse().is_ok_and(|order| self.forgotten.contains_key(&order))

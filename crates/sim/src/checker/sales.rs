@@ -100,15 +100,15 @@ impl Sales {
     /// still have.
     pub(super) fn restored(&mut self, now: Sales, kept: &BTreeMap<u128, Journal>) {
         let records = || kept.values().flat_map(|state| state.records().values());
-        let sent: BTreeSet<(u64, u16)> = records()
+        let sent: BTreeSet<_> = records()
             .filter_map(|record| match record {
-                Record::Sale(sale) => Some((sale.card, sale.m)),
+                Record::Sale(sale) => Some((sale.card, sale.m, sale.terminal, Sum::from(sale.amount))),
                 _ => None,
             })
             .collect();
         for (name, (debit, posted)) in &now.debits {
             let before = self.debits.get(name).is_some_and(|(_, posted)| *posted);
-            if *posted && !before && !sent.contains(name) {
+            if *posted && !before && !sent.contains(&(debit.card, debit.m, debit.terminal, debit.amount)) {
                 self.lost.1.insert(*name);
             }
             self.debits.insert(*name, (*debit, before));

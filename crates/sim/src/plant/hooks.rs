@@ -8,6 +8,7 @@ use flows::rows::{Campus, Key, PaymentNote, RecordNote, Row};
 use ledger::{Fen, Id, Stage as Leg, Transfer};
 use rules::card::Card;
 use rules::chart::{self, Reason};
+use rules::epoch::{Epoch, Met};
 use rules::ids::RefundNo;
 use rules::load::{Attempt, Source, State as LoadState};
 use rules::refund::Origin;
@@ -60,6 +61,9 @@ pub(crate) fn before(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
             note.hash != TOMBSTONE && matches!(link::decode(&note.answer), Ok(link::Answer::Refused { .. }))
         }),
         Plant::P66 => forget_awaiting(keys, desk),
+        Plant::P77 => restore_explains_nothing(keys, desk),
+        Plant::P81 => take_orders_at_once(keys, desk),
+        Plant::P82 => waits_since_the_restore(keys, desk),
         _ => None,
     };
 }
@@ -329,4 +333,32 @@ fn forget_try(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
     let (key, mut person) = find(keys, desk, Row::person)?;
     (person.password.tries, person.password.locked_until) = (0, None);
     desk.put(key, Row::Person(Box::new(person))).ok()
+}
+
+/// The newest restore, when a card comes for the first time after it.
+fn first_meeting(keys: &[Key], desk: &CampusDesk<'_>) -> Option<(Epoch, Key)> {
+    let (_, epoch) = find(keys, desk, Row::epoch)?;
+    let key = keys.iter().find(|key| matches!(key, Key::Met(_)))?;
+    let met = desk.get(key).ok()?.and_then(Row::met).is_some_and(|met| met.epoch == epoch.number);
+    (begins_load(keys) && !met).then(|| (epoch, key.clone()))
+}
+
+fn restore_explains_nothing(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    let (epoch, key) = first_meeting(keys, desk)?;
+    desk.put(key, Row::Met(Met { epoch: epoch.number, case: None, late: None })).ok()
+}
+
+fn take_orders_at_once(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    keys.iter().find(|key| matches!(key, Key::Form(..)))?;
+    let (key, epoch) = find(keys, desk, Row::epoch)?;
+    desk.put(key, Row::Epoch(Epoch { orders_asked: true, ..epoch })).ok()
+}
+
+fn waits_since_the_restore(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    let (epoch, _) = first_meeting(keys, desk)?;
+    let (key, mut items) = find(keys, desk, Row::waiting)?;
+    for item in &mut items {
+        item.since = item.since.max(epoch.since);
+    }
+    desk.put(key, Row::Waiting(items)).ok()
 }
