@@ -3,6 +3,7 @@
 use flows::home;
 use flows::top_up::{self, Payable, Refusal};
 use rules::ids::{OrderNo, PersonId};
+use rules::top_up::Scene;
 
 use crate::checker::Sum;
 use crate::checker::book::code;
@@ -70,6 +71,15 @@ impl Holder {
     pub(crate) fn new(person: PersonId, number: usize, seed: u64) -> Holder {
         let rng = Rng::fork(seed, "holder", u64::try_from(number).unwrap_or(0));
         Holder { person, openid: format!("openid-{number}"), clicks: Vec::new(), away: 0, rng }
+    }
+
+    /// Where a form's order is paid: the same for the same form.
+    fn scene(&self, form: [u8; 16]) -> Scene {
+        match form {
+            [0..=50, ..] => Scene::PhoneBrowser { address: "203.0.113.7".to_owned() },
+            [51..=80, ..] => Scene::Scan,
+            _ => Scene::InWeChat { openid: self.openid.clone() },
+        }
     }
 
     /// What a person types.
@@ -173,10 +183,11 @@ impl World {
     pub(crate) fn request(&mut self, holder: usize, click: usize, request: Request) {
         let Some(me) = self.holders.get(holder) else { return };
         let (Some(sent), Some(live)) = (me.clicks.get(click).cloned(), self.server.live.as_mut()) else { return };
-        let (school, person, payer) = (live.school.clone(), me.person, me.openid.clone());
+        let (school, person) = (live.school.clone(), me.person);
+        let scene = me.scene(sent.form);
         match (request, sent.order) {
             (Request::Open, _) => live.spawn(async move {
-                let outcome = top_up::open(&school, person, &sent.text, Scene::InWeChat { openid: payer }, sent.form).await;
+                let outcome = top_up::open(&school, person, &sent.text, scene, sent.form).await;
                 Said::Ordered { holder, click, outcome }
             }),
             (Request::Prepare, Some(no)) => live.spawn(async move {
@@ -305,14 +316,16 @@ impl World {
             waiting.leaving,
             book.held(code::ON_CARD, card).posted,
         ];
-        let own =
-            [own[0], own[1], own[2], own[3], own.iter().sum::<Sum>() + book.held(code::SUSPENSE_CARD, card).posted];
-        let shown = [home.available, home.waiting.amount, home.in_transit.amount, home.on_card, home.total];
+        let held = self.checker.refunds.held_of(holder);
+        let total = own.iter().sum::<Sum>() + held + book.held(code::SUSPENSE_CARD, card).posted;
+        let own = [own[0], own[1], own[2], own[3], held, total];
+        let shown =
+            [home.available, home.waiting.amount, home.in_transit.amount, home.on_card, home.held.amount, home.total];
         let shown = shown.map(|fen| Sum::from(fen.get()));
         self.counters.add("people: look at their page");
         self.checker.findings.demand(own == shown, "I10", Who::holder(holder), || {
             format!(
-                "the page shows {shown:?} (account, waiting, on its way, on the card, all of it), the book has {own:?}"
+                "the page shows {shown:?} (account, waiting, on its way, on the card, on its way back, all of it), the book has {own:?}"
             )
         });
     }

@@ -24,6 +24,7 @@
 mod anchors;
 mod checker;
 mod checkpoint;
+mod clerk;
 mod clock;
 mod count;
 mod crash;
@@ -38,6 +39,7 @@ mod net;
 mod notes;
 mod notice;
 mod options;
+mod payback;
 pub mod plant;
 mod ports;
 mod provider;
@@ -54,3 +56,4 @@ mod wechat;
 mod world;
 
 pub use count::Counters;
+pub use options::Scenario;

@@ -1,11 +1,12 @@
-//! Notices of payments on their way to the server: repeated by the provider's own schedule, lost, late, doubled, forged.
+//! Notices of payments and refunds on their way to the server: repeated by the provider's own schedule, lost, late, doubled, forged.
 
-use flows::ports::{NoticeFault, Payment, RawNotice};
+use flows::ports::{Notice as News, NoticeFault, Payment, RawNotice, Trade};
 use flows::top_up::{self, NoticeOutcome};
 use ledger::{Fen, Micros};
 
+use crate::provider::Told;
 use crate::server::Said;
-use crate::wechat::{MERCHANT, SERIAL, body, signature};
+use crate::wechat::{MERCHANT, SERIALS, body, signature};
 use crate::world::{Event, World};
 
 const SECOND: i64 = 1_000_000;
@@ -25,12 +26,16 @@ pub(crate) struct Wire {
 }
 
 impl World {
-    fn wire(&mut self, payment: &Payment, merchant: &str) -> Wire {
+    fn wire(&mut self, news: &News, merchant: &str) -> Wire {
         let timestamp = self.wall_now().seconds().to_string();
         let nonce = format!("{:016x}", self.provider.rng.next());
-        let body = body(payment, merchant);
-        let signature = signature(&timestamp, &nonce, &body);
-        Wire { timestamp, nonce, serial: SERIAL.to_owned(), signature, body, made_at: self.now }
+        let body = body(news, merchant);
+        let serial = self.provider.serial(self.now);
+        if serial != SERIALS[0] {
+            self.counters.add("notice: under the new key");
+        }
+        let signature = signature(serial, &timestamp, &nonce, &body);
+        Wire { timestamp, nonce, serial: serial.to_owned(), signature, body, made_at: self.now }
     }
 
     /// The provider tells of a payment, and plans to tell again unless it is answered well.
@@ -41,7 +46,7 @@ impl World {
         }
         let tries = notice.tries;
         notice.tries += 1;
-        let (payment, merchant) = (notice.payment.clone(), notice.merchant);
+        let (news, merchant) = (notice.news.clone(), notice.merchant);
         if tries > 0 {
             self.counters.add("notice: sent again by the provider");
         }
@@ -56,7 +61,7 @@ impl World {
             self.counters.add("notice: doubled");
         }
         for _ in 0..copies {
-            let wire = self.wire(&payment, merchant);
+            let wire = self.wire(&news, merchant);
             for delay in self.net.http(&self.faults, &mut self.counters) {
                 self.at(delay, Event::NoticeIn { notice: Some(number), wire: wire.clone() });
             }
@@ -99,7 +104,7 @@ impl World {
     /// The server has answered a notice.
     pub(crate) fn notice_answered(&mut self, notice: Option<usize>, outcome: &NoticeOutcome) {
         let well = match outcome {
-            NoticeOutcome::Taken(_) | NoticeOutcome::Suspended(_) => true,
+            NoticeOutcome::Taken(_) | NoticeOutcome::Refund(_) | NoticeOutcome::Suspended(_) => true,
             NoticeOutcome::NotBelieved(fault) => {
                 self.counters.add(match fault {
                     NoticeFault::Malformed => "notice: refused as malformed",
@@ -116,7 +121,12 @@ impl World {
         let Some(number) = notice else { return };
         let Some(known) = self.provider.notices.get(number) else { return };
         if well {
-            self.checker.payments.acknowledged(&known.payment.transaction, &mut self.checker.findings);
+            match &known.told {
+                Told::Payment(transaction) => {
+                    self.checker.payments.acknowledged(transaction, &mut self.checker.findings);
+                }
+                Told::Refund(number) => self.checker.refunds.acknowledged(number, &mut self.checker.findings),
+            }
             for delay in self.net.http(&self.faults, &mut self.counters) {
                 self.at(delay, Event::NoticeDone { notice: number, epoch: self.epoch });
             }
@@ -146,20 +156,22 @@ impl World {
             currency: "CNY".to_owned(),
             paid_at: self.wall_now(),
         };
-        let mut wire = self.wire(&payment, MERCHANT);
+        let refund = if self.provider.rng.chance(300) { self.provider.paybacks.forged() } else { None };
+        let news = refund.map_or(News::Trade(Trade::Paid(payment)), News::Refund);
+        let mut wire = self.wire(&news, MERCHANT);
         match self.provider.rng.below(5) {
             0 => wire.signature = "WECHATPAY/SIGNTEST/".to_owned(),
             1 => wire.serial = "PUB_KEY_ID_99".to_owned(),
             2 => {
                 let old = Micros::new(self.wall_now().get() - 3600 * SECOND).seconds().to_string();
-                wire.signature = signature(&old, &wire.nonce, &wire.body);
+                wire.signature = signature(&wire.serial, &old, &wire.nonce, &wire.body);
                 wire.timestamp = old;
             }
             3 => {
                 wire.body = b"not a notice".to_vec();
-                wire.signature = signature(&wire.timestamp, &wire.nonce, &wire.body);
+                wire.signature = signature(&wire.serial, &wire.timestamp, &wire.nonce, &wire.body);
             }
-            _ => wire = self.wire(&payment, "1900009999"),
+            _ => wire = self.wire(&news, "1900009999"),
         }
         self.at(SECOND / 100, Event::NoticeIn { notice: None, wire });
         self.plan_forgery();

@@ -16,6 +16,33 @@ pub(crate) enum Arrival {
     Mixed,
 }
 
+/// Something that happens in every run of that name, whatever the seed draws besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scenario {
+    /// The provider is dark for two days.
+    Dark,
+    /// The same, and it changes its key in the middle.
+    DarkWithNewKey,
+}
+
+impl Scenario {
+    /// Every one.
+    pub const ALL: [Scenario; 2] = [Scenario::Dark, Scenario::DarkWithNewKey];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Scenario::Dark => "dark",
+            Scenario::DarkWithNewKey => "dark-with-new-key",
+        }
+    }
+
+    /// The scenario of that name.
+    pub fn from_name(name: &str) -> Option<Scenario> {
+        Scenario::ALL.into_iter().find(|scenario| scenario.name() == name)
+    }
+}
+
 /// The world of one seed.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
@@ -29,6 +56,10 @@ pub(crate) struct Options {
     pub(crate) account_rows_every: u32,
     /// Acknowledged records that a terminal keeps, for a server that was restored.
     pub(crate) keep_records: u64,
+    /// Hours from which and until when the provider is dark, besides what the faults do.
+    pub(crate) dark: Option<(u32, u32)>,
+    /// Hour in which the provider takes another key.
+    pub(crate) new_key: Option<u32>,
     pub(crate) faults: Faults,
 }
 
@@ -76,6 +107,25 @@ pub(crate) struct Faults {
     pub(crate) stranger_hours: u32,
     /// Mean hours between times when the provider is dark; 0 for never.
     pub(crate) dark_hours: u32,
+
+    /// A request for a refund is answered 429 or 5xx, before or after it was taken.
+    pub(crate) refund_error: u32,
+    /// The provider refuses a refund for good.
+    pub(crate) refund_refused: u32,
+    /// A refund that it took fails for good.
+    pub(crate) refund_closed: u32,
+    /// The payer's account takes nothing back; a person repairs it hours later.
+    pub(crate) refund_abnormal: u32,
+    /// A refund takes hours.
+    pub(crate) refund_slow: u32,
+    /// Mean hours between times when the merchant's account is short; 0 for never.
+    pub(crate) short_hours: u32,
+    /// Mean hours between refunds by hand at the provider's portal; 0 for never.
+    pub(crate) portal_hours: u32,
+    /// About so many hours after the start the provider takes another key; 0 for never.
+    pub(crate) new_key_hours: u32,
+    /// Mean minutes between wishes of a clerk for a refund; 0 for never.
+    pub(crate) clerk_minutes: u32,
 
     /// Server: the process dies during a commit that is kept, or lost.
     pub(crate) crash_at_commit: u32,
@@ -143,7 +193,39 @@ impl Options {
         faults.falls_back = drawn(&mut rng, &[100, 400]);
         faults.disk_lost_hours = drawn(&mut rng, &[1, 3, 6]);
         let keep_records = rng.pick(&[1000, 10]).unwrap_or(1000);
-        Options { days, holders: 30, tills: 4, arrival, hardware_modules, account_rows_every, keep_records, faults }
+        let (holders, tills, dark, new_key) = (30, 4, None, None);
+        Options {
+            days,
+            holders,
+            tills,
+            arrival,
+            hardware_modules,
+            account_rows_every,
+            keep_records,
+            dark,
+            new_key,
+            faults,
+        }
+    }
+
+    /// The same with a scenario: two days of darkness among four, in a smaller school where orders, second payments and
+    /// refunds of all kinds are under way when it begins.
+    pub(crate) fn with(self, scenario: Scenario) -> Options {
+        let faults = Faults {
+            dark_hours: 0,
+            new_key_hours: 0,
+            double_charge: 150,
+            slow_bank: 150,
+            late_pay: 150,
+            refund_error: 200,
+            refund_closed: 100,
+            refund_abnormal: 100,
+            refund_slow: 500,
+            clerk_minutes: 20,
+            ..self.faults
+        };
+        let new_key = (scenario == Scenario::DarkWithNewKey).then_some(48);
+        Options { days: 4, holders: 8, tills: 2, dark: Some((24, 72)), new_key, faults, ..self }
     }
 }
 
@@ -170,6 +252,15 @@ impl Faults {
         wrong_charge: 0,
         stranger_hours: 0,
         dark_hours: 0,
+        refund_error: 0,
+        refund_refused: 0,
+        refund_closed: 0,
+        refund_abnormal: 0,
+        refund_slow: 0,
+        short_hours: 0,
+        portal_hours: 0,
+        new_key_hours: 0,
+        clerk_minutes: 0,
         crash_at_commit: 0,
         crash_before_reply: 0,
         crash_hours: 0,
@@ -243,6 +334,15 @@ impl Faults {
             crash_at_start: one(&[50, 300]),
             leap_hours: one(&[1, 4]),
             guess_minutes: one(&[5, 30]),
+            refund_error: one(&[100, 400]),
+            refund_refused: one(&[50, 200]),
+            refund_closed: one(&[50, 300]),
+            refund_abnormal: one(&[50, 300]),
+            refund_slow: one(&[100, 500]),
+            short_hours: one(&[6, 18]),
+            portal_hours: one(&[8, 24]),
+            new_key_hours: one(&[6, 24]),
+            clerk_minutes: one(&[10, 60]),
             falls_back: 0,
             disk_lost_hours: 0,
         }
@@ -256,13 +356,19 @@ fn drawn(rng: &mut Rng, strengths: &[u32]) -> u32 {
 
 impl fmt::Display for Options {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Options { days, holders, tills, arrival, hardware_modules, account_rows_every, keep_records, faults } =
-            self;
+        let Options { days, holders, tills, arrival, hardware_modules, account_rows_every, keep_records, .. } = self;
+        let Options { dark, new_key, faults, .. } = self;
         write!(
             out,
             "days={days} holders={holders} tills={tills} arrival={arrival:?} hardware_modules={hardware_modules}"
         )?;
         write!(out, " account_rows_every={account_rows_every} keep_records={keep_records}")?;
+        if let Some((from, to)) = dark {
+            write!(out, " dark={from}h..{to}h")?;
+        }
+        if let Some(hour) = new_key {
+            write!(out, " new_key={hour}h")?;
+        }
         // The names of the faults that are on, as they stand in the source.
         let all = format!("{faults:?}");
         let fields = all.trim_start_matches("Faults { ").trim_end_matches(" }").split(", ");

@@ -55,6 +55,11 @@ plants! {
     P13: "a creation without an answer is repeated under a new number" => ["L1", "I2"];
     P14: "older news moves an order back" => ["I2"];
     P15: "the page's word that it was paid is believed" => ["I2"];
+    P16: "an order that expired here is taken as closed, and the provider was never asked to close it" => ["L1"];
+    P20: "an order that is not paid is refunded out of the holder's account" => ["I2r"];
+    P21: "a refund is sent, and its money is not held" => ["I4"];
+    P22: "a refund without an answer is repeated under a new number" => ["I2r"];
+    P23: "a closed refund keeps its hold, an abnormal one gives it back" => ["L2", "I2r"];
     P24: "a load without an answer is taken as applied after a while" => ["I3"];
     P25: "a load without an answer is taken as not applied after a while" => ["I3"];
     P26: "a tap is believed without the platform's nonce" => ["I3", "I8"];

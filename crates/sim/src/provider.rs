@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use flows::ports::{ChannelError, Payment, PrepayWish, Trade};
+use flows::ports::{ChannelError, Notice as News, Payment, PrepayWish, Scene, Ticket, Trade};
 use ledger::{Fen, Micros};
 
 use crate::checker::{Capture, Charge};
 use crate::notes::Who;
+use crate::payback::Paybacks;
 use crate::ports::START;
 use crate::rng::Rng;
-use crate::wechat::{Ask, Call, MERCHANT, Reply};
+use crate::wechat::{Ask, Call, MERCHANT, Reply, SERIALS};
 use crate::world::{Event, World};
 
 const SECOND: i64 = 1_000_000;
@@ -47,13 +48,28 @@ pub(crate) struct Provider {
     pub(crate) dark_until: i64,
     transactions: u64,
     prepays: u64,
+    pub(crate) paybacks: Paybacks,
+    /// From when on it signs with its other key.
+    new_key_at: Option<i64>,
     pub(crate) rng: Rng,
 }
 
-/// A payment of which the merchant is told.
+/// What a notice tells of.
+#[derive(Clone, Debug)]
+pub(crate) enum Told {
+    /// A payment, by its number.
+    Payment(String),
+    /// A refund, by its number.
+    Refund(String),
+}
+
+/// Something of which the merchant is told.
 #[derive(Clone, Debug)]
 pub(crate) struct Notice {
-    pub(crate) payment: Payment,
+    pub(crate) news: News,
+    pub(crate) told: Told,
+    /// The order of the payment.
+    order: String,
     pub(crate) merchant: &'static str,
     pub(crate) tries: usize,
     pub(crate) done: bool,
@@ -79,6 +95,8 @@ impl Provider {
             dark_until: 0,
             transactions: 0,
             prepays: 0,
+            paybacks: Paybacks::new(seed),
+            new_key_at: None,
             rng: Rng::fork(seed, "provider", 0),
         }
     }
@@ -89,7 +107,24 @@ impl Provider {
         self.orders.iter().nth(place).map(|(number, known)| (number.clone(), known.wish.amount))
     }
 
-    fn prepay(&mut self, wish: PrepayWish, now: i64) -> Result<String, ChannelError> {
+    /// The key that signs now: for a day after the change one or the other.
+    pub(crate) fn serial(&mut self, now: i64) -> &'static str {
+        let [first, second] = SERIALS;
+        match self.new_key_at {
+            Some(at) if now >= at => {
+                let mixed = now < at + 24 * HOUR;
+                if mixed && self.rng.chance(500) { first } else { second }
+            }
+            _ => first,
+        }
+    }
+
+    fn keys(&self, now: i64) -> Vec<String> {
+        let count = if self.new_key_at.is_some_and(|at| now >= at) { 2 } else { 1 };
+        SERIALS.iter().take(count).map(|serial| (*serial).to_owned()).collect()
+    }
+
+    fn prepay(&mut self, wish: PrepayWish, now: i64) -> Result<Ticket, ChannelError> {
         let number = wish.order.to_string();
         let fresh = Known { wish: wish.clone(), made_at: now, stage: Stage::Open, paid: None, unseen_until: 0 };
         let known = self.orders.entry(number).or_insert(fresh);
@@ -99,7 +134,12 @@ impl Provider {
         match known.stage {
             Stage::Open | Stage::AtTheBank => {
                 self.prepays += 1;
-                Ok(format!("wx{:010}", self.prepays))
+                let number = self.prepays;
+                Ok(match &known.wish.scene {
+                    Scene::InWeChat { .. } => Ticket::Prepaid(format!("wx{number:010}")),
+                    Scene::PhoneBrowser { .. } => Ticket::Address(format!("https://wx.example/{number:010}")),
+                    Scene::Scan => Ticket::Code(format!("weixin://{number:010}")),
+                })
             }
             Stage::Paid => Err(refused("OUT_TRADE_NO_USED")),
             Stage::Closed => Err(refused("ORDER_CLOSED")),
@@ -112,7 +152,10 @@ impl Provider {
             return Trade::NotFound;
         };
         match (&known.paid, known.stage) {
-            (Some((payment, paid_at)), _) if *paid_at <= at => Trade::Paid(payment.clone()),
+            (Some((payment, paid_at)), _) if *paid_at <= at => match self.paybacks.touched(&payment.transaction) {
+                true => Trade::Refunded(payment.clone()),
+                false => Trade::Paid(payment.clone()),
+            },
             (Some(_), _) | (None, Stage::Open) => Trade::NotPaid,
             (None, Stage::AtTheBank) => Trade::Paying,
             (None, Stage::Closed) => Trade::Closed,
@@ -153,13 +196,19 @@ impl World {
             Ask::Prepay(wish) => Reply::Prepay(self.create(wish)),
             Ask::Query(number) => Reply::Query(self.look_up(&number)),
             Ask::Close(number) => Reply::Close(self.close_there(&number)),
+            Ask::Refund(wish) => Reply::Refund(self.refund_there(&wish)),
+            Ask::RefundQuery(number) => Reply::Refund(self.refund_state(&number)),
+            Ask::Keys => {
+                self.counters.add("provider: asked for its keys");
+                Reply::Keys(self.provider.keys(self.now))
+            }
         };
         for delay in self.net.http(&self.faults, &mut self.counters) {
             self.at(delay, Event::Told { call, reply: reply.clone() });
         }
     }
 
-    fn create(&mut self, wish: PrepayWish) -> Result<String, ChannelError> {
+    fn create(&mut self, wish: PrepayWish) -> Result<Ticket, ChannelError> {
         if self.provider.rng.chance(self.faults.create_error) {
             if self.provider.rng.chance(150) {
                 self.counters.add("provider: creation refused for good");
@@ -278,7 +327,7 @@ impl World {
         }
         if !first {
             // Whichever of the two is credited first ends all questions: the other one is told by its notice alone.
-            for notice in self.provider.notices.iter_mut().filter(|notice| notice.payment.order == number) {
+            for notice in self.provider.notices.iter_mut().filter(|notice| notice.order == number) {
                 (notice.silent, notice.only_way) = (false, true);
             }
         }
@@ -301,6 +350,9 @@ impl World {
             paid_at: self.wall_now(),
         };
         let who = capture.holder.map_or(Who::NOBODY, Who::holder);
+        if currency == "CNY" {
+            self.provider.paybacks.paid(&payment.transaction, number, amount);
+        }
         self.checker.payments.captured(&payment.transaction, capture);
         self.note(who, || format!("provider captured {payment:?}"));
         payment
@@ -334,6 +386,14 @@ impl World {
         }
     }
 
+    /// The provider goes dark for as long as the scenario says.
+    pub(crate) fn goes_dark_for_long(&mut self) {
+        if let Some((_, to)) = self.options.dark {
+            self.counters.add("provider: dark for days");
+            self.provider.dark_until = i64::from(to) * HOUR;
+        }
+    }
+
     /// The provider goes dark for hours.
     pub(crate) fn goes_dark(&mut self) {
         if self.calm || self.faults.dark_hours == 0 {
@@ -345,7 +405,14 @@ impl World {
         self.plan_dark();
     }
 
-    pub(crate) fn plan_dark(&mut self) {
+    pub(crate) fn plan_darkness(&mut self) {
+        self.plan_dark();
+        if let Some((from, _)) = self.options.dark {
+            self.at(i64::from(from) * HOUR, Event::DarkForLong);
+        }
+    }
+
+    fn plan_dark(&mut self) {
         if self.faults.dark_hours > 0 {
             let mean = i64::from(self.faults.dark_hours) * HOUR;
             let next = self.net.about(mean);
@@ -359,10 +426,39 @@ impl World {
         if silent {
             self.counters.add("notice: never sent");
         }
-        let notice = Notice { payment, merchant: MERCHANT, tries: 0, done: false, silent, only_way };
-        self.provider.notices.push(notice);
+        let (told, news) = (Told::Payment(payment.transaction.clone()), News::Trade(Trade::Paid(payment)));
+        self.push_notice(news, told, only_way, silent, late);
+    }
+
+    pub(crate) fn push_notice(&mut self, news: News, told: Told, only_way: bool, silent: bool, late: i64) {
+        let order = match &news {
+            News::Trade(Trade::Paid(payment)) => payment.order.clone(),
+            News::Trade(_) | News::Refund(_) => String::new(),
+        };
+        self.provider.notices.push(Notice {
+            news,
+            told,
+            order,
+            merchant: MERCHANT,
+            tries: 0,
+            done: false,
+            silent,
+            only_way,
+        });
         let wait = self.provider.rng.between(SECOND / 10, 2 * SECOND);
         self.at(late + wait, Event::Notify { notice: self.provider.notices.len() - 1 });
+    }
+
+    pub(crate) fn plan_new_key(&mut self) {
+        if let Some(hour) = self.options.new_key {
+            self.provider.new_key_at = Some(i64::from(hour) * HOUR);
+            self.counters.add("provider: changes its key");
+        }
+        if self.faults.new_key_hours > 0 {
+            let mean = i64::from(self.faults.new_key_hours) * HOUR;
+            self.provider.new_key_at = Some(self.net.about(mean));
+            self.counters.add("provider: changes its key");
+        }
     }
 
     /// The moment as clocks on walls show it.

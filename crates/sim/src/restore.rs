@@ -11,6 +11,7 @@ use crate::checker::Checker;
 use crate::checkpoint::Held;
 use crate::notes::Who;
 use crate::plant::Plant;
+use crate::provider::Told;
 use crate::rogue::Rogue;
 use crate::server::{NoStart, school_id};
 use crate::world::{Event, World};
@@ -89,6 +90,7 @@ impl World {
         }
         self.doors.forgotten();
         self.bill_is_read();
+        self.bill_of_refunds_is_read();
         if self.plant == Some(Plant::P78) {
             self.server.outside.copied_back(anchors);
         } else {
@@ -134,7 +136,8 @@ impl World {
     fn bill_is_read(&mut self) {
         for number in 0..self.provider.notices.len() {
             let Some(notice) = self.provider.notices.get_mut(number) else { continue };
-            if self.checker.payments.knows(&notice.payment.transaction) {
+            let Told::Payment(transaction) = &notice.told else { continue };
+            if self.checker.payments.knows(transaction) {
                 continue;
             }
             (notice.done, notice.silent, notice.only_way, notice.tries) = (false, false, true, 0);

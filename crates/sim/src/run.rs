@@ -3,7 +3,7 @@
 use crate::checker::Failure;
 use crate::count::Counters;
 use crate::notes::{Notes, Who};
-use crate::options::Options;
+use crate::options::{Options, Scenario};
 use crate::plant::Plant;
 use crate::world::World;
 
@@ -17,6 +17,8 @@ pub struct Wish {
     pub days: u32,
     /// A bug to plant.
     pub plant: Option<Plant>,
+    /// What happens whatever the seed draws; it says itself how many days there are.
+    pub scenario: Option<Scenario>,
     /// Stop after this event.
     pub until: Option<u64>,
     /// Print everything that happens.
@@ -25,7 +27,7 @@ pub struct Wish {
 
 impl Default for Wish {
     fn default() -> Wish {
-        Wish { days: 3, plant: None, until: None, trace: false }
+        Wish { days: 3, plant: None, scenario: None, until: None, trace: false }
     }
 }
 
@@ -63,7 +65,9 @@ impl Found {
     /// One line to copy: runs up to the failure and tells everything.
     pub fn again(&self, seed: u64, wish: &Wish) -> String {
         let plant = wish.plant.map_or(String::new(), |plant| format!(" --plant {}", plant.name()));
-        format!("onecard-sim --seed {seed} --days {}{plant} --until-event {} --trace", wish.days, self.event)
+        let scenario = wish.scenario.map_or(String::new(), |scenario| format!(" --scenario {}", scenario.name()));
+        let (days, event) = (wish.days, self.event);
+        format!("onecard-sim --seed {seed} --days {days}{plant}{scenario} --until-event {event} --trace")
     }
 }
 
@@ -90,7 +94,12 @@ fn named(who: Who) -> String {
 }
 
 fn go(seed: u64, wish: &Wish, notes: Notes) -> (World, Option<Failure>) {
-    let mut world = World::new(seed, Options::draw(seed, wish.days), wish.plant, notes);
+    let drawn = Options::draw(seed, wish.days);
+    let options = match wish.scenario {
+        Some(scenario) => drawn.with(scenario),
+        None => drawn,
+    };
+    let mut world = World::new(seed, options, wish.plant, notes);
     let failure = world.run(wish.until);
     (world, failure)
 }

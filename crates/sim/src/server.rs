@@ -11,12 +11,13 @@ use std::task::{Context, Poll, Wake, Waker};
 use flows::epoch::Reopening;
 use flows::nonces::Nonces;
 use flows::ports::{Clock, ListAsk, Reader};
+use flows::refund::NotMade;
 use flows::rows::{Campus, Enrolment, Key, Row, lists};
 use flows::top_up::{NoticeOutcome, Payable, Refusal};
 use flows::{School, due};
 use ledger::{Micros, SchoolId};
 use link::{ToPlatform, ToTerminal};
-use rules::ids::{EnrolmentId, OrderNo};
+use rules::ids::{EnrolmentId, OrderNo, RefundNo};
 use store::memory::MemoryDisk;
 use teller::{CommitError, Door, Engine, Job, Limits, Schema};
 
@@ -46,6 +47,7 @@ pub(crate) enum Said {
     Prepared { holder: usize, click: usize, payable: Option<Payable> },
     Looked { holder: usize, click: usize },
     Notice { notice: Option<usize>, outcome: NoticeOutcome },
+    Refund { form: usize, outcome: Result<RefundNo, NotMade> },
     Due(Reopening),
     Door { holder: usize, right: bool, sure: (bool, bool), outcome: Option<bool> },
     Rogue { asked: ToPlatform, stopped: bool, answers: Vec<ToTerminal> },
@@ -302,6 +304,7 @@ impl World {
             }
             Said::Looked { holder, click } => self.reply(holder, click, crate::holder::Reply::Looked),
             Said::Notice { notice, outcome } => self.notice_answered(notice, &outcome),
+            Said::Refund { form, outcome } => self.clerk_answered(form, &outcome),
             Said::Due(reopening) => {
                 if let Some(live) = self.server.live.as_mut() {
                     live.reopening = Some(reopening);
@@ -405,16 +408,13 @@ impl World {
 
     /// The next round: when something is due, and not more often than the product itself would come.
     fn plan_due(&mut self) {
-        let ask = ListAsk {
-            list: lists::DUE_ORDERS,
-            owner: Vec::new(),
-            from: i64::MIN,
-            to: i64::MAX,
-            backwards: false,
-            most: 1,
+        let first = |list| {
+            let (owner, from, to) = (Vec::new(), i64::MIN, i64::MAX);
+            let ask = ListAsk { list, owner, from, to, backwards: false, most: 1 };
+            let listed = now_or_never(self.server.disk.reader().list(ask)).and_then(Result::ok).unwrap_or_default();
+            listed.first().map_or(i64::MAX, |first| first.at.saturating_sub(START).saturating_sub(self.now))
         };
-        let listed = now_or_never(self.server.disk.reader().list(ask)).and_then(Result::ok).unwrap_or_default();
-        let due = listed.first().map_or(i64::MAX, |first| first.at.saturating_sub(START).saturating_sub(self.now));
+        let due = first(lists::DUE_ORDERS).min(first(lists::REFUNDS_DUE));
         self.at(due.clamp(SECOND, 30 * SECOND), Event::Due { boot: self.server.boot });
     }
 

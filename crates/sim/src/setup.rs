@@ -56,7 +56,11 @@ impl World {
             self.at(first, Event::Act { holder });
         }
         self.plan_stranger();
-        self.plan_dark();
+        self.plan_darkness();
+        self.plan_new_key();
+        self.plan_portal();
+        self.plan_short();
+        self.plan_clerk();
         self.plan_forgery();
         self.plan_crash();
         self.plan_rogue();

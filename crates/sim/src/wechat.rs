@@ -1,11 +1,12 @@
 //! The channel of WeChat Pay as the server holds it in this world: calls go out as plain data, answers come back when the
 //! world delivers them, and a notice carries a keyed hash where the real one carries a signature.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
 
 use flows::ports::{
-    Bridge, ChannelError, NoticeFault, OrderNo, Payment, PrepayWish, RawNotice, Trade, Waiting, WeChat,
+    Bridge, ChannelError, Notice, NoticeFault, OrderNo, Payment, PrepayWish, RawNotice, RefundNo, RefundState,
+    RefundWish, Refunded, Repayment, Ticket, Trade, Waiting, WeChat,
 };
 use futures_channel::oneshot;
 use ledger::{Fen, Micros};
@@ -15,8 +16,8 @@ use crate::ports::lock;
 
 /// Our merchant id.
 pub(crate) const MERCHANT: &str = "1900000001";
-/// Serial of the provider's key.
-pub(crate) const SERIAL: &str = "PUB_KEY_ID_01";
+/// Serials of the provider's keys: the one that the server has from the start, and the one that takes its place.
+pub(crate) const SERIALS: [&str; 2] = ["PUB_KEY_ID_01", "PUB_KEY_ID_02"];
 /// A notice older than this is not believed, seconds.
 const WINDOW: i64 = 300;
 
@@ -26,14 +27,20 @@ pub(crate) enum Ask {
     Prepay(PrepayWish),
     Query(String),
     Close(String),
+    Refund(RefundWish),
+    RefundQuery(String),
+    /// Which keys it signs with.
+    Keys,
 }
 
 /// What the provider says.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
-    Prepay(Result<String, ChannelError>),
+    Prepay(Result<Ticket, ChannelError>),
     Query(Result<Trade, ChannelError>),
     Close(Result<(), ChannelError>),
+    Refund(Result<Repayment, ChannelError>),
+    Keys(Vec<String>),
 }
 
 /// A call that has not left the server yet.
@@ -56,6 +63,10 @@ struct Desk {
     again: VecDeque<String>,
     /// Orders that a page called paid, for the planted bug that believes it.
     believed: BTreeMap<String, u64>,
+    /// Refunds that were told to the provider, for the planted bug that tells them anew.
+    refunds: BTreeSet<String>,
+    /// Serials that the process learnt.
+    serials: BTreeSet<String>,
 }
 
 /// The channel.
@@ -99,6 +110,7 @@ impl WorldWeChat {
         let mut desk = lock(&self.desk);
         desk.waiting.clear();
         desk.calls.clear();
+        desk.serials.clear();
     }
 
     /// A page says that this order was paid.
@@ -189,6 +201,34 @@ impl WorldWeChat {
         }
     }
 
+    /// Number under which the provider gets a refund. The planted bug tells a repeat under another one.
+    fn refund_wish(&self, wish: &RefundWish) -> RefundWish {
+        let repeated = !lock(&self.desk).refunds.insert(wish.refund.to_string());
+        let mut wish = wish.clone();
+        if repeated && self.plant == Some(Plant::P22) {
+            wish.refund = RefundNo::from_id(ledger::Id::new(wish.refund.id().get().wrapping_add(1)));
+        }
+        wish
+    }
+
+    /// News of a refund as the planted bug sees them.
+    fn seen_refund(&self, refunded: Refunded) -> Refunded {
+        let state = match (self.plant, refunded.state) {
+            (Some(Plant::P23), RefundState::Closed) => RefundState::Processing,
+            (Some(Plant::P23), RefundState::Abnormal) => RefundState::Closed,
+            (_, state) => state,
+        };
+        Refunded { state, ..refunded }
+    }
+
+    fn repaid(&self, reply: Reply) -> Result<Repayment, ChannelError> {
+        match reply {
+            Reply::Refund(Ok(Repayment::Known(refunded))) => Ok(Repayment::Known(self.seen_refund(refunded))),
+            Reply::Refund(answer) => answer,
+            Reply::Prepay(_) | Reply::Query(_) | Reply::Close(_) | Reply::Keys(_) => Err(gone()),
+        }
+    }
+
     fn amount_of_order(&self, payment: Payment) -> Payment {
         let amount = lock(&self.desk).wishes.get(&payment.order).map_or(payment.amount, |wish| wish.amount);
         Payment { amount, ..payment }
@@ -209,7 +249,7 @@ impl WeChat for WorldWeChat {
         Box::pin(async move { Ok(format!("openid-{code}")) })
     }
 
-    fn prepay<'a>(&'a self, wish: &'a PrepayWish) -> Waiting<'a, Result<String, ChannelError>> {
+    fn prepay<'a>(&'a self, wish: &'a PrepayWish) -> Waiting<'a, Result<Ticket, ChannelError>> {
         let told = self.ask(Ask::Prepay(self.wish(wish)));
         Box::pin(async move {
             match told.await {
@@ -232,6 +272,9 @@ impl WeChat for WorldWeChat {
     }
 
     fn close(&self, order: OrderNo) -> Waiting<'_, Result<(), ChannelError>> {
+        if self.plant == Some(Plant::P16) {
+            return Box::pin(async { Ok(()) });
+        }
         let told = self.ask(Ask::Close(self.counted(&order.to_string())));
         Box::pin(async move {
             match told.await {
@@ -241,24 +284,54 @@ impl WeChat for WorldWeChat {
         })
     }
 
-    fn open_notice(&self, notice: &RawNotice<'_>, now: Micros) -> Result<Trade, NoticeFault> {
+    fn refund<'a>(&'a self, wish: &'a RefundWish) -> Waiting<'a, Result<Repayment, ChannelError>> {
+        let told = self.ask(Ask::Refund(self.refund_wish(wish)));
+        Box::pin(async move { self.repaid(told.await.map_err(|_| gone())?) })
+    }
+
+    fn query_refund(&self, refund: RefundNo) -> Waiting<'_, Result<Repayment, ChannelError>> {
+        let told = self.ask(Ask::RefundQuery(refund.to_string()));
+        Box::pin(async move { self.repaid(told.await.map_err(|_| gone())?) })
+    }
+
+    fn learn_serial<'a>(&'a self, serial: &'a str) -> Waiting<'a, bool> {
+        let told = self.ask(Ask::Keys);
+        Box::pin(async move {
+            if let Ok(Reply::Keys(serials)) = told.await {
+                lock(&self.desk).serials.extend(serials);
+            }
+            lock(&self.desk).serials.contains(serial)
+        })
+    }
+
+    fn open_notice(&self, notice: &RawNotice<'_>, now: Micros) -> Result<Notice, NoticeFault> {
         let seconds: i64 = notice.timestamp.parse().map_err(|_| NoticeFault::Malformed)?;
         if now.seconds().abs_diff(seconds) > WINDOW.unsigned_abs() {
             return Err(NoticeFault::Stale);
         }
         let unchecked = self.plant == Some(Plant::P02);
-        if notice.serial != SERIAL && !unchecked {
+        let [first, _] = SERIALS;
+        if notice.serial != first && !lock(&self.desk).serials.contains(notice.serial) && !unchecked {
             return Err(NoticeFault::UnknownSerial);
         }
-        if notice.signature != signature(notice.timestamp, notice.nonce, notice.body) && !unchecked {
+        let right = signature(notice.serial, notice.timestamp, notice.nonce, notice.body);
+        if notice.signature != right && !unchecked {
             return Err(NoticeFault::WrongSignature);
         }
-        let (payment, merchant) = read_body(notice.body).ok_or(NoticeFault::Malformed)?;
+        let (news, merchant) = read_body(notice.body).ok_or(NoticeFault::Malformed)?;
         if !self.ours(&merchant) {
             return Err(NoticeFault::Foreign);
         }
-        let order = payment.order.clone();
-        Ok(self.seen(&order, Trade::Paid(payment)))
+        Ok(match news {
+            Notice::Trade(trade) => match &trade {
+                Trade::Paid(payment) => {
+                    let order = payment.order.clone();
+                    Notice::Trade(self.seen(&order, trade))
+                }
+                _ => Notice::Trade(trade),
+            },
+            Notice::Refund(refunded) => Notice::Refund(self.seen_refund(refunded)),
+        })
     }
 
     fn bridge(&self, prepay_id: &str, now: Micros, nonce: &str) -> Bridge {
@@ -272,27 +345,70 @@ impl WeChat for WorldWeChat {
     }
 }
 
-/// What stands for the provider's signature.
-pub(crate) fn signature(timestamp: &str, nonce: &str, body: &[u8]) -> String {
-    let change = ledger::row_digest("provider's key", format!("{timestamp} {nonce}").as_bytes(), Some(body));
+/// What stands for the provider's signature: one key for each serial.
+pub(crate) fn signature(serial: &str, timestamp: &str, nonce: &str, body: &[u8]) -> String {
+    let change = ledger::row_digest("provider's key", format!("{serial} {timestamp} {nonce}").as_bytes(), Some(body));
     format!("{:02x?}", change.content)
 }
 
 /// The body of a notice.
-pub(crate) fn body(payment: &Payment, merchant: &str) -> Vec<u8> {
-    let Payment { order, transaction, amount, currency, paid_at } = payment;
-    format!("{order} {transaction} {} {currency} {} {merchant}", amount.get(), paid_at.get()).into_bytes()
+pub(crate) fn body(news: &Notice, merchant: &str) -> Vec<u8> {
+    let text = match news {
+        Notice::Refund(refunded) => {
+            let Refunded { refund, refund_id, transaction, order, amount, total, state } = refunded;
+            let (state, at) = match state {
+                RefundState::Success { at } => ("SUCCESS", at.get()),
+                RefundState::Closed => ("CLOSED", 0),
+                RefundState::Abnormal => ("ABNORMAL", 0),
+                RefundState::Processing => ("PROCESSING", 0),
+            };
+            format!(
+                "{refund} {refund_id} {transaction} {order} {} {} {state} {at} {merchant}",
+                amount.get(),
+                total.get()
+            )
+        }
+        Notice::Trade(Trade::Paid(Payment { order, transaction, amount, currency, paid_at })) => {
+            format!("{order} {transaction} {} {currency} {} {merchant}", amount.get(), paid_at.get())
+        }
+        Notice::Trade(_) => String::new(),
+    };
+    text.into_bytes()
 }
 
-fn read_body(body: &[u8]) -> Option<(Payment, String)> {
+fn read_body(body: &[u8]) -> Option<(Notice, String)> {
     let words: Vec<&str> = std::str::from_utf8(body).ok()?.split(' ').collect();
-    let [order, transaction, amount, currency, paid_at, merchant] = words[..] else { return None };
-    let payment = Payment {
-        order: order.to_owned(),
-        transaction: transaction.to_owned(),
-        amount: Fen::new(amount.parse().ok()?),
-        currency: currency.to_owned(),
-        paid_at: Micros::new(paid_at.parse().ok()?),
-    };
-    Some((payment, merchant.to_owned()))
+    let fen = |text: &str| text.parse().map(Fen::new).ok();
+    let moment = |text: &str| text.parse().map(Micros::new).ok();
+    match words[..] {
+        [order, transaction, amount, currency, paid_at, merchant] => {
+            let payment = Payment {
+                order: order.to_owned(),
+                transaction: transaction.to_owned(),
+                amount: fen(amount)?,
+                currency: currency.to_owned(),
+                paid_at: moment(paid_at)?,
+            };
+            Some((Notice::Trade(Trade::Paid(payment)), merchant.to_owned()))
+        }
+        [refund, refund_id, transaction, order, amount, total, state, at, merchant] => {
+            let state = match state {
+                "SUCCESS" => RefundState::Success { at: moment(at)? },
+                "CLOSED" => RefundState::Closed,
+                "ABNORMAL" => RefundState::Abnormal,
+                _ => return None,
+            };
+            let refunded = Refunded {
+                refund: refund.to_owned(),
+                refund_id: refund_id.to_owned(),
+                transaction: transaction.to_owned(),
+                order: order.to_owned(),
+                amount: fen(amount)?,
+                total: fen(total)?,
+                state,
+            };
+            Some((Notice::Refund(refunded), merchant.to_owned()))
+        }
+        _ => None,
+    }
 }

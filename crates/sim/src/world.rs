@@ -7,6 +7,7 @@ use card::tear::{Cut, TearableCard};
 use rules::ids::EnrolmentId;
 
 use crate::checker::{Checker, Failure};
+use crate::clerk::Clerk;
 use crate::count::Counters;
 use crate::digest::Digest;
 use crate::door::Doors;
@@ -64,10 +65,17 @@ pub(crate) enum Event {
     Charged { holder: usize, number: String, first: bool },
     Stranger,
     Dark,
+    DarkForLong,
     Notify { notice: usize },
     NoticeIn { notice: Option<usize>, wire: Wire },
     NoticeDone { notice: usize, epoch: u64 },
     Forge,
+    RefundEnds { number: String },
+    Portal,
+    RunsShort,
+    Clerk,
+    ClerkAsks { form: usize },
+    ClerkTidies,
     Rogue,
 
     Act { holder: usize },
@@ -138,6 +146,7 @@ pub(crate) struct World {
     pub(crate) net: Net,
     pub(crate) server: Server,
     pub(crate) provider: Provider,
+    pub(crate) clerk: Clerk,
     pub(crate) holders: Vec<Holder>,
     pub(crate) cards: Vec<TearableCard>,
     /// Where each card is planned to be torn in its present hold.
@@ -173,6 +182,7 @@ impl World {
             digest: Digest::new(),
             net: Net::new(seed),
             provider: Provider::new(seed),
+            clerk: Clerk::new(seed),
             holders: Vec::new(),
             cards: Vec::new(),
             cuts: Vec::new(),
@@ -252,10 +262,17 @@ impl World {
             Event::Charged { holder, number, first } => self.charged(holder, &number, first),
             Event::Stranger => self.stranger_pays(),
             Event::Dark => self.goes_dark(),
+            Event::DarkForLong => self.goes_dark_for_long(),
             Event::Notify { notice } => self.notify(notice),
             Event::NoticeIn { notice, wire } => self.notice_in(notice, wire),
             Event::NoticeDone { notice, epoch } => self.notice_done(notice, epoch),
             Event::Forge => self.forge(),
+            Event::RefundEnds { number } => self.refund_ends(&number),
+            Event::Portal => self.portal(),
+            Event::RunsShort => self.runs_short(),
+            Event::Clerk => self.clerk(),
+            Event::ClerkAsks { form } => self.clerk_asks(form),
+            Event::ClerkTidies => self.clerk_tidies(),
             Event::Rogue => self.rogue_speaks(),
             Event::Act { holder } => self.act(holder),
             Event::Request { holder, click, request } => self.request(holder, click, request),
@@ -304,6 +321,10 @@ impl World {
             self.power_on(till);
         }
         self.tell_again();
+        self.paybacks_end();
+        for hours in [1, 2, 3] {
+            self.at(hours * HOUR, Event::ClerkTidies);
+        }
         for holder in 0..self.holders.len() {
             let stagger = i64::try_from(holder).unwrap_or(0) * 60 * SECOND;
             self.at(5 * HOUR + stagger, Event::CalmTap { holder });

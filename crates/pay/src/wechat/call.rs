@@ -15,8 +15,7 @@ const LONGEST_ANSWER: usize = 256 * 1024;
 impl WeChatPay {
     /// One signed request, and its answer if that is proved and sure.
     pub(super) async fn call(&self, method: Method, target: &str, body: Vec<u8>) -> Result<Answer, ChannelError> {
-        self.have_a_key().await;
-        let raw = self.exchange(method, target, body).await?;
+        let raw = self.exchange(self.request(method, at(&self.merchant.api_base, target)?, body)?).await?;
         let mut proved = self.proved(&raw);
         if proved == Err(Unproved::UnknownSerial) && self.learn(raw.proof().serial).await {
             proved = self.proved(&raw);
@@ -40,14 +39,9 @@ impl WeChatPay {
         self.keys().verify(&raw.proof(), &raw.body, self.clock.now())
     }
 
-    /// One signed request, and its answer as it came; nothing about it is proved.
-    pub(super) async fn exchange(
-        &self,
-        method: Method,
-        target: &str,
-        body: Vec<u8>,
-    ) -> Result<RawAnswer, ChannelError> {
-        let response = self.request(method, at(&self.merchant.api_base, target)?, body)?.send().await.map_err(cut)?;
+    /// The answer to a request as it came; nothing about it is proved.
+    pub(super) async fn exchange(&self, request: RequestBuilder) -> Result<RawAnswer, ChannelError> {
+        let response = request.send().await.map_err(cut)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let body = whole(response).await?;

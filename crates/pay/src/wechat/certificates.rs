@@ -24,7 +24,7 @@ use ledger::Micros;
 use reqwest::Method;
 use tokio::sync::Mutex;
 
-use super::call::RawAnswer;
+use super::call::{RawAnswer, at};
 use super::channel::WeChatPay;
 use super::config::{Download, Merchant, hexadecimal};
 use super::sign::{PlatformKey, PlatformKeys, Unproved};
@@ -86,17 +86,18 @@ impl Shelf {
         let Some(Download { file }) = download else {
             return Shelf { on: false, file: None, state: Mutex::default() };
         };
-        let mut state = State::default();
+        let (mut state, mut keys) = (State::default(), Vec::new());
         for certificate in file.as_deref().map(read_kept).unwrap_or_default() {
             match opened(merchant, &certificate) {
                 Ok(Some(key)) if !key.ended(now) => {
                     state.kept.insert(key.id().to_owned(), certificate);
-                    platform.learn([key], now);
+                    keys.push(key);
                 }
                 Ok(_) => {}
                 Err(fault) => tracing::warn!("a kept platform certificate is not used: {fault}"),
             }
         }
+        platform.learn(keys, now);
         Shelf { on: true, file, state: Mutex::new(state) }
     }
 }
@@ -131,40 +132,32 @@ impl WeChatPay {
         }
     }
 
-    /// Sees that there is a key to ask for, before the first call of an installation that has none at hand.
-    pub(super) async fn have_a_key(&self) {
-        let known = || self.keys().preferred(self.clock.now()).is_some();
-        if self.shelf.on && !known() {
-            self.download_unless(known).await;
-        }
-    }
-
     /// Whether `serial` is known, if need be after one download; at most one a minute, whoever asks.
     pub(super) async fn learn(&self, serial: &str) -> bool {
         let known = || self.keys().knows(serial, self.clock.now());
-        // Only a certificate's serial can be learned: a public key comes by hand.
-        if !known() && self.shelf.on && hexadecimal(serial).is_some() {
-            self.download_unless(known).await;
+        if known() {
+            return true;
         }
-        known()
-    }
-
-    /// One download, unless there was one within the minute or another task has learned it while this one waited.
-    async fn download_unless(&self, known: impl Fn() -> bool) {
+        // Only a certificate's serial can be learned: a public key comes by hand.
+        if !self.shelf.on || hexadecimal(serial).is_none() {
+            return false;
+        }
         let mut state = self.shelf.state.lock().await;
         let now = self.clock.now();
         let lately = state.asked_at.is_some_and(|at| now.since(at).unsigned_abs() < ASK_AGAIN_MICROS);
+        // Another task may have learned it while this one waited.
         if !known()
             && !lately
             && let Err(fault) = self.download(&mut state).await
         {
             tracing::warn!("platform certificates were not refreshed: {fault}");
         }
+        known()
     }
 
     async fn download(&self, state: &mut State) -> Result<usize, CertificateFault> {
         state.asked_at = Some(self.clock.now());
-        let raw = self.exchange(Method::GET, "/v3/certificates", Vec::new()).await.map_err(|fault| match fault {
+        let raw = self.ask_list().await.map_err(|fault| match fault {
             ChannelError::Unknown(text) => CertificateFault::NoList(text),
             refused @ ChannelError::Refused { .. } => CertificateFault::NoList(refused.to_string()),
         })?;
@@ -190,6 +183,11 @@ impl WeChatPay {
             tracing::warn!("platform certificates cannot be kept in {}: {fault}", file.display());
         }
         Ok(count)
+    }
+
+    async fn ask_list(&self) -> Result<RawAnswer, ChannelError> {
+        let url = at(&self.merchant.api_base, "/v3/certificates")?;
+        self.exchange(self.request(Method::GET, url, Vec::new())?).await
     }
 
     /// The entries of a list and their keys, in the same order, once the list is proved.

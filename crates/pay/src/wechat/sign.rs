@@ -252,13 +252,11 @@ impl PlatformKeys {
         PlatformKeys { preferred: Some(id), keys }
     }
 
-    /// Id of the key with which the provider shall sign its answers: the preferred one, else the certificate that is
-    /// good now and began last. None as long as none is known.
+    /// Id of the key with which the provider shall sign its answers: the preferred one. None where only certificates are
+    /// known: the provider then signs with the one in use, and would refuse a request that names one it has retired.
     pub fn preferred(&self, now: Micros) -> Option<&str> {
-        let preferred = self.preferred.as_ref().and_then(|id| self.keys.get(id)).filter(|key| key.good_at(now));
-        let newest =
-            || self.keys.values().filter(|key| key.good_at(now)).max_by_key(|key| key.dates.map(|dates| dates.from));
-        preferred.or_else(newest).map(|key| key.id.as_str())
+        let preferred = self.preferred.as_ref().and_then(|id| self.keys.get(id));
+        preferred.filter(|key| key.good_at(now)).map(|key| key.id.as_str())
     }
 
     /// Whether a message under this id can be checked now.
@@ -266,8 +264,8 @@ impl PlatformKeys {
         self.keys.get(id).is_some_and(|key| key.good_at(now))
     }
 
-    /// Adds keys that the provider proved; ended ones fall away. What is known under an id stays: `false` when another
-    /// key came under the same id.
+    /// Adds keys that the provider proved; ended ones fall away. What is known under an id stays: `false` when another key
+    /// came under the same id.
     pub fn learn(&mut self, keys: impl IntoIterator<Item = PlatformKey>, now: Micros) -> bool {
         self.keys.retain(|_, key| !key.ended(now));
         let mut consistent = true;

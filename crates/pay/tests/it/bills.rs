@@ -226,21 +226,22 @@ async fn the_other_trade_bills_have_other_columns() {
 fn flows() -> String {
     let lines = [
         "`2026-11-23 12:34:58,`{T},`4200001,`交易,`交易,`收入,`50.00,`150.00,`system,`结算总金额 50.00 元,`{O}",
-        "`2026-11-23 12:34:58,`{T},`4200002,`扣除交易手续费,`扣除交易手续费,`支出,`0.30,`149.70,`system,`,`{O}",
+        "`2026-11-23 12:34:58,`{T},`4200002,`交易,`扣除交易手续费,`支出,`0.30,`149.70,`system,`,`{O}",
         "`2026-11-23 13:00:02,`{T},`4200003,`退款,`退款,`支出,`19.88,`129.82,`1900000001API,`,`{O}",
-        "`2026-11-23 18:00:00,`,`4200004,`提现,`提现,`支出,`100.00,`29.82,`admin,`,`",
+        "`2026-11-23 13:00:02,`{T},`4200005,`退款,`退回交易手续费,`收入,`0.12,`129.94,`system,`,`{O}",
+        "`2026-11-23 18:00:00,`,`4200004,`提现,`提现,`支出,`100.00,`29.94,`admin,`,`",
     ];
     let lines = lines.join("\r\n").replace("{T}", TRANSACTION).replace("{O}", ORDER);
-    format!("\u{FEFF}{FLOWS}\r\n{lines}\r\n{FLOW_SUMMARY}\r\n`4.0,`1.0,`50.00,`3.0,`120.18\r\n")
+    format!("\u{FEFF}{FLOWS}\r\n{lines}\r\n{FLOW_SUMMARY}\r\n`5.0,`2.0,`50.12,`3.0,`120.18\r\n")
 }
 
 #[tokio::test]
 async fn a_fund_flow_bill_tells_payments_refunds_and_fees_apart() {
     let (outcome, kept) = read(Bill::FundFlow(FundAccount::Basic), &flows()).await;
     let totals = Totals::FundFlow {
-        count: 4,
-        income_count: 1,
-        income: Fen::new(5000),
+        count: 5,
+        income_count: 2,
+        income: Fen::new(5012),
         spending_count: 3,
         spending: Fen::new(12_018),
     };
@@ -256,6 +257,7 @@ async fn a_fund_flow_bill_tells_payments_refunds_and_fees_apart() {
             (FlowKind::Payment, Direction::Income),
             (FlowKind::Fee, Direction::Spending),
             (FlowKind::Refund, Direction::Spending),
+            (FlowKind::Fee, Direction::Income),
             (FlowKind::Other, Direction::Spending),
         ]
     );
@@ -264,7 +266,8 @@ async fn a_fund_flow_bill_tells_payments_refunds_and_fees_apart() {
         business: TRANSACTION.to_owned(),
         flow: "4200002".to_owned(),
         kind: FlowKind::Fee,
-        name: "扣除交易手续费".to_owned(),
+        name: "交易".to_owned(),
+        sort: "扣除交易手续费".to_owned(),
         direction: Direction::Spending,
         amount: Fen::new(30),
         balance: Fen::new(14_970),
@@ -414,7 +417,7 @@ async fn t31_a_bill_that_contradicts_itself_or_its_form_is_refused_by_line() {
         ("`收入", "`进", "收支类型 is 进"),
         ("`0.30", "`-0.30", "below zero"),
         ("`3.0,`120.18", "`3.0,`120.19", "支出金额"),
-        ("`1.0,`50.00", "`2.0,`50.00", "收入笔数"),
+        ("`2.0,`50.12", "`1.0,`50.12", "收入笔数"),
     ] {
         let (outcome, _) = read(Bill::FundFlow(FundAccount::Basic), &flows().replace(from, to)).await;
         let said = outcome.map_err(|fault| fault.to_string()).expect_err(words);

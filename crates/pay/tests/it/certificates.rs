@@ -189,35 +189,17 @@ async fn many_tasks_that_meet_the_same_unknown_serial_ask_once() {
 }
 
 #[tokio::test]
-async fn a_new_installation_downloads_certificates_before_its_first_call() {
-    let provider = Provider::start().await;
-    let wechat = channel(&certificates_alone(&provider.base, None));
-    provider.will(by(&PLATFORM, FIRST, list(&[entry(FIRST, &PLATFORM)])));
-    provider.will(by(&PLATFORM, FIRST, transaction("NOTPAY")));
-    assert_eq!(wechat.query(order()).await, Ok(Trade::NotPaid));
-    let seen = provider.seen();
-    assert_eq!((seen.len(), seen[0].target.as_str()), (2, "/v3/certificates"));
-    assert_eq!(seen[1].header("Wechatpay-Serial"), FIRST, "now a key is known to ask for");
-
-    // When the list does not come, the call is made all the same, and the next within the minute does not ask again.
-    let wechat = channel(&certificates_alone(&provider.base, None));
-    provider.will(Reply::unsigned(502, ""));
-    for _ in 0..2 {
-        provider.will(by(&PLATFORM, FIRST, transaction("NOTPAY")));
-        let unproved = "HTTP 200, not proved: unknown key serial".to_owned();
-        assert_eq!(wechat.query(order()).await, Err(ChannelError::Unknown(unproved)));
-    }
-    assert_eq!(provider.seen().len(), 3);
-}
-
-#[tokio::test]
 async fn an_answer_under_a_serial_of_tomorrow_is_proved_after_one_download() {
     let provider = Provider::start().await;
     let clock = Still::at(NOW);
     let wechat = channel_at(&certificates_alone(&provider.base, None), Arc::clone(&clock));
+    // The very first call of a new installation: nothing is known yet.
+    provider.will(by(&PLATFORM, FIRST, transaction("NOTPAY")));
     provider.will(by(&PLATFORM, FIRST, list(&[entry(FIRST, &PLATFORM)])));
-    assert_eq!(wechat.refresh_certificates().await, Ok(1));
-    provider.seen();
+    assert_eq!(wechat.query(order()).await, Ok(Trade::NotPaid));
+    let seen = provider.seen();
+    assert_eq!((seen.len(), seen[1].target.as_str()), (2, "/v3/certificates"));
+    assert!(seen.iter().all(|request| !request.has("Wechatpay-Serial")), "certificates are not asked for by name");
 
     let later = NOW + 3_600;
     clock.set(later);

@@ -7,6 +7,7 @@ mod attacks;
 mod bills;
 mod callback;
 mod certificates;
+mod contract;
 mod desk;
 mod notices;
 mod oauth;

@@ -13,6 +13,7 @@ pub(crate) mod code {
     pub(crate) const AVAILABLE: u16 = 2100;
     pub(crate) const AWAITING_TAP: u16 = 2200;
     pub(crate) const ON_CARD: u16 = 2300;
+    pub(crate) const HELD: u16 = 2400;
     pub(crate) const MERCHANT: u16 = 3100;
     pub(crate) const SUSPENSE_CARD: u16 = 3200;
     pub(crate) const SUSPENSE_CASE: u16 = 3300;
@@ -36,6 +37,9 @@ pub(crate) mod reason {
     pub(crate) const LOAD_FORGOTTEN: u16 = 15;
     pub(crate) const LOAD_UNTOLD: u16 = 16;
     pub(crate) const SALE_FORGOTTEN: u16 = 26;
+    pub(crate) const REFUND_HELD: u16 = 30;
+    pub(crate) const REFUND_SETTLED: u16 = 31;
+    pub(crate) const REFUND_RELEASED: u16 = 32;
 }
 
 /// 2 to the 53rd: a figure beyond it is no figure of a school.
@@ -177,6 +181,7 @@ fn permitted(row: &JournalRow, from: Name, to: Name, people: &People) -> bool {
     let of_card = |card: u128| u64::try_from(card).ok().and_then(|card| people.holder_of_card(card));
     let same = |one: Option<usize>, other: Option<usize>| one.is_some() && one == other;
     let direct = row.kind == Kind::Direct;
+    let owns = |code: u16| matches!(code, code::AWAITING_TAP | code::AVAILABLE | code::SUSPENSE_CASE);
     match row.code {
         reason::TOP_UP => {
             let to_holder =
@@ -200,6 +205,9 @@ fn permitted(row: &JournalRow, from: Name, to: Name, people: &People) -> bool {
         reason::SALE_FROM_PURSE => direct && codes == (code::ON_CARD, code::MERCHANT),
         reason::SALE_FROM_UNPROVED => direct && codes == (code::SUSPENSE_CARD, code::MERCHANT),
         reason::UNPROVED_SETTLED => direct && codes == (code::ON_CARD, code::SUSPENSE_CARD) && from.1 == to.1,
+        reason::REFUND_HELD => direct && owns(codes.0) && codes.1 == code::HELD,
+        reason::REFUND_RELEASED => direct && codes.0 == code::HELD && owns(codes.1),
+        reason::REFUND_SETTLED => direct && codes == (code::HELD, code::RECEIVABLE),
         // Money of a sale that no card can have paid: there is none in an honest world.
         _ => false,
     }

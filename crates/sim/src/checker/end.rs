@@ -15,9 +15,10 @@ const SECOND: i64 = 1_000_000;
 const FOLLOWED: i64 = 300 * SECOND;
 
 impl Checker {
-    /// The end of the calm phase: everything must have converged (L1, L3, L4, I5).
+    /// The end of the calm phase: everything must have converged (L1, L2, L3, L4, I5).
     pub(crate) fn converged(&mut self) {
         self.payments.converged(&mut self.findings);
+        self.refunds.converged(&self.book, &mut self.findings);
         self.loads.converged(&self.book, &self.people, &mut self.findings);
         self.sales.converged(&self.people, &mut self.findings);
         self.money_in_cases();
@@ -30,6 +31,8 @@ impl Checker {
             let against = matches!(kind, CaseKind::CardAhead | CaseKind::SaleForgotten);
             let (held, due) =
                 (self.book.held(code::SUSPENSE_CASE, *id).posted, if against { -amount } else { *amount });
+            // What went back to payers is there no more.
+            let due = due - self.refunds.out_of_case(*id);
             self.findings.demand(held == due, "M9", Who::NOBODY, || format!("case {kind:?} of {due} holds {held}"));
         }
         let known = |name: &Name| name.0 != code::SUSPENSE_CASE || self.cases.contains_key(&name.1);

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `book.rs` | I1 conservation, I4 nothing negative, which accounts a reason may move money between (I10) |
 //! | `payments.rs` | I2 provider, I9 limits, ACK of notices |
+//! | `refunds.rs` | I2r refunds, I4 of what is held, L2 |
 //! | `loads.rs` | I3 purse, ACK of released loads |
 //! | `sales.rs` | I3 and I8 of debits, I5 once, ACK of records |
 //! | `replay.rs`, `form.rs` | I7: what stands on the disk, read, hashed and added up again |
@@ -17,6 +18,7 @@ mod end;
 mod form;
 mod loads;
 mod payments;
+mod refunds;
 mod replay;
 mod sales;
 
@@ -34,6 +36,7 @@ use book::Book;
 use loads::Loads;
 use payments::Payments;
 pub(crate) use payments::{Capture, Charge};
+use refunds::Refunds;
 pub(crate) use replay::Replay;
 use sales::Sales;
 pub(crate) use sales::{Debit, End};
@@ -77,6 +80,7 @@ pub(crate) struct Checker {
     pub(crate) book: Book,
     pub(crate) people: People,
     pub(crate) payments: Payments,
+    pub(crate) refunds: Refunds,
     pub(crate) loads: Loads,
     pub(crate) sales: Sales,
     pub(crate) replay: Replay,
@@ -88,6 +92,8 @@ pub(crate) struct Checker {
     pub(crate) rogue: Option<u128>,
     /// Every case: what kind, and how much lies in it.
     cases: BTreeMap<u128, (CaseKind, Sum)>,
+    /// Cases that ended in this batch.
+    ended: Vec<u128>,
 }
 
 /// Who holds which account and which card; the world's numbers of them.
@@ -141,6 +147,7 @@ impl Checker {
         let now = std::mem::replace(self, then);
         self.findings = now.findings;
         self.payments.restored(now.payments, now_is);
+        self.refunds.restored(now.refunds);
         let payments = &self.payments;
         self.loads.restored(now.loads, |order| payments.credited_before(order));
         self.sales.restored(now.sales, kept);
@@ -176,10 +183,13 @@ impl Checker {
         for row in &kept.journal {
             self.book.take(row, &self.people, &mut self.findings);
             self.payments.journal(row, &self.book, &self.people, &mut self.findings, counters);
+            self.refunds.journal(row);
             self.loads.journal(row, &mut self.findings, &self.people);
             self.sales.journal(row, (&self.book, &self.loads), &self.people, &mut self.findings, counters);
         }
-        self.payments.settle(&self.book, &self.people, &mut self.findings);
+        self.payments.settle(&self.book, &self.refunds, &self.people, &mut self.findings);
+        self.refunds.settle(&self.book, &self.payments, &mut self.findings);
+        self.ended_are_empty();
         self.loads.settle(&self.book, &self.people, &mut self.findings, counters);
         self.sales.settle(counters);
     }
@@ -188,6 +198,9 @@ impl Checker {
         match row {
             Row::Order(order) => self.payments.order(order, &self.people, &mut self.findings, counters),
             Row::Form(note) => self.payments.form(key, note.made.get(), &self.people),
+            Row::Refund(refund) => self.refunds.refund(refund, &self.people, &mut self.findings, counters),
+            Row::ForeignRefund(_) => self.refunds.foreign(key, &mut self.findings),
+            Row::CaseEnded(ended) => self.case_ended(&ended.case),
             Row::Payment(note) => self.payments.payment(key, note),
             Row::Attempt(attempt) => self.loads.attempt(attempt, &self.people, &mut self.findings, counters),
             Row::Sale(sale) => self.sales.sale(sale),
@@ -205,6 +218,25 @@ impl Checker {
         }
     }
 
+    /// A case ends when nothing lies in it any more.
+    fn case_ended(&mut self, case: &Case) {
+        self.ended.push(case.id.0.get());
+    }
+
+    fn ended_are_empty(&mut self) {
+        for case in std::mem::take(&mut self.ended) {
+            let left = self.book.held(book::code::SUSPENSE_CASE, case).posted;
+            self.findings.demand(left == 0 && self.cases.contains_key(&case), "I8", Who::NOBODY, || {
+                format!("case {case:x} ended with {left} in it")
+            });
+        }
+    }
+
+    /// What kind of case it is.
+    pub(crate) fn case_kind(&self, case: u128) -> Option<CaseKind> {
+        self.cases.get(&case).map(|(kind, _)| *kind)
+    }
+
     /// Every case has a cause. That of a payment is looked for when the payment is settled.
     fn case(&mut self, case: &Case, counters: &mut Counters) {
         let (id, kind) = (case.id.0.get(), case.kind);
@@ -217,6 +249,11 @@ impl Checker {
             CaseKind::PaymentUnknownOrder => ("case: payment of unknown order", true),
             CaseKind::PaymentMismatch => ("case: payment mismatch", true),
             CaseKind::PaymentTwice => ("case: payment twice", true),
+            CaseKind::PaymentGivenBack => ("case: payment given back meanwhile", true),
+            CaseKind::RefundUnknown => ("case: refund that is none of ours", true),
+            CaseKind::RefundFailed => ("case: refund failed", true),
+            CaseKind::RefundShort => ("case: merchant account short", self.refunds.was_short(case.reference.get())),
+            CaseKind::RefundAbnormal => ("case: refund abnormal", self.refunds.was_abnormal(case.reference.get())),
             CaseKind::LoadTacWrong => ("case: load TAC wrong", self.rogue.is_some()),
             CaseKind::SaleTacWrong => ("case: sale TAC wrong", self.rogue.is_some()),
             CaseKind::TerminalQuarantined => ("case: terminal quarantined", self.rogue.is_some()),
@@ -237,6 +274,8 @@ impl Checker {
             CaseKind::SaleForgotten => ("case: sale forgotten by a restore", restored),
             CaseKind::RecordsForgotten => ("case: records lost by a restore", restored),
             CaseKind::PaymentAccountClosed
+            | CaseKind::RefundDiffers
+            | CaseKind::RefundContradicted
             | CaseKind::CardRolledBack
             | CaseKind::PurseAhead
             | CaseKind::SaleOverspent

@@ -8,6 +8,7 @@ use ledger::JournalRow;
 use rules::top_up::{Order, State};
 
 use super::book::{Book, code, reason};
+use super::refunds::Refunds;
 use super::{Findings, People, Sum};
 use crate::count::Counters;
 use crate::notes::Who;
@@ -153,6 +154,26 @@ impl Payments {
     /// Whether the book knows a payment.
     pub(crate) fn knows(&self, transaction: &str) -> bool {
         self.settled.contains_key(transaction)
+    }
+
+    /// What the book has of a payment: how much, if it is credited or in a case.
+    pub(super) fn booked(&self, transaction: &str) -> Option<Sum> {
+        self.settled.get(transaction).and_then(|_| self.captures.get(transaction)).map(|capture| capture.amount)
+    }
+
+    /// Whether the book has the money of this order.
+    pub(crate) fn credited(&self, order: u128) -> bool {
+        self.orders.get(&order).is_some_and(|known| known.credited_by.is_some())
+    }
+
+    /// How many orders the book has.
+    pub(crate) fn order_count(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// One of them.
+    pub(crate) fn some_order(&self, place: usize) -> Option<u128> {
+        self.orders.keys().nth(place).copied()
     }
 
     /// A holder sends a form.
@@ -321,13 +342,13 @@ impl Payments {
     }
 
     /// All rows and transfers of the batch are in: what belongs together must fit.
-    pub(super) fn settle(&mut self, book: &Book, people: &People, findings: &mut Findings) {
+    pub(super) fn settle(&mut self, book: &Book, refunds: &Refunds, people: &People, findings: &mut Findings) {
         self.settle_orders(book, people, findings);
         let mut payments = std::mem::take(&mut self.fresh_payments);
         // Credits first: whether a payment of the same batch is a second one shows only then.
         payments.sort_by_key(|(_, (_, case))| case.is_some());
         for (transaction, settled) in payments {
-            self.settle_payment(&transaction, settled, people, findings);
+            self.settle_payment(&transaction, settled, refunds, people, findings);
         }
         for (order, person, amount) in std::mem::take(&mut self.credits) {
             let who = people.holder(person).map_or(Who::NOBODY, Who::holder);
@@ -343,7 +364,10 @@ impl Payments {
             format!("{booked} are booked as paid; the provider captured {captured}")
         });
         let owed = -book.held(code::RECEIVABLE, 1).posted;
-        findings.demand(owed == booked, "I2", Who::NOBODY, || format!("the provider owes {owed}, booked are {booked}"));
+        let settled = refunds.settled;
+        findings.demand(owed == booked - settled, "I2", Who::NOBODY, || {
+            format!("the provider owes {owed}, booked are {booked}, of which {settled} went back")
+        });
     }
 
     fn settle_orders(&mut self, book: &Book, people: &People, findings: &mut Findings) {
@@ -372,7 +396,14 @@ impl Payments {
         }
     }
 
-    fn settle_payment(&mut self, transaction: &str, settled: Settled, people: &People, findings: &mut Findings) {
+    fn settle_payment(
+        &mut self,
+        transaction: &str,
+        settled: Settled,
+        refunds: &Refunds,
+        people: &People,
+        findings: &mut Findings,
+    ) {
         let Some(capture) = self.captures.get(transaction) else {
             findings.add("I2", Who::NOBODY, || format!("payment {transaction} was never made: {settled:?}"));
             return;
@@ -410,7 +441,7 @@ impl Payments {
                 let order = capture.order.parse::<u128>().ok().and_then(|id| self.orders.get(&id));
                 let credited = order.is_some_and(|known| known.credited_by.is_some());
                 let forgotten = self.forgot(&capture.order);
-                let good = capture.charge == Charge::Right && !credited && !forgotten;
+                let good = capture.charge == Charge::Right && !credited && !forgotten && !refunds.taken(transaction);
                 findings.demand(!good, "L1", who, || {
                     format!("{transaction} is a good payment of an order and went to a case: {capture:?}")
                 });

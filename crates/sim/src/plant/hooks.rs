@@ -9,8 +9,10 @@ use ledger::{Fen, Id, Stage as Leg, Transfer};
 use rules::card::Card;
 use rules::chart::{self, Reason};
 use rules::epoch::{Epoch, Met};
+use rules::ids::RefundNo;
 use rules::load::{Attempt, Source, State as LoadState};
-use rules::top_up::State as OrderState;
+use rules::refund::Origin;
+use rules::top_up::{Arrival, Credited, State as OrderState, Ticket};
 use teller::{Desk, Look, Seen};
 
 use super::{IMPATIENCE, Plant};
@@ -39,6 +41,7 @@ pub(crate) fn needs_not(plant: Plant, keys: &mut Vec<Key>) {
 /// Before the command decides.
 pub(crate) fn before(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
     let _ = match plant {
+        Plant::P20 => unpaid_order_looks_paid(keys, desk),
         Plant::P09 => second_payment_looks_like_the_first(keys, desk),
         Plant::P10 => payment_looks_settled(keys, desk, |state| matches!(state, OrderState::Credited(_))),
         Plant::P11 => payment_looks_settled(keys, desk, |state| {
@@ -69,6 +72,7 @@ pub(crate) fn before(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
 pub(crate) fn after(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
     let _ = match plant {
         Plant::P14 => move_order_back(keys, desk),
+        Plant::P21 => let_go(keys, desk),
         Plant::P38 => drop_unconfirmed(keys, desk),
         Plant::P70 => forget_quarantine(keys, desk),
         Plant::P75 => forget_try(keys, desk),
@@ -114,6 +118,43 @@ fn payment_looks_settled(keys: &[Key], desk: &mut CampusDesk<'_>, when: impl Fn(
     if when(&order.state) {
         desk.put(payment, Row::Payment(PaymentNote { order: Some(order.no), case: None })).ok()?;
     }
+    Some(())
+}
+
+/// Key of a refund that a clerk asks for.
+fn asked_refund(keys: &[Key]) -> Option<RefundNo> {
+    let form = keys.iter().any(|key| matches!(key, Key::Form(person, _) if person.0.get() == 0));
+    let refund = keys.iter().find_map(|key| if let Key::Refund(no) = key { Some(*no) } else { None });
+    refund.filter(|_| form)
+}
+
+fn unpaid_order_looks_paid(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    asked_refund(keys)?;
+    let (key, mut order) = find(keys, desk, Row::order)?;
+    if order.open() {
+        let (transaction, at) = (format!("planted-{}", order.no), desk.now());
+        let (paid_at, late, on_card_at) = (at, false, None);
+        order.state = OrderState::Credited(Credited { transaction, paid_at, at, late, on_card_at });
+        order.arrival = Arrival::Instant;
+        desk.put(key, Row::Order(Box::new(order))).ok()?;
+    }
+    Some(())
+}
+
+fn let_go(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    let no = asked_refund(keys)?;
+    let refund = desk.get(&Key::Refund(no)).ok()??.refund()?.clone();
+    let (debit, credit) = (
+        chart::held(no),
+        match refund.origin {
+            Origin::Waiting { person, .. } => chart::awaiting_tap(person),
+            Origin::Account { person, .. } => chart::available(person),
+            Origin::Case { case, .. } => chart::suspense_case(case),
+        },
+    );
+    let (id, amount, effective_at) = (desk.new_id(), refund.amount, desk.now());
+    let (stage, code, reference) = (Leg::Direct, Reason::RefundReleased.number(), no.id());
+    desk.post(&Transfer { id, debit, credit, amount, stage, effective_at, code, reference }).ok()?;
     Some(())
 }
 

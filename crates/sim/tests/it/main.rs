@@ -1,10 +1,11 @@
 //! Tests of `sim` from outside: a few seeds of every kind. The mass runs are the binary's.
 
+use sim::Scenario;
 use sim::plant::Plant;
 use sim::run::{Wish, hunt, run};
 
 /// A day of faults, cut short: enough for hundreds of taps and sales, little enough for an unoptimised build.
-const SHORT: Wish = Wish { days: 1, plant: None, until: Some(12_000), trace: false };
+const SHORT: Wish = Wish { days: 1, plant: None, scenario: None, until: Some(12_000), trace: false };
 
 #[test]
 fn fixed_seeds_hold_every_invariant_as_far_as_they_go() {
@@ -29,5 +30,29 @@ fn a_planted_bug_is_found_and_named() {
         let found = hunt(plant, 1, 1..=3).found;
         let invariant = found.map(|(_, invariant)| invariant);
         assert!(invariant.is_some_and(|name| plant.found_by().contains(&name)), "{name}: {found:?}");
+    }
+}
+
+/// The provider is dark for two days, with and without a new key in the middle; afterwards everything settles, refunds end,
+/// and nothing happened twice: the checker says so.
+#[test]
+fn l1_l2_the_provider_is_dark_for_two_days_and_then_everything_settles_and_refunds_end() {
+    for scenario in Scenario::ALL {
+        let wish = Wish { scenario: Some(scenario), ..Wish::default() };
+        let outcome = run(5, &wish);
+        assert!(outcome.found.is_none(), "{scenario:?}: {:?}", outcome.found);
+        let met = |name: &str| outcome.counters.of(name);
+        for name in [
+            "provider: dark for days",
+            "provider: silent in the dark",
+            "order: credited",
+            "refund: settled",
+            "refund: made",
+        ] {
+            assert!(met(name) > 0, "{scenario:?} never met: {name}");
+        }
+        let new_key = u64::from(scenario == Scenario::DarkWithNewKey);
+        assert_eq!(met("provider: changes its key"), new_key);
+        assert!(met("notice: under the new key") >= new_key, "{scenario:?}");
     }
 }

@@ -89,13 +89,13 @@ pub enum Direction {
 /// What moved the merchant's account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlowKind {
-    /// 交易: a payment.
+    /// 交易: a payment came.
     Payment,
-    /// 退款: a refund.
+    /// 退款: a refund went.
     Refund,
-    /// 扣除交易手续费: the provider's fee.
+    /// 扣除交易手续费 and the like: the provider's fee; income where it comes back with a refund.
     Fee,
-    /// Anything else: a withdrawal, a top-up of the account, a fee that came back.
+    /// Anything else: a withdrawal, a top-up of the account.
     Other,
 }
 
@@ -112,6 +112,8 @@ pub struct Flow {
     pub kind: FlowKind,
     /// 业务名称, as written.
     pub name: String,
+    /// 业务类型, as written.
+    pub sort: String,
     /// Which way.
     pub direction: Direction,
     /// How much, never below zero.
@@ -154,9 +156,16 @@ pub(super) fn needed(bill: Bill) -> &'static [&'static str] {
             "手续费",
             "订单金额",
         ],
-        Bill::FundFlow(_) => {
-            &["记账时间", "微信支付业务单号", "资金流水单号", "业务名称", "收支类型", "收支金额(元)", "账户结余(元)"]
-        }
+        Bill::FundFlow(_) => &[
+            "记账时间",
+            "微信支付业务单号",
+            "资金流水单号",
+            "业务名称",
+            "业务类型",
+            "收支类型",
+            "收支金额(元)",
+            "账户结余(元)",
+        ],
     }
 }
 
@@ -219,10 +228,12 @@ fn flow(cells: &Cells<'_>) -> Result<Flow, String> {
         other => return Err(format!("收支类型 is {other}, which is not known")),
     };
     let name = cells.needed("业务名称")?;
-    let kind = match name.as_str() {
-        "交易" => FlowKind::Payment,
-        "退款" => FlowKind::Refund,
-        "扣除交易手续费" => FlowKind::Fee,
+    // A fee stands under the name of the payment that it is for; its type tells it apart.
+    let sort = cells.needed("业务类型")?;
+    let kind = match (sort.as_str(), direction) {
+        (sort, _) if sort.contains("手续费") || name.contains("手续费") => FlowKind::Fee,
+        ("交易", Direction::Income) => FlowKind::Payment,
+        ("退款", Direction::Spending) => FlowKind::Refund,
         _ => FlowKind::Other,
     };
     let amount = cells.amount("收支金额(元)")?;
@@ -235,6 +246,7 @@ fn flow(cells: &Cells<'_>) -> Result<Flow, String> {
         flow: cells.needed("资金流水单号")?,
         kind,
         name,
+        sort,
         direction,
         amount,
         balance: cells.amount("账户结余(元)")?,
