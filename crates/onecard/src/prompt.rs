@@ -7,6 +7,7 @@ use ledger::Micros;
 use rules::calendar::campus_time;
 use rules::words::Words;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// An error and its causes in one line.
 pub fn sentence(failure: &dyn Error) -> String {
@@ -44,10 +45,17 @@ pub struct Said(pub String);
 
 /// Sends log lines to standard error; `ONECARD_LOG` chooses them (`info` when it is not set).
 pub fn start_log(default: &str) {
+    start_log_to(default, std::io::stderr().is_terminal(), std::io::stderr);
+}
+
+/// The same, to another place.
+pub fn start_log_to<W>(default: &str, coloured: bool, writer: W)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let filter = EnvFilter::builder().with_env_var("ONECARD_LOG").try_from_env();
     let filter = filter.unwrap_or_else(|_| EnvFilter::new(default));
-    let coloured = std::io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).with_writer(writer);
     // Fails only when a log was started before, and then that one is used.
     let _ = log.try_init();
 }

@@ -65,13 +65,24 @@ pub fn run(options: Options) -> Result<(), Failure> {
 
 /// Checks the book in `data` and shows on a terminal how far it is.
 pub fn check(data: &Path, school: SchoolId, anchors: &[Head]) -> Result<Report, Failure> {
-    let mut archive = SqliteArchive::open(data, school)?;
     let bar = if stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
     bar.set_style(ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {elapsed}")?);
-    let mut report = store::verify::verify(school, &mut archive, anchors, &mut |step| show(&bar, step));
-    let places_of = |_: &str, key: &[u8], body: &[u8]| Campus::listings_of_stored(key, body);
-    verify_lists(&mut archive, &places_of, &mut report, &mut |step| show(&bar, step));
+    let report = check_and_tell(data, school, anchors, &mut |step| show(&bar, step))?;
     bar.finish_and_clear();
+    Ok(report)
+}
+
+/// Checks the book in `data` and tells `progress` how far it is.
+pub fn check_and_tell(
+    data: &Path,
+    school: SchoolId,
+    anchors: &[Head],
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report, Failure> {
+    let mut archive = SqliteArchive::open(data, school)?;
+    let mut report = store::verify::verify(school, &mut archive, anchors, progress);
+    let places_of = |_: &str, key: &[u8], body: &[u8]| Campus::listings_of_stored(key, body);
+    verify_lists(&mut archive, &places_of, &mut report, progress);
     Ok(report)
 }
 

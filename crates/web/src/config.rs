@@ -4,24 +4,27 @@ use std::sync::Arc;
 
 use flows::School;
 
+use crate::headers::Policies;
 use crate::text::Language;
 
 /// Makes the address at which WeChat tells who the visitor is, from our return address and the state to bring back.
 pub type Authorize = Arc<dyn Fn(&str, &str) -> String + Send + Sync>;
 
-/// Everything a handler may use. Cheap to clone.
+/// Everything a handler may use. Cheap to clone: every request does it several times.
 #[derive(Clone)]
 pub struct Web {
     /// The school.
-    pub school: School,
+    pub school: Arc<School>,
     /// Where and how the pages are served.
     pub config: Arc<WebConfig>,
+    pub(crate) policies: Arc<Policies>,
 }
 
 impl Web {
     /// The pages of `school`.
     pub fn new(school: School, config: WebConfig) -> Web {
-        Web { school, config: Arc::new(config) }
+        let policies = Arc::new(Policies::of(&config));
+        Web { school: Arc::new(school), config: Arc::new(config), policies }
     }
 }
 

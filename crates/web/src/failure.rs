@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -247,10 +247,10 @@ impl From<Unavailable> for Failure {
 }
 
 /// The boundary itself: gives every answer its deadline, and every failure its face.
-pub(crate) async fn boundary(State(web): State<Web>, request: Request, next: Next) -> Response {
-    let mut visit = Visit::read(&web, request.uri().path(), request.headers());
+pub(crate) async fn boundary(web: &Web, request: Request, next: Next) -> Response {
+    let mut visit = Visit::read(web, request.uri().path(), request.headers());
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
-    let answer = match tokio::time::timeout(DEADLINE, next.run(request)).await {
+    let answer = match tokio::time::timeout(DEADLINE, own_origin(web, request, next)).await {
         Ok(answer) => answer,
         Err(_) => Failure::Deadline.into_response(),
     };
@@ -271,7 +271,7 @@ pub(crate) async fn boundary(State(web): State<Web>, request: Request, next: Nex
         // Only a page that was read can be gone on to.
         Failure::SignInFirst { .. } if !reading => page::go_with_next("/sign-in", ""),
         Failure::ChangeFirst { .. } if !reading => page::go_with_next("/password", ""),
-        failure => failure.page(&web, &visit, reference),
+        failure => failure.page(web, &visit, reference),
     };
     if let Some(wait) = wait {
         face.headers_mut().insert(header::RETRY_AFTER, wait);
@@ -304,7 +304,7 @@ fn has_face(headers: &HeaderMap) -> bool {
 
 /// Lets a changing request through only if it comes from a page of ours. Old web views send no `Sec-Fetch` headers, so
 /// `Origin` counts, else `Referer`. Notices come from no page: they carry no cookie and are proved by their signature.
-pub(crate) async fn own_origin(State(web): State<Web>, request: Request, next: Next) -> Response {
+async fn own_origin(web: &Web, request: Request, next: Next) -> Response {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if safe || request.uri().path().starts_with("/notify/") || comes_from(&web.config.base_url, request.headers()) {
         return next.run(request).await;

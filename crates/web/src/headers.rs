@@ -1,16 +1,12 @@
 //! Headers that every answer carries.
 
-use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
-use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::config::{Web, WebConfig};
 
-/// Adds what an answer does not say itself.
-pub(crate) async fn add(State(web): State<Web>, request: Request, next: Next) -> Response {
-    let pay = request.uri().path().starts_with("/pay/");
-    let mut answer = next.run(request).await;
+/// Adds what an answer does not say itself; `pay` for one of a pay page.
+pub(crate) fn add(web: &Web, pay: bool, mut answer: Response) -> Response {
     let headers = answer.headers_mut();
     let referrer = if pay { "strict-origin-when-cross-origin" } else { "same-origin" };
     let fixed = [
@@ -23,13 +19,28 @@ pub(crate) async fn add(State(web): State<Web>, request: Request, next: Next) ->
     for (name, value) in fixed {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    if let Ok(policy) = HeaderValue::from_str(&policy(&web.config, pay)) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    let policy = if pay { &web.policies.pay } else { &web.policies.everywhere };
+    if let Some(policy) = policy {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
     }
     if web.config.base_url.starts_with("https://") {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     answer
+}
+
+/// What browsers may do on our pages, written once.
+pub(crate) struct Policies {
+    everywhere: Option<HeaderValue>,
+    pay: Option<HeaderValue>,
+}
+
+impl Policies {
+    /// None where a cashier's address is no text of a header.
+    pub(crate) fn of(config: &WebConfig) -> Policies {
+        let of = |pay| HeaderValue::from_str(&policy(config, pay)).ok();
+        Policies { everywhere: of(false), pay: of(true) }
+    }
 }
 
 /// No inline script or style, no foreign host; a form on a pay page may lead to the cashiers in use.

@@ -2,9 +2,8 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{FromRequest, Request, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use flows::ports::{NoticeFault, RawNotice};
 use flows::top_up::{NoticeOutcome, notice};
@@ -15,12 +14,11 @@ use crate::config::Web;
 /// `POST /notify/wechat`: 204 for what was settled or put in suspense, 4xx for what is not believed, 500 for "come again".
 ///
 /// The body's bytes are what was signed, so they are taken as they came. No cookie, no token: the signature is the proof.
-pub(crate) async fn wechat(
-    State(web): State<Web>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let Ok(body) = body else { return fail(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large") };
+pub(crate) async fn wechat(State(web): State<Web>, mut request: Request) -> Response {
+    let headers = std::mem::take(request.headers_mut());
+    let Ok(body) = Bytes::from_request(request, &()).await else {
+        return fail(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+    };
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let raw = RawNotice {
         timestamp: text("wechatpay-timestamp"),

@@ -1,8 +1,9 @@
 //! The contents page: every address, and who answers it.
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::middleware::from_fn_with_state;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{get, post};
 use tower_http::compression::CompressionLayer;
 
@@ -46,12 +47,17 @@ pub fn router(web: Web) -> Router {
     routes
         .fallback(|| async { Failure::NotFound })
         .method_not_allowed_fallback(|| async { Failure::NotAllowed })
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(from_fn_with_state(web.clone(), failure::own_origin))
-        .layer(from_fn_with_state(web.clone(), failure::boundary))
-        .layer(from_fn_with_state(web.clone(), headers::add))
-        .layer(CompressionLayer::new())
+        // The first is the outermost. One layer of three, because each by itself boxes and copies the whole of its inside
+        // once more for every request.
+        .layer((CompressionLayer::new(), from_fn_with_state(web.clone(), around), DefaultBodyLimit::max(LARGEST_BODY)))
         .with_state(web)
+}
+
+/// What lies around every answer: from without to within its headers, the face of a failure and its deadline, the origin.
+async fn around(State(web): State<Web>, request: Request, next: Next) -> Response {
+    let pay = request.uri().path().starts_with("/pay/");
+    let answer = failure::boundary(&web, request, next).await;
+    headers::add(&web, pay, answer)
 }
 
 /// `GET /healthz`: 200 when committed rows can be read.

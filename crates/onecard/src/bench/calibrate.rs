@@ -1,6 +1,6 @@
 //! How fast the machine is at this moment: one disk and one processor figure, taken before and after each run.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::hint::black_box;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::cleanup::Cleanup;
 use super::histogram::percentile;
 use super::load::{micros_since, tick};
 use super::workload::{Draw, mixed};
@@ -52,13 +53,20 @@ pub struct Calibrator {
 
 impl Calibrator {
     /// Makes the file in `dir`, every block of it on the disk; each look takes about `span` for the disk.
-    pub fn new(dir: &Path, span: Duration) -> Result<Calibrator, Failure> {
+    fn new(dir: &Path, span: Duration) -> Result<Calibrator, Failure> {
         let file = File::options().create(true).truncate(true).read(true).write(true).open(dir.join("calibration"))?;
         for at in (0..SIZE).step_by(BLOCK.len()) {
             file.write_all_at(&BLOCK, at)?;
         }
         file.sync_all()?;
         Ok(Calibrator { file, draw: Draw::new(1), span })
+    }
+
+    /// The file in the bench's work folder; each look takes about so many milliseconds for the disk.
+    pub fn of_bench(cleanup: &Cleanup, millis: u64) -> Result<Calibrator, Failure> {
+        let folder = cleanup.path("calibration.d");
+        fs::create_dir_all(&folder)?;
+        Calibrator::new(&folder, Duration::from_millis(millis))
     }
 
     /// One overwrite made durable, nanoseconds.

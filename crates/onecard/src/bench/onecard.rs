@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 use ledger::SchoolId;
 use rules::chart::{self, Channel};
 use serde::Serialize;
-use store::sqlite::{BOOK_FILE, SqliteArchive, SqliteStore};
-use store::verify::{Progress, Report};
+use store::sqlite::{SqliteArchive, SqliteStore};
+use store::verify::Report;
 use teller::{Door, Engine, Limits, Paced, Schema, Stopped};
 
 use super::load::{Counts, Load, Until, fund};
@@ -143,12 +143,20 @@ impl Template {
 
     /// A copy of the book in the new folder `to`.
     pub fn copy(&self, to: &Path) -> Result<(), Failure> {
-        fs::create_dir_all(to)?;
-        fs::copy(self.dir.join(BOOK_FILE), to.join(BOOK_FILE))?;
-        File::open(to.join(BOOK_FILE))?.sync_all()?;
-        File::open(to)?.sync_all()?;
-        Ok(())
+        copy_book(&self.dir, to)
     }
+}
+
+/// Copies the book at rest in `from`, and what lies beside it, to the new folder `to`; durable when it returns.
+pub fn copy_book(from: &Path, to: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let copy = to.join(entry.file_name());
+        fs::copy(entry.path(), &copy)?;
+        File::open(copy)?.sync_all()?;
+    }
+    Ok(File::open(to)?.sync_all()?)
 }
 
 /// Bytes of the database in `data`, its log included.
@@ -204,11 +212,12 @@ pub fn run(
 pub fn verify(data: &Path, say: &Say) -> Result<Report, Failure> {
     let school = school()?;
     let mut archive = SqliteArchive::open(data, school)?;
-    let report = store::verify::verify(school, &mut archive, &[], &mut |progress| match progress {
-        Progress::Journal { done, of } => say.part("verifying the journal", done, of),
-        Progress::GuardRows { done } => say.part("verifying guard rows", done, 0),
-        Progress::Engine | Progress::Accounts | Progress::Lists { .. } => {}
-    });
+    let report = store::verify::verify(school, &mut archive, &[], &mut |step| say.verifying(step));
+    require_whole(data, report)
+}
+
+/// Error: `report` on the book in `data` has findings.
+pub fn require_whole(data: &Path, report: Report) -> Result<Report, Failure> {
     if report.clean() {
         return Ok(report);
     }

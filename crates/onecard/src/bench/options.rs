@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::load::Until;
 use super::onecard::{Case, Effort};
+use super::pgbench::PgOptions;
 use super::result::Engine;
 use super::workload::{Keys, Pattern};
 
@@ -51,16 +52,9 @@ pub struct Options {
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',', value_enum,
         default_values_t = [Engine::Onecard, Engine::SqliteSingle, Engine::Pgbench, Engine::Tigerbeetle])]
     pub engines: Vec<Engine>,
-    /// Folder with PostgreSQL's programs (initdb, pg_ctl, pgbench); without it this reference is skipped.
-    #[arg(long, value_name = "DIR")]
-    pub pgbin: Option<PathBuf>,
-    /// Scale of pgbench's database: 100,000 accounts and 15 MB each.
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub pg_scale: u32,
-    /// Numbers of pgbench clients that are tried; the two best are used.
-    #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [1, 8, 16, 32, 64],
-        value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub pg_clients: Vec<u32>,
+    /// PostgreSQL.
+    #[command(flatten)]
+    pub postgresql: PgOptions,
     /// TigerBeetle's program; without it this reference is skipped.
     #[arg(long, value_name = "FILE")]
     pub tigerbeetle_bin: Option<PathBuf>,

@@ -8,7 +8,6 @@ use std::process::{Command, Stdio};
 
 use super::cleanup::Cleanup;
 use super::machine;
-use super::options::Options;
 use super::result::Figures;
 use super::say::Say;
 use crate::Failure;
@@ -22,6 +21,29 @@ const LONGEST_SOCKET: usize = 80;
 const DURABLE: [(&str, &str); 3] = [("fsync", "on"), ("full_page_writes", "on"), ("synchronous_commit", "on")];
 /// Only part of the socket file's name: the server listens on no port.
 const PORT: &str = "54329";
+
+/// How PostgreSQL takes part.
+#[derive(clap::Args, Clone, Debug)]
+pub struct PgOptions {
+    /// Folder with PostgreSQL's programs (initdb, pg_ctl, pgbench); without it this reference is skipped.
+    #[arg(long, value_name = "DIR")]
+    pub pgbin: Option<PathBuf>,
+    /// Scale of pgbench's database: 100,000 accounts and 15 MB each.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub pg_scale: u32,
+    /// Numbers of pgbench clients that are tried; the two best are used.
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [1, 8, 16, 32, 64],
+        value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub pg_clients: Vec<u32>,
+}
+
+impl PgOptions {
+    /// The same; a quick bench fills the smallest database.
+    pub fn when(&self, quick: bool) -> PgOptions {
+        let pg_scale = if quick { 1 } else { self.pg_scale };
+        PgOptions { pg_scale, ..self.clone() }
+    }
+}
 
 /// A running cluster with pgbench's tables.
 pub struct Pgbench {
@@ -80,7 +102,7 @@ impl Pgbench {
     /// Error: says what to do. The server is stopped by `cleanup`, whatever happens.
     pub fn start(
         bin: &Path,
-        options: &Options,
+        options: &PgOptions,
         seconds: u64,
         cleanup: &Cleanup,
         say: &Say,
@@ -97,7 +119,7 @@ impl Pgbench {
             Said(format!("{why} {}", log.trim()))
         })?;
         require_durable(&place, cleanup)?;
-        let scale = if options.quick { 1 } else { options.pg_scale };
+        let scale = options.pg_scale;
         say.step(&format!("pgbench: filling scale {scale}"));
         cleanup.run(place.client("pgbench").args(["-i", "-q", "-s", &scale.to_string(), "postgres"]))?;
         cleanup.run(place.client("psql").args(["-c", "CHECKPOINT", "postgres"]))?;

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io::{IsTerminal, stderr};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use store::verify::Progress;
 
 use crate::Failure;
 
@@ -47,6 +48,15 @@ impl Say {
         if let Some(bar) = &self.bar {
             let of = if of > 0 { format!(" of {of}") } else { String::new() };
             bar.set_message(format!("{what}: {done}{of}"));
+        }
+    }
+
+    /// How far a check of a book is.
+    pub fn verifying(&self, step: Progress) {
+        match step {
+            Progress::Journal { done, of } => self.part("verifying the journal", done, of),
+            Progress::GuardRows { done } => self.part("verifying guard rows", done, 0),
+            Progress::Engine | Progress::Accounts | Progress::Lists { .. } => {}
         }
     }
 

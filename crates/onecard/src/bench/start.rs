@@ -13,7 +13,7 @@ use teller::{Engine, Limits, Schema, Store};
 use super::cleanup::Cleanup;
 use super::load::{Load, Until, fund, micros_since, tick};
 use super::machine;
-use super::onecard::{Running, school};
+use super::onecard::{Running, copy_book, school};
 use super::payment::Bench;
 use super::result::{Recovery, Start};
 use super::workload::{Accounts, Keys, Pattern, Plan};
@@ -95,11 +95,7 @@ fn this_program() -> Result<Command, Failure> {
 /// Journal rows that a start on `data` must replay. They are counted on a copy: opening a book already puts its log away.
 fn rows_to_replay(data: &Path, cleanup: &Cleanup) -> Result<u64, Failure> {
     let copy = cleanup.path("copy");
-    fs::create_dir_all(&copy)?;
-    for entry in fs::read_dir(data)? {
-        let entry = entry?;
-        fs::copy(entry.path(), copy.join(entry.file_name()))?;
-    }
+    copy_book(data, &copy)?;
     let store = SqliteStore::open(&copy, school()?, Bench::TABLES)?;
     let kept = store.recover()?;
     drop(store);

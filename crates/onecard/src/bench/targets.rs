@@ -1,8 +1,9 @@
 //! The targets of the ledger, and whether this run met them. What was not measured is skipped, never met.
 
+use super::bound::{self, Bound, DISTURBED, Must};
 use super::onecard::Case;
-use super::result::{Engine, Median, Results, Target, Verdict, decimal, hundredths};
-use super::rounds::title_of;
+use super::result::{Engine, Median, Results, Target, hundredths};
+use super::stand::title_of;
 use super::workload::{Keys, Pattern};
 
 /// Journal rows a run must have written before its bytes for each row say something.
@@ -32,10 +33,7 @@ pub fn all(results: &Results) -> Vec<Target> {
     }
     targets.push(recovery(results));
     if results.quick {
-        for target in &mut targets {
-            target.verdict = Verdict::Skipped;
-            target.note = "a quick run says nothing about speed".to_owned();
-        }
+        bound::judge_nothing(&mut targets);
     }
     targets
 }
@@ -51,57 +49,6 @@ fn first_cases(results: &Results) -> Vec<Case> {
 
 fn of(results: &Results, engine: Engine, case: Option<Case>) -> Option<&Median> {
     results.medians.iter().find(|median| (median.engine, median.case) == (engine, case))
-}
-
-/// How a measured value stands to its bound when the target is met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Must {
-    AtLeast,
-    AtMost,
-    Below,
-}
-
-/// A target whose measured value is in hundredths.
-struct Bound {
-    id: &'static str,
-    what: String,
-    must: Must,
-    hundredths: u64,
-    unit: &'static str,
-}
-
-impl Bound {
-    /// A figure that is told, and judged unless there is a reason not to.
-    fn judged(self, measured: Option<u64>, reason_not_to: Option<&str>, note: &str) -> Target {
-        let mut target = self.target(measured, note);
-        if let Some(reason) = reason_not_to.filter(|_| measured.is_some()) {
-            target.verdict = Verdict::Skipped;
-            target.note = reason.to_owned();
-        }
-        target
-    }
-
-    fn target(self, measured: Option<u64>, note: &str) -> Target {
-        let Bound { id, what, must, hundredths: bound, unit } = self;
-        let (sign, met): (_, fn(&u64, &u64) -> bool) = match must {
-            Must::AtLeast => (">=", u64::ge),
-            Must::AtMost => ("<=", u64::le),
-            Must::Below => ("<", u64::lt),
-        };
-        Target {
-            id,
-            what,
-            target: format!("{sign} {}{unit}", decimal(bound)),
-            measured: measured.map_or(String::new(), |value| format!("{}{unit}", decimal(value))),
-            measured_hundredths: measured,
-            verdict: match measured {
-                None => Verdict::Skipped,
-                Some(value) if met(&value, &bound) => Verdict::Met,
-                Some(_) => Verdict::NotMet,
-            },
-            note: note.to_owned(),
-        }
-    }
 }
 
 fn keys_of(case: Case) -> &'static str {
@@ -128,7 +75,7 @@ fn against(results: &Results, case: Case, reference: Engine, bound: u64) -> Targ
 /// Why nothing follows from these figures: one of them has no run that nothing disturbed.
 fn disturbed(medians: &[Option<&Median>]) -> Option<&'static str> {
     let quiet = medians.iter().flatten().all(|median| median.valid_runs > 0);
-    (!quiet).then_some("only disturbed runs: measure again on a quieter machine")
+    (!quiet).then_some(DISTURBED)
 }
 
 /// Two medians of onecard compared.
@@ -238,30 +185,4 @@ fn recovery(results: &Results) -> Target {
 /// What to call a median in the table.
 pub fn title(median: &Median) -> String {
     title_of(median.engine, median.case)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bound_is_met_at_itself_and_what_was_not_measured_or_is_in_doubt_is_skipped() {
-        use Must::*;
-        let table = [
-            (AtLeast, Some(100), Verdict::Met),
-            (AtLeast, Some(99), Verdict::NotMet),
-            (AtMost, Some(100), Verdict::Met),
-            (AtMost, Some(101), Verdict::NotMet),
-            (Below, Some(99), Verdict::Met),
-            (Below, Some(100), Verdict::NotMet),
-            (AtLeast, None, Verdict::Skipped),
-            (AtMost, None, Verdict::Skipped),
-        ];
-        for (must, measured, verdict) in table {
-            let bound = || Bound { id: "P1", what: String::new(), must, hundredths: 100, unit: "x" };
-            assert_eq!(bound().target(measured, "").verdict, verdict, "{must:?} {measured:?}");
-            let doubtful = bound().judged(measured, Some("too short"), "");
-            assert_eq!(doubtful.verdict, Verdict::Skipped, "{must:?} {measured:?}");
-        }
-    }
 }

@@ -7,6 +7,10 @@ mod pos;
 mod setup;
 mod text;
 
+pub use pages::web_config;
+pub use people::roster;
+pub use setup::{Folder, SCHOOL, first_people};
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

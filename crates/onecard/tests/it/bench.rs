@@ -1,4 +1,4 @@
-//! `onecard bench ledger --quick`: that it works and what it writes, never how fast it is.
+//! `onecard bench --quick`: that it works and what it writes, never how fast it is.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,9 +17,19 @@ impl Folder {
     }
 
     fn bench(&self, more: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_onecard"));
-        command.current_dir(&self.0).args(["bench", "ledger", "--quick", "--accounts", "200"]).args(more);
-        command.output().unwrap()
+        self.onecard(&[&["bench", "ledger", "--quick", "--accounts", "200"], more].concat())
+    }
+
+    fn top_up(&self, more: &[&str]) -> Output {
+        self.onecard(&[&["bench", "topup", "--quick"], more].concat())
+    }
+
+    fn onecard(&self, line: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_onecard")).current_dir(&self.0).args(line).output().unwrap()
+    }
+
+    fn results(&self, name: &str) -> Value {
+        serde_json::from_str(&fs::read_to_string(self.0.join(name)).unwrap()).unwrap()
     }
 
     fn names(&self) -> Vec<String> {
@@ -48,7 +58,7 @@ fn a_quick_bench_verifies_every_book_and_writes_results_that_a_program_can_read(
     let output = folder.bench(&["--patterns", "uniform,hot", "--out", "a.json", "--tail", "2000"]);
     assert!(output.status.success(), "{output:?}");
     assert_eq!(folder.names(), ["a.json"], "nothing else is left behind");
-    let results: Value = serde_json::from_str(&fs::read_to_string(folder.0.join("a.json")).unwrap()).unwrap();
+    let results = folder.results("a.json");
     assert_eq!((number(&results, "/format"), text(&results, "/bench")), (1, "ledger"));
     assert!(number(&results, "/machine/cores") > 0 && !text(&results, "/versions/sqlite").is_empty());
 
@@ -80,7 +90,7 @@ fn a_missing_reference_and_a_quick_run_are_told_as_skipped_and_never_as_met() {
     let folder = Folder::new("skipped");
     let output = folder.bench(&["--patterns", "uniform", "--keys", "stream", "--out", "a.json"]);
     assert!(output.status.success(), "{output:?}");
-    let results: Value = serde_json::from_str(&fs::read_to_string(folder.0.join("a.json")).unwrap()).unwrap();
+    let results = folder.results("a.json");
     let skipped: Vec<_> =
         results["skipped"].as_array().unwrap().iter().map(|skipped| text(skipped, "/engine")).collect();
     assert_eq!(skipped, ["pgbench", "tigerbeetle"]);
@@ -113,4 +123,49 @@ fn what_cannot_be_measured_is_refused_in_a_sentence_before_anything_is_measured(
     assert!(no_tigerbeetle.contains("--tigerbeetle-bin"), "{no_tigerbeetle}");
     assert!(folder.names().is_empty(), "{:?}", folder.names());
     assert_eq!(folder.bench(&["--out", "a.json", "--rounds", "0"]).status.code(), Some(2), "wrong usage");
+}
+
+#[test]
+fn notices_over_http_credit_each_order_once_and_what_came_again_or_is_forged_moves_nothing() {
+    let folder = Folder::new("topup");
+    let output = folder.top_up(&["--connections", "16", "--out", "a.json"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(folder.names(), ["a.json"], "nothing else is left behind");
+    let results = folder.results("a.json");
+    assert_eq!((number(&results, "/format"), text(&results, "/bench")), (1, "topup"));
+    assert_eq!((number(&results, "/notices"), number(&results, "/warm_up")), (1100, 100));
+    assert_eq!((number(&results, "/connections"), number(&results, "/signings")), (16, 1));
+
+    let runs = results["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 1);
+    let part = |name: &str| number(&runs[0], &format!("/figures/{name}"));
+    assert_eq!((text(&runs[0], "/engine"), &runs[0]["figures"]["verified"]), ("onecard", &Value::Bool(true)));
+    assert_eq!((part("answered"), part("credited") + part("repeated") + part("forged")), (1000, 1000));
+    assert!(part("repeated") > 0 && part("forged") > 0 && part("per_second") > 0);
+    assert!(part("latency_us/p50") <= part("latency_us/p99") && part("latency_us/p99") <= part("latency_us/most"));
+    assert!(part("client_cpu_ns_per_notice") > 0 && number(&runs[0], "/after/sync_p99_us") > 0);
+
+    assert_eq!(text(&results["skipped"][0], "/engine"), "pgbench");
+    let verdicts: Vec<_> = results["targets"].as_array().unwrap().iter().map(|each| text(each, "/verdict")).collect();
+    assert_eq!(verdicts, ["skipped", "skipped"], "a quick run judges nothing");
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.contains("onecard, notices over HTTP") && table.contains("P4"), "{table}");
+}
+
+#[test]
+fn a_bench_of_top_ups_that_cannot_run_says_why_before_anything_is_measured() {
+    let folder = Folder::new("topup-refused");
+    let table = [
+        (&["--out", "nowhere/a.json"][..], 1, "does not exist: make it first"),
+        (&["--out", "a.json", "--pgbin", "."], 1, "--pgbin"),
+        (&["--out", "a.json", "--connections", "0"], 2, "--connections"),
+        (&["--out", "a.json", "--seconds", "5", "--notices", "5000"], 2, "cannot be used with"),
+    ];
+    for (line, code, says) in table {
+        let output = folder.top_up(line);
+        assert_eq!(output.status.code(), Some(code), "{line:?}: {output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(says), "{line:?}: {said}");
+    }
+    assert!(folder.names().is_empty(), "{:?}", folder.names());
 }
