@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use flows::ports::Scene;
 use flows::{School, card_issue, people, settings, top_up};
 use futures_util::future::join_all;
 use ledger::Fen;
@@ -114,12 +115,12 @@ async fn open_orders(school: &School, holders: &[PersonId], many: u32, say: &Say
     let mut wishes = Vec::new();
     for (place, person) in (0..many).zip(holders.iter().cycle()) {
         let amount = Fen::new(100 + i64::try_from(draw.below(4901))?);
-        wishes.push((*person, amount, format!("oBench{place:022}")));
+        wishes.push((*person, amount, Scene::InWeChat { openid: format!("oBench{place:022}") }));
     }
     let mut orders = Vec::new();
     for chunk in wishes.chunks(AT_ONCE) {
-        let opened = chunk.iter().map(|(person, amount, payer)| async move {
-            let made = top_up::open(school, *person, &amount.to_string(), payer.clone(), school.random()).await;
+        let opened = chunk.iter().map(|(person, amount, scene)| async move {
+            let made = top_up::open(school, *person, &amount.to_string(), scene.clone(), school.random()).await;
             made.map(|no| Order { no, person: *person, amount: *amount })
         });
         for outcome in join_all(opened).await {
