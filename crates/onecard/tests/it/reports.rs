@@ -71,6 +71,7 @@ fn pay(folder: &Path, at: Micros, payments: Vec<Pay>) {
     assert!(engine.step(jobs, at).unwrap().is_empty());
     drop(say);
     assert!(told.iter().all(|paid| paid), "the test pays what it has");
+    engine.checkpoint().unwrap();
 }
 
 /// A school in which one holder topped up in September and bought in both months.
