@@ -21,7 +21,7 @@ pub(crate) async fn wechat(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let Ok(body) = body else { return fail(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large") };
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = |name: &str| only(&headers, name);
     let raw = RawNotice {
         timestamp: text("wechatpay-timestamp"),
         nonce: text("wechatpay-nonce"),
@@ -51,6 +51,15 @@ pub(crate) async fn wechat(
             tracing::warn!(counter.notice_put_off = 1, "a notice could not be settled now; the provider comes again");
             fail(StatusCode::INTERNAL_SERVER_ERROR, "try again")
         }
+    }
+}
+
+/// The value of a header that stands there once. One that stands twice says nothing: two readers could choose differently.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().unwrap_or_default(),
+        _ => "",
     }
 }
 

@@ -55,7 +55,9 @@ pub(crate) enum Way {
     In,
     /// To a merchant.
     Out,
-    /// Nowhere, or back again.
+    /// Back to the payer, without ever having been the holder's.
+    Back,
+    /// Nowhere.
     None,
 }
 
@@ -64,6 +66,7 @@ impl Way {
         match self {
             Way::In => "in",
             Way::Out => "out",
+            Way::Back => "back",
             Way::None => "none",
         }
     }
@@ -96,7 +99,7 @@ impl Line {
         let amount = match way {
             Way::In => format!("+{}", Yuan(record.amount())),
             Way::Out => format!("\u{2212}{}", Yuan(record.amount())),
-            Way::None => Yuan(record.amount()).to_string(),
+            Way::Back | Way::None => Yuan(record.amount()).to_string(),
         };
         Line {
             number: record.number(),
@@ -109,6 +112,7 @@ impl Line {
             icon: match way {
                 Way::In => crate::icons::IN,
                 Way::Out => crate::icons::OUT,
+                Way::Back => crate::icons::RETURN,
                 Way::None => crate::icons::SYNC,
             },
         }
@@ -210,8 +214,8 @@ fn way(record: &Record) -> Way {
         },
         Record::Refund(refund) => match (refund.origin, &refund.state) {
             (_, RefundState::Released { .. }) => Way::None,
-            // It never was the holder's here: it goes back as it came.
-            (Origin::Case { .. }, _) => Way::None,
+            // It is not in any sum of the holder's.
+            (Origin::Case { .. }, _) => Way::Back,
             (Origin::Waiting { .. } | Origin::Account { .. }, _) => Way::Out,
         },
     }
