@@ -48,6 +48,9 @@ async fn r17_a_refunded_order_is_followed_from_the_home_page_to_its_end() {
         (Some("refunded"), Some(&*refund.to_string()))
     );
     assert!(told["refunds"][0]["ended_at"].is_string());
+    let top_up = browser.get(&format!("/me/records/{order}")).await;
+    top_up.says("已退回");
+    assert!(!top_up.text().contains("待圈存"), "it waits for no card any more");
     let record = browser.get(&format!("/me/records/{refund}")).await;
     record.says("误充");
     record.says("已退回");
