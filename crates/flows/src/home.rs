@@ -119,7 +119,7 @@ pub async fn home(school: &School, person: PersonId) -> Result<Option<Home>, Rea
 }
 
 /// Refunds of a holder that are looked at: more than anybody has in years.
-const MOST_REFUNDS: u32 = 1_000;
+pub(crate) const MOST_REFUNDS: u32 = 1_000;
 
 /// What was taken from the holder for refunds that have not ended.
 async fn held(school: &School, person: PersonId) -> Result<Standing, ReadFault> {

@@ -3,9 +3,10 @@
 use ledger::{Fen, Id, Micros};
 use rules::ids::{OrderNo, PersonId, RefundNo};
 use rules::purchase::Sale;
-use rules::refund::Refund;
+use rules::refund::{Origin, Refund, State as RefundState};
 use rules::top_up::{Order, State};
 
+use crate::home::MOST_REFUNDS;
 use crate::ports::ListAsk;
 use crate::rows::{Key, Merchant, lists};
 use crate::{ReadFault, School, refund};
@@ -13,8 +14,8 @@ use crate::{ReadFault, School, refund};
 /// One line of a holder's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
-    /// Money that came in.
-    TopUp(Box<Order>),
+    /// Money that came in; and the refund that took it before it reached the card, if one did.
+    TopUp(Box<Order>, Option<Box<Refund>>),
     /// Money that went out, or was about to.
     Purchase(Box<Sale>, Option<Merchant>),
     /// Money that went back to the payer, or was to.
@@ -25,7 +26,7 @@ impl Record {
     /// When it happened: a top-up counts from its credit, as long as it has none from its making.
     pub fn at(&self) -> Micros {
         match self {
-            Record::TopUp(order) => match &order.state {
+            Record::TopUp(order, _) => match &order.state {
                 State::Credited(credited) => credited.at,
                 _ => order.created_at,
             },
@@ -37,7 +38,7 @@ impl Record {
     /// How much.
     pub fn amount(&self) -> Fen {
         match self {
-            Record::TopUp(order) => order.amount,
+            Record::TopUp(order, _) => order.amount,
             Record::Purchase(sale, _) => sale.amount,
             Record::Refund(refund) => refund.amount,
         }
@@ -46,7 +47,7 @@ impl Record {
     /// Number that the holder can name (R92).
     pub fn number(&self) -> String {
         match self {
-            Record::TopUp(order) => order.no.to_string(),
+            Record::TopUp(order, _) => order.no.to_string(),
             Record::Purchase(sale, _) => sale.id.to_string(),
             Record::Refund(refund) => refund.no.to_string(),
         }
@@ -56,16 +57,27 @@ impl Record {
 /// Records of `person` not after `before`, newest first, at most `most`; unpaid orders are not among them.
 pub async fn records(school: &School, person: PersonId, before: Micros, most: u32) -> Result<Vec<Record>, ReadFault> {
     let credited = credited(school, person, before, most).await?;
-    let mut records: Vec<Record> = credited.into_iter().map(|order| Record::TopUp(Box::new(order))).collect();
+    // A top-up of an older page may have gone back since: all refunds are looked at, those of this page are shown.
+    let mut refunds = refund::of_person(school, person, Micros::new(i64::MAX), MOST_REFUNDS).await?;
+    let mut records: Vec<Record> = credited.into_iter().map(|order| top_up(order, &refunds)).collect();
     for sale in sales(school, person, before, most).await? {
         let merchant = merchant_of(school, &sale).await?;
         records.push(Record::Purchase(Box::new(sale), merchant));
     }
-    let refunds = refund::of_person(school, person, before, most).await?;
+    refunds.retain(|refund| refund.made_at <= before);
     records.extend(refunds.into_iter().map(|refund| Record::Refund(Box::new(refund))));
     records.sort_by_key(|record| std::cmp::Reverse(record.at()));
     records.truncate(usize::try_from(most).unwrap_or(usize::MAX));
     Ok(records)
+}
+
+fn top_up(order: Order, refunds: &[Refund]) -> Record {
+    let took = |refund: &&Refund| {
+        matches!(refund.origin, Origin::Waiting { order: of, .. } if of == order.no)
+            && !matches!(refund.state, RefundState::Released { .. })
+    };
+    let back = refunds.iter().find(took).cloned().map(Box::new);
+    Record::TopUp(Box::new(order), back)
 }
 
 async fn sales(school: &School, person: PersonId, before: Micros, most: u32) -> Result<Vec<Sale>, ReadFault> {
@@ -101,7 +113,9 @@ async fn merchant_of(school: &School, sale: &Sale) -> Result<Option<Merchant>, R
 pub async fn record(school: &School, person: PersonId, number: &str) -> Result<Option<Record>, ReadFault> {
     if let Ok(no) = OrderNo::parse(number) {
         let order = school.row(&Key::Order(no)).await?.and_then(|row| row.order().cloned());
-        return Ok(order.filter(|order| order.person == person).map(|order| Record::TopUp(Box::new(order))));
+        let Some(order) = order.filter(|order| order.person == person) else { return Ok(None) };
+        let refunds = refund::of_person(school, person, Micros::new(i64::MAX), MOST_REFUNDS).await?;
+        return Ok(Some(top_up(order, &refunds)));
     }
     if let Ok(no) = RefundNo::parse(number) {
         let refund = school.row(&Key::Refund(no)).await?.and_then(|row| row.refund().cloned());

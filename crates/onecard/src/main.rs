@@ -3,6 +3,7 @@
 mod anchors;
 mod backup;
 mod bench;
+mod cases_command;
 mod clock;
 mod config;
 mod confirmation;
@@ -13,6 +14,7 @@ mod import;
 mod issue;
 mod listen;
 mod prompt;
+mod refund_command;
 mod reports;
 mod sandbox_command;
 mod serve;
@@ -65,6 +67,10 @@ enum Command {
         #[command(subcommand)]
         command: reports::Command,
     },
+    /// Lists what a person in charge must look at; the server must not be running on the folder.
+    Cases(cases_command::Options),
+    /// Gives a payment back to its payer; the server must not be running on the folder.
+    Refund(refund_command::Options),
     /// WeChat: bills, and the official account's menu.
     Wechat {
         #[command(subcommand)]
@@ -112,6 +118,8 @@ fn main() -> ExitCode {
         Command::Import(options) => import::run(options),
         Command::Settings { command } => settings::run(command),
         Command::Report { command } => reports::run(command),
+        Command::Cases(options) => cases_command::run(options),
+        Command::Refund(options) => refund_command::run(options),
         Command::Wechat { command } => wechat_command::run(command),
         Command::Verify(options) => verify::run(options),
         Command::Bench { command } => bench::run(command),

@@ -99,12 +99,16 @@
         paySign: value('pay-sign')
       }, function () { location.href = value('done'); });
     };
+    var say = function (word, look) {
+      says.textContent = says.getAttribute('data-' + word);
+      says.parentNode.className = 'note ' + look;
+    };
     var pay = function () {
-      says.textContent = says.getAttribute('data-waiting');
+      say('waiting', 'info');
       if (window.WeixinJSBridge) { invoke(); return; }
       document.addEventListener('WeixinJSBridgeReady', invoke, { once: true });
       clearTimeout(waiting);
-      waiting = setTimeout(function () { says.textContent = says.getAttribute('data-silent'); }, 5000);
+      waiting = setTimeout(function () { say('silent', 'warn'); }, 5000);
     };
     bridge.addEventListener('click', pay);
     pay();

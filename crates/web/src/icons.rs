@@ -21,3 +21,4 @@ pub(crate) const DOOR: &str = "M10 4H6a1 1 0 0 0-1 1v14a1 1 0 0 0 1 1h4M14.5 8l4
 pub(crate) const SUN: &str = "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 2.5v2M12 19.5v2M2.5 12h2M19.5 12h2M5.3 5.3l1.4 1.4M17.3 17.3l1.4 1.4M5.3 18.7l1.4-1.4M17.3 6.7l1.4-1.4";
 pub(crate) const MOON: &str = "M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z";
 pub(crate) const AUTO: &str = "M12 3.5a8.5 8.5 0 1 0 0 17zM12 3.5a8.5 8.5 0 0 1 0 17";
+pub(crate) const RETURN: &str = "M9 14L4 9l5-5M4 9h10a5.5 5.5 0 0 1 0 11h-4";

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use flows::ports::{NoticeFault, RawNotice};
 use flows::top_up::{NoticeOutcome, notice};
@@ -19,7 +19,7 @@ pub(crate) async fn wechat(State(web): State<Web>, mut request: Request) -> Resp
     let Ok(body) = Bytes::from_request(request, &()).await else {
         return fail(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
     };
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = |name: &str| only(&headers, name);
     let raw = RawNotice {
         timestamp: text("wechatpay-timestamp"),
         nonce: text("wechatpay-nonce"),
@@ -49,6 +49,15 @@ pub(crate) async fn wechat(State(web): State<Web>, mut request: Request) -> Resp
             tracing::warn!(counter.notice_put_off = 1, "a notice could not be settled now; the provider comes again");
             fail(StatusCode::INTERNAL_SERVER_ERROR, "try again")
         }
+    }
+}
+
+/// The value of a header that stands there once. One that stands twice says nothing: two readers could choose differently.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().unwrap_or_default(),
+        _ => "",
     }
 }
 

@@ -242,7 +242,12 @@ fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
     let late = matches!(&order.state, OrderState::Credited(credited) if credited.late);
     Shown {
         number: order.no.to_string(),
-        revision: format!("{slug}-{}-{}", order.queried.map_or(0, |(_, times)| times), ended(refunds)),
+        revision: format!(
+            "{slug}-{}-{}-{}",
+            order.queried.map_or(0, |(_, times)| times),
+            refunds.len(),
+            refunds.iter().filter(|refund| !refund.live()).count()
+        ),
         amount,
         mood,
         icon,
@@ -258,13 +263,9 @@ fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
         payable,
         ended: *place == Place::Ended,
         checkable: order.open(),
-        live: !matches!(place, Place::Ended | Place::InCase | Place::OnCard | Place::InAccount | Place::Refunded),
+        live: !matches!(place, Place::Ended | Place::InCase | Place::OnCard | Place::InAccount | Place::Refunded)
+            || refunds.iter().any(Refund::live),
     }
-}
-
-/// How many refunds have ended.
-fn ended(refunds: &[Refund]) -> usize {
-    refunds.iter().filter(|refund| !refund.live()).count()
 }
 
 /// How a refund stands, how much it is, and when it was made or ended.

@@ -34,6 +34,13 @@ struct PayPage {
     demo: bool,
 }
 
+impl PayPage {
+    /// Whether the amount stands with the code that is scanned, as one picture.
+    fn scanned(&self) -> bool {
+        matches!(self.payment, Some(Payment::Scan { .. }))
+    }
+}
+
 /// How this page brings the payer to pay.
 enum Payment {
     /// Through WeChat's bridge, which is only there inside WeChat.

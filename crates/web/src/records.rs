@@ -55,7 +55,9 @@ pub(crate) enum Way {
     In,
     /// To a merchant.
     Out,
-    /// Nowhere, or back again.
+    /// Back to the payer, without ever having been the holder's.
+    Back,
+    /// Nowhere.
     None,
 }
 
@@ -64,6 +66,7 @@ impl Way {
         match self {
             Way::In => "in",
             Way::Out => "out",
+            Way::Back => "back",
             Way::None => "none",
         }
     }
@@ -96,7 +99,7 @@ impl Line {
         let amount = match way {
             Way::In => format!("+{}", Yuan(record.amount())),
             Way::Out => format!("\u{2212}{}", Yuan(record.amount())),
-            Way::None => Yuan(record.amount()).to_string(),
+            Way::Back | Way::None => Yuan(record.amount()).to_string(),
         };
         Line {
             number: record.number(),
@@ -109,6 +112,7 @@ impl Line {
             icon: match way {
                 Way::In => crate::icons::IN,
                 Way::Out => crate::icons::OUT,
+                Way::Back => crate::icons::RETURN,
                 Way::None => crate::icons::SYNC,
             },
         }
@@ -141,7 +145,7 @@ pub(crate) async fn one(
     let record = record(&web.school, holder.person, &number).await?.ok_or(Failure::NotFound)?;
     let language = holder.visit.language;
     let order = match &record {
-        Record::TopUp(order) => Some(order.no.to_string()),
+        Record::TopUp(order, _) => Some(order.no.to_string()),
         Record::Purchase(..) => None,
         Record::Refund(refund) => refund.origin.of().map(|(_, order)| order.to_string()),
     };
@@ -177,7 +181,7 @@ async fn some(web: &Web, holder: &Holder, asked: &Asked) -> Result<(Vec<Record>,
 
 fn record_json(record: &Record) -> Value {
     let (kind, state, merchant) = match record {
-        Record::TopUp(_) => ("top_up", None, None),
+        Record::TopUp(..) => ("top_up", None, None),
         Record::Refund(refund) => ("refund", Some(refund_word(&refund.state)), None),
         Record::Purchase(sale, merchant) => (
             "purchase",
@@ -198,8 +202,8 @@ fn record_json(record: &Record) -> Value {
 
 fn way(record: &Record) -> Way {
     match record {
-        Record::TopUp(order) if matches!(order.state, OrderState::Credited(_)) => Way::In,
-        Record::TopUp(_) => Way::None,
+        Record::TopUp(order, _) if matches!(order.state, OrderState::Credited(_)) => Way::In,
+        Record::TopUp(..) => Way::None,
         Record::Purchase(sale, _) => match sale.state {
             SaleState::Paid
             | SaleState::FromPurse
@@ -210,8 +214,8 @@ fn way(record: &Record) -> Way {
         },
         Record::Refund(refund) => match (refund.origin, &refund.state) {
             (_, RefundState::Released { .. }) => Way::None,
-            // It never was the holder's here: it goes back as it came.
-            (Origin::Case { .. }, _) => Way::None,
+            // It is not in any sum of the holder's.
+            (Origin::Case { .. }, _) => Way::Back,
             (Origin::Waiting { .. } | Origin::Account { .. }, _) => Way::Out,
         },
     }
@@ -247,7 +251,8 @@ const fn sale_word(state: SaleState) -> &'static str {
 /// What a line says beside its time, when the state is not the usual one.
 const fn note(record: &Record) -> Option<&'static str> {
     match record {
-        Record::TopUp(order) => match &order.state {
+        Record::TopUp(_, Some(refund)) => Some(refund_note(&refund.state)),
+        Record::TopUp(order, None) => match &order.state {
             OrderState::Credited(credited) => match (order.arrival, credited.on_card_at) {
                 (rules::top_up::Arrival::Tap, None) => Some("record-note-waiting"),
                 (rules::top_up::Arrival::Tap, Some(_)) | (rules::top_up::Arrival::Instant, _) => None,
@@ -266,21 +271,26 @@ const fn note(record: &Record) -> Option<&'static str> {
             SaleState::CalledOff | SaleState::NotDebited => Some("record-note-not-debited"),
             SaleState::Suspended(_) => Some("record-note-suspended"),
         },
-        Record::Refund(refund) => match refund.state {
-            RefundState::Held
-            | RefundState::Sent
-            | RefundState::Short { .. }
-            | RefundState::Processing { .. }
-            | RefundState::Abnormal { .. } => Some("record-note-refunding"),
-            RefundState::Settled { .. } => Some("record-note-refunded"),
-            RefundState::Released { .. } => Some("record-note-refund-failed"),
-        },
+        Record::Refund(refund) => Some(refund_note(&refund.state)),
+    }
+}
+
+/// What a line says of a refund.
+const fn refund_note(state: &RefundState) -> &'static str {
+    match state {
+        RefundState::Held
+        | RefundState::Sent
+        | RefundState::Short { .. }
+        | RefundState::Processing { .. }
+        | RefundState::Abnormal { .. } => "record-note-refunding",
+        RefundState::Settled { .. } => "record-note-refunded",
+        RefundState::Released { .. } => "record-note-refund-failed",
     }
 }
 
 fn title(record: &Record, language: Language) -> String {
     match record {
-        Record::TopUp(_) => language.t("record-top-up").to_string(),
+        Record::TopUp(..) => language.t("record-top-up").to_string(),
         Record::Refund(_) => language.t("record-refund").to_string(),
         Record::Purchase(_, Some(merchant)) => match language {
             Language::Chinese => merchant.name_zh.clone(),
@@ -294,7 +304,7 @@ fn rows(record: &Record, language: Language) -> Vec<(Text, String)> {
     let exact = |at| language.moment_to_the_second(at);
     let mut rows = vec![(language.t("record-number"), record.number())];
     match record {
-        Record::TopUp(order) => {
+        Record::TopUp(order, _) => {
             rows.push((language.t("record-kind"), language.t("record-top-up").to_string()));
             rows.push((language.t("order-step-made"), exact(order.created_at)));
             if let OrderState::Credited(credited) = &order.state {

@@ -4,6 +4,7 @@ mod anchors;
 mod backup;
 mod bench;
 mod doctor;
+mod refunds;
 mod reports;
 mod verify;
 

@@ -8,6 +8,7 @@ record-top-up = WeChat top-up
 record-purchase = Purchase
 record-way-in = In
 record-way-out = Out
+record-way-back = Paid and returned
 record-way-none = Not charged
 record-note-waiting = waiting for your card
 record-note-closed = closed

@@ -8,6 +8,7 @@ record-top-up = 微信充值
 record-purchase = 消费
 record-way-in = 收入
 record-way-out = 支出
+record-way-back = 原路退回
 record-way-none = 未扣款
 record-note-waiting = 待圈存
 record-note-closed = 已关闭

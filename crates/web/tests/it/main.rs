@@ -4,9 +4,17 @@ mod browser;
 mod hand;
 mod rig;
 
+// The list of attacks, and a merchant with the keys to make them: those that the adapter's own tests use.
+#[path = "../../../pay/tests/it/attacks.rs"]
+mod attacks;
+#[expect(dead_code, reason = "notices need a part of it")]
+#[path = "../../../pay/tests/it/desk.rs"]
+mod desk;
+
 mod api;
 mod colours;
 mod entry;
+mod forged;
 mod guard;
 mod notice;
 mod pages;

@@ -48,6 +48,9 @@ async fn r17_a_refunded_order_is_followed_from_the_home_page_to_its_end() {
         (Some("refunded"), Some(&*refund.to_string()))
     );
     assert!(told["refunds"][0]["ended_at"].is_string());
+    let top_up = browser.get(&format!("/me/records/{order}")).await;
+    top_up.says("已退回");
+    assert!(!top_up.text().contains("待圈存"), "it waits for no card any more");
     let record = browser.get(&format!("/me/records/{refund}")).await;
     record.says("误充");
     record.says("已退回");
@@ -57,4 +60,39 @@ async fn r17_a_refunded_order_is_followed_from_the_home_page_to_its_end() {
         (Some("refund"), Some("out"))
     );
     assert_eq!(browser.get("/api/v1/me").await.json()["total_fen"], 0);
+}
+
+#[tokio::test]
+async fn row_8_a_second_payment_that_goes_back_shows_by_itself_and_stands_in_no_sum() {
+    let rig = Rig::new();
+    let person = rig.holder().await;
+    let order = rig.order(person, "50").await;
+    rig.pay(order, 5_000).await;
+    let mut browser = Browser::signed_in(&rig, "2026010101", "260042").await;
+    let revision = async |browser: &mut Browser| {
+        let part = browser.get(&format!("/me/orders/{order}/status")).await.text();
+        let (_, rest) = part.split_once("data-revision=\"").expect("a revision");
+        (rest.split('"').next().expect("a quote").to_owned(), part.matches("data-testid=\"refund\"").count())
+    };
+    let (paid, none) = revision(&mut browser).await;
+    rig.advance(1);
+    assert_eq!(deliver(&rig, format!("{order} 43000{order} 5000 CNY")).await, StatusCode::NO_CONTENT);
+    let (going, one) = revision(&mut browser).await;
+    assert!(paid != going && (none, one) == (0, 1), "the page shows it without being loaded again");
+
+    let told = browser.get(&format!("/api/v1/me/orders/{order}")).await.json();
+    let refund = told["refunds"][0]["number"].as_str().expect("a number").to_owned();
+    assert_eq!((told["state"].as_str(), told["refunds"].as_array().map(Vec::len)), (Some("credited"), Some(1)));
+    flows::due::run(&rig.school, 10).await.expect("reads");
+    let back = format!("{refund} 43000{order} 5000 5000 back");
+    assert_eq!(deliver(&rig, back).await, StatusCode::NO_CONTENT);
+    let (ended, _) = revision(&mut browser).await;
+    assert_ne!(going, ended);
+
+    let records = browser.get("/api/v1/me/records").await.json();
+    let lines: Vec<_> =
+        records["records"].as_array().expect("records").iter().map(|line| line["way"].as_str()).collect();
+    assert_eq!(lines, [Some("back"), Some("in")]);
+    browser.get(&format!("/me/records/{refund}")).await.says("原路退回");
+    assert_eq!(browser.get("/api/v1/me").await.json()["total_fen"], 5_000);
 }

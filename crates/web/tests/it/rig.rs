@@ -43,6 +43,8 @@ pub struct Rig {
     pub app: Router,
     /// The card of [`Rig::holder`] and the terminals it is held to.
     pub hand: tokio::sync::Mutex<Hand>,
+    /// The book as it is kept.
+    pub disk: MemoryDisk,
     reader: Arc<Windows>,
     clock: Arc<HandClock>,
     teller: Option<JoinHandle<()>>,
@@ -56,10 +58,19 @@ impl Rig {
 
     /// A school whose pages are served as `change` says.
     pub fn with(change: impl FnOnce(&mut WebConfig)) -> Rig {
+        let provider = Arc::new(Provider::default());
+        Rig::of(provider.clone(), provider, change)
+    }
+
+    /// A school that talks to its provider through `wechat`.
+    pub fn through(wechat: Arc<dyn WeChat>) -> Rig {
+        Rig::of(wechat, Arc::new(Provider::default()), |_| {})
+    }
+
+    fn of(wechat: Arc<dyn WeChat>, provider: Arc<Provider>, change: impl FnOnce(&mut WebConfig)) -> Rig {
         let id = SchoolId::new(1).expect("a school's number");
         let keyring = Keyring::generate();
         let clock = Arc::new(HandClock(AtomicI64::new(START.get())));
-        let provider = Arc::new(Provider::default());
         let disk = MemoryDisk::new(id, Campus::TABLES);
         let store = disk.open().expect("one writer");
         let mut engine =
@@ -74,7 +85,7 @@ impl Rig {
             entropy: Arc::new(SystemEntropy),
             secrets: Arc::new(SoftSecrets::new(&keyring).expect("threads")),
             card_keys: Arc::new(CardMasterKeys::new(&keyring)),
-            wechat: provider.clone(),
+            wechat,
             nonces: Arc::new(Nonces::default()),
         };
         let (door, wall) = (school.door.clone(), clock.clone());
@@ -98,7 +109,7 @@ impl Rig {
         change(&mut config);
         let app = router(Web::new(school.clone(), config));
         let hand = tokio::sync::Mutex::new(Hand::new(&keyring));
-        Rig { hand, school, provider, app, reader, clock, teller: Some(teller) }
+        Rig { hand, school, provider, app, disk, reader, clock, teller: Some(teller) }
     }
 
     /// From now on the database answers nobody.
