@@ -3,6 +3,7 @@
 mod anchors;
 mod backup;
 mod bench;
+mod cases;
 mod clock;
 mod config;
 mod confirmation;
@@ -60,6 +61,10 @@ enum Command {
         #[command(subcommand)]
         command: settings::Command,
     },
+    /// Gives a payment back the way it came: of an order that no card has taken, or of a case. The server must not be running.
+    Refund(cases::RefundOptions),
+    /// Lists what a person in charge must look at, with age, owner and amount.
+    Cases(cases::ListOptions),
     /// Reports from the book: the trial balance of a month.
     Report {
         #[command(subcommand)]
@@ -111,6 +116,8 @@ fn main() -> ExitCode {
         Command::Card { command } => issue::run(command),
         Command::Import(options) => import::run(options),
         Command::Settings { command } => settings::run(command),
+        Command::Refund(options) => cases::refund(options),
+        Command::Cases(options) => cases::print(&options),
         Command::Report { command } => reports::run(command),
         Command::Wechat { command } => wechat_command::run(command),
         Command::Verify(options) => verify::run(options),
