@@ -2,13 +2,13 @@
 
 use ledger::{Fen, Id};
 use rules::case::{BY_RULE, Case, Ended, Kind};
-use rules::chart;
 use rules::ids::CaseId;
 use teller::{Desk, NotLoaded};
 
-use crate::ports::ListAsk;
+use crate::ReadFault;
+use crate::ports::{ListAsk, Reader};
 use crate::rows::{Campus, Key, Row, lists};
-use crate::{ReadFault, School};
+use crate::school::rows_of;
 
 /// Puts a case with a fresh identifier on the desk.
 pub(crate) fn open(desk: &mut Desk<'_, Campus>, case: Case) {
@@ -48,7 +48,7 @@ pub enum Listed {
     Open {
         /// The case.
         case: Case,
-        /// What lies in its suspense now.
+        /// What of its amount has not gone back to a payer, nor is on its way back.
         left: Fen,
     },
     /// It is done with.
@@ -57,25 +57,40 @@ pub enum Listed {
 
 /// Open cases, oldest first; with `ended` also those that are done with, before them. At most `most` of each.
 ///
-/// Errors: what could not be read.
-pub async fn list(school: &School, ended: bool, most: u32) -> Result<Vec<Listed>, ReadFault> {
-    let mut found = if ended { rows(school, lists::CASES_ENDED, most).await? } else { Vec::new() };
-    found.extend(rows(school, lists::CASES, most).await?);
-    let listed = found.into_iter().filter_map(|row| match row {
-        Row::Case(case) => {
-            let left = school.balance(&chart::suspense_case(case.id));
-            Some(Listed::Open { case, left })
+/// It needs a reader alone, so that it can be asked beside a running server. Errors: what could not be read.
+pub async fn list(reader: &dyn Reader, ended: bool, most: u32) -> Result<Vec<Listed>, ReadFault> {
+    let mut found = if ended { of_list(reader, lists::CASES_ENDED, most).await? } else { Vec::new() };
+    found.extend(of_list(reader, lists::CASES, most).await?);
+    let mut listed = Vec::new();
+    for row in found {
+        match row {
+            Row::Case(case) => {
+                let left = left(reader, &case).await?;
+                listed.push(Listed::Open { case, left });
+            }
+            Row::CaseEnded(ended) => listed.push(Listed::Ended(*ended)),
+            _ => {}
         }
-        Row::CaseEnded(ended) => Some(Listed::Ended(*ended)),
-        _ => None,
-    });
-    Ok(listed.collect())
+    }
+    Ok(listed)
 }
 
-async fn rows(school: &School, list: &'static str, most: u32) -> Result<Vec<Row>, ReadFault> {
+async fn of_list(reader: &dyn Reader, list: &'static str, most: u32) -> Result<Vec<Row>, ReadFault> {
     let ask = ListAsk { list, owner: Vec::new(), from: i64::MIN, to: i64::MAX, backwards: false, most };
-    let listed = school.list(ask).await?;
+    let listed = reader.list(ask).await?;
     let ids = listed.iter().filter_map(|listed| listed.key[..].try_into().ok()).map(Id::from_bytes);
     let keys: Vec<Key> = ids.map(|id| Key::Case(CaseId(id))).collect();
-    Ok(school.rows(&keys).await?.into_iter().flatten().collect())
+    Ok(rows_of(reader, &keys).await?.into_iter().flatten().collect())
+}
+
+/// What is left of a case's amount: a payment in it goes back in refunds of that payment alone.
+async fn left(reader: &dyn Reader, case: &Case) -> Result<Fen, ReadFault> {
+    let suspended = rows_of(reader, &[Key::Suspended(case.id)]).await?.pop().flatten();
+    let Some(payment) = suspended.as_ref().and_then(Row::suspended).map(|suspended| &suspended.payment) else {
+        return Ok(case.amount);
+    };
+    let key = Key::Repaid(payment.channel.number(), payment.transaction.clone());
+    let repaid = rows_of(reader, &[key]).await?.pop().flatten();
+    let back = repaid.as_ref().and_then(Row::repaid).map_or(Fen::ZERO, |repaid| repaid.back);
+    Ok(case.amount.minus(back).unwrap_or(Fen::ZERO))
 }

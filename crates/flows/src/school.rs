@@ -109,16 +109,7 @@ impl School {
 
     /// Committed rows, in the order asked.
     pub async fn rows(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, ReadFault> {
-        let raw = keys.iter().map(|key| RawKey { table: Campus::table(key), key: Campus::key_bytes(key) }).collect();
-        let bodies = self.reader.rows(raw).await?;
-        keys.iter()
-            .zip(bodies)
-            .map(|(key, body)| {
-                body.map(|body| Campus::decode(key, &body))
-                    .transpose()
-                    .map_err(|_| ReadFault::Broken(Campus::table(key)))
-            })
-            .collect()
+        rows_of(self.reader.as_ref(), keys).await
     }
 
     /// Keys of a list, as bytes, with their places.
@@ -130,6 +121,18 @@ impl School {
     pub async fn journal(&self, seqs: Vec<u64>) -> Result<Vec<JournalRow>, ReadFault> {
         Ok(self.reader.journal(seqs).await?)
     }
+}
+
+/// Committed rows, in the order asked, of a reader alone: for commands that look beside a running server.
+pub(crate) async fn rows_of(reader: &dyn Reader, keys: &[Key]) -> Result<Vec<Option<Row>>, ReadFault> {
+    let raw = keys.iter().map(|key| RawKey { table: Campus::table(key), key: Campus::key_bytes(key) }).collect();
+    let bodies = reader.rows(raw).await?;
+    keys.iter()
+        .zip(bodies)
+        .map(|(key, body)| {
+            body.map(|body| Campus::decode(key, &body)).transpose().map_err(|_| ReadFault::Broken(Campus::table(key)))
+        })
+        .collect()
 }
 
 /// What a person is told when the teller could not do it.

@@ -3,7 +3,7 @@
 mod anchors;
 mod backup;
 mod bench;
-mod cases_command;
+mod cases;
 mod clock;
 mod config;
 mod confirmation;
@@ -14,7 +14,6 @@ mod import;
 mod issue;
 mod listen;
 mod prompt;
-mod refund_command;
 mod reports;
 mod sandbox_command;
 mod serve;
@@ -62,15 +61,15 @@ enum Command {
         #[command(subcommand)]
         command: settings::Command,
     },
+    /// Gives a payment back the way it came: of an order that no card has taken, or of a case. The server must not be running.
+    Refund(cases::RefundOptions),
+    /// Lists what a person in charge must look at, with age, owner and amount.
+    Cases(cases::ListOptions),
     /// Reports from the book: the trial balance of a month.
     Report {
         #[command(subcommand)]
         command: reports::Command,
     },
-    /// Lists what a person in charge must look at; the server must not be running on the folder.
-    Cases(cases_command::Options),
-    /// Gives a payment back to its payer; the server must not be running on the folder.
-    Refund(refund_command::Options),
     /// WeChat: bills, and the official account's menu.
     Wechat {
         #[command(subcommand)]
@@ -117,9 +116,9 @@ fn main() -> ExitCode {
         Command::Card { command } => issue::run(command),
         Command::Import(options) => import::run(options),
         Command::Settings { command } => settings::run(command),
+        Command::Refund(options) => cases::refund(options),
+        Command::Cases(options) => cases::print(&options),
         Command::Report { command } => reports::run(command),
-        Command::Cases(options) => cases_command::run(options),
-        Command::Refund(options) => refund_command::run(options),
         Command::Wechat { command } => wechat_command::run(command),
         Command::Verify(options) => verify::run(options),
         Command::Bench { command } => bench::run(command),

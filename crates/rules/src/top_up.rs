@@ -312,6 +312,9 @@ const QUERY_AFTER: [i64; 8] = [5, 30, 60, 180, 300, 600, 1800, 3600];
 const NOT_FOUND_MARGIN: i64 = 600;
 /// How long to wait before asking again what should have an answer by now, seconds.
 const ASK_AGAIN: i64 = 60;
+/// And at most so long, when it has gone on for hours: a provider that is dark for days is not asked by all orders each
+/// minute.
+const ASK_SELDOM: i64 = 600;
 
 impl Order {
     /// A new order, to be saved before the provider hears of it.
@@ -348,7 +351,9 @@ impl Order {
         }
         let asked = QUERY_AFTER.into_iter().map(|seconds| self.created_at.after_seconds(seconds));
         let scheduled = asked.chain([self.expires_at]).filter(|at| *at > now && *at <= self.expires_at).min();
-        Some(scheduled.unwrap_or(now.after_seconds(ASK_AGAIN)))
+        let over = now.seconds().saturating_sub(self.expires_at.seconds());
+        let again = over.checked_div(8).unwrap_or(0).clamp(ASK_AGAIN, ASK_SELDOM);
+        Some(scheduled.unwrap_or(now.after_seconds(again)))
     }
 }
 

@@ -148,6 +148,10 @@ fn the_provider_is_asked_on_a_schedule_and_at_expiry() {
         order = decide(&order, &Event::NoAnswer, Standing::Open, now).order;
     }
     assert_eq!(asked, [5, 30, 60, 180, 300, 600, 900, 960, 1020]);
+    for (hours, wait) in [(1, 337), (2, 600), (48, 600)] {
+        let now = T0.after_seconds(hours * 3600);
+        assert_eq!(order.next_due(now).unwrap().since(now) / 1_000_000, wait, "after {hours} h without an answer");
+    }
 }
 
 #[test]

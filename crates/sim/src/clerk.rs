@@ -99,7 +99,9 @@ impl World {
     /// Open cases of payments, and what lies in them.
     fn cases_with_money(&self) -> Vec<(What, Fen)> {
         let Ok(school) = self.school() else { return Vec::new() };
-        let listed = now_or_never(flows::cases::list(&school, false, MOST)).and_then(Result::ok).unwrap_or_default();
+        let listed = now_or_never(flows::cases::list(school.reader.as_ref(), false, MOST))
+            .and_then(Result::ok)
+            .unwrap_or_default();
         let open = listed.into_iter().filter_map(|listed| match listed {
             Listed::Open { case, left } if left.is_positive() => Some((What::Case(case.id), left)),
             Listed::Open { .. } | Listed::Ended(_) => None,

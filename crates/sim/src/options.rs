@@ -225,7 +225,7 @@ impl Options {
             ..self.faults
         };
         let new_key = (scenario == Scenario::DarkWithNewKey).then_some(48);
-        Options { days: 4, holders: 8, tills: 2, dark: Some((24, 72)), new_key, faults, ..self }
+        Options { days: 4, holders: 4, tills: 1, dark: Some((24, 72)), new_key, faults, ..self }
     }
 }
 

@@ -40,7 +40,7 @@ fn says(campus: &Campus, state: RefundState) {
 }
 
 fn open_cases(campus: &Campus) -> Vec<Kind> {
-    let listed = campus.rig.run(cases::list(&campus.rig.school, false, 100)).expect("the disk is whole");
+    let listed = campus.rig.run(cases::list(campus.rig.school.reader.as_ref(), false, 100)).expect("the disk is whole");
     let kinds = listed.into_iter().filter_map(|each| match each {
         cases::Listed::Open { case, .. } => Some(case.kind),
         cases::Listed::Ended(_) => None,

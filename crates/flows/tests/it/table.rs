@@ -62,7 +62,7 @@ pub fn refund_of(campus: &Campus, no: RefundNo) -> Refund {
 
 /// Kinds of open cases, and of those that ended.
 pub fn kinds(campus: &Campus) -> (Vec<Kind>, Vec<Kind>) {
-    let listed = campus.rig.run(cases::list(&campus.rig.school, true, 100)).expect("the disk is whole");
+    let listed = campus.rig.run(cases::list(campus.rig.school.reader.as_ref(), true, 100)).expect("the disk is whole");
     let mut found = (Vec::new(), Vec::new());
     for each in listed {
         match each {

@@ -3,8 +3,8 @@
 mod anchors;
 mod backup;
 mod bench;
+mod cases;
 mod doctor;
-mod refunds;
 mod reports;
 mod verify;
 

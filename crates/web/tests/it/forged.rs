@@ -144,7 +144,7 @@ async fn rows_2_6_7_the_providers_own_word_that_does_not_fit_lies_in_one_case_an
         assert_eq!(deliver(&rig, &attack.sent).await.status, StatusCode::NO_CONTENT, "{what}");
         assert_eq!(everything(&rig), suspended, "{what}: a repeat is known");
 
-        let cases = list(&rig.school, true, 10).await.expect("reads");
+        let cases = list(rig.school.reader.as_ref(), true, 10).await.expect("reads");
         let [Listed::Open { case, left }] = &cases[..] else { panic!("{what}: one open case: {cases:?}") };
         let paid = match what {
             "another amount" => 5_001,
