@@ -7,6 +7,11 @@ from urllib.parse import urlsplit
 LANGUAGES = ("zh-CN", "en")
 SCHEMES = ("light", "dark")
 PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 800}
+# What a browser says of itself decides how it is led to pay.
+PHONE_AGENT = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/126.0.0.0 Mobile Safari/537.36"
+DESK_AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0.0.0 Safari/537.36"
+WECHAT_AGENT = f"{PHONE_AGENT} MicroMessenger/8.0.49"
 WIDTHS = (320, 390, 768, 1440)
 MOST_REQUESTS = 6
 MOST_BYTES = 30_000
@@ -87,25 +92,26 @@ class Looker:
             os.makedirs(shots, exist_ok=True)
 
     def context(self, language, state=None, **more):
-        """A fresh browser profile that speaks `language`."""
-        context = self.browser.new_context(
-            locale=language,
-            timezone_id="Asia/Shanghai",
-            viewport=PHONE,
-            color_scheme="light",
-            reduced_motion="reduce",
-            service_workers="block",
-            storage_state=state,
-            **more,
-        )
+        """A fresh browser profile that speaks `language`, on a phone unless `more` says otherwise."""
+        usual = {
+            "locale": language,
+            "timezone_id": "Asia/Shanghai",
+            "viewport": PHONE,
+            "user_agent": PHONE_AGENT,
+            "color_scheme": "light",
+            "reduced_motion": "reduce",
+            "service_workers": "block",
+            "storage_state": state,
+        }
+        context = self.browser.new_context(**{**usual, **more})
         context.add_cookies([{"name": "lang", "value": language, "url": self.base}])
         return context
 
-    def look(self, name, address, state=None):
+    def look(self, name, address, state=None, **more):
         """Looks at the page at `address`, with the cookies of `state`."""
         self.seen.add(name)
         for language in LANGUAGES:
-            context = self.context(language, state)
+            context = self.context(language, state, **more)
             try:
                 self._one(f"{name} {language}", context, address, language)
             finally:

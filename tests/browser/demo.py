@@ -58,6 +58,22 @@ class Demo:
             if line.startswith(READY):
                 return line[len(READY):].strip()
 
+    def set(self, name, value):
+        """Changes a rule of the school; nothing runs meanwhile."""
+        code, said = self.command("settings", "set", name, str(value), "--by", "story")
+        if code != 0:
+            raise RuntimeError(said)
+
+    def command(self, *words):
+        """Stops it, runs a command of the program on its folder, and starts it again at the same address; gives exit code
+        and what was printed."""
+        if self.stop() != 0:
+            raise RuntimeError("the demo did not stop:\n" + "\n".join(self.log))
+        line = [self.binary, *words, "--data", self.folder]
+        done = subprocess.run(line, capture_output=True, text=True)
+        self.start(self.base.rsplit(":", 1)[1])
+        return done.returncode, done.stdout + done.stderr
+
     def fetch(self, path):
         """The JSON at one of the demo's addresses."""
         with urllib.request.urlopen(self.base + path) as answer:
@@ -69,6 +85,21 @@ class Demo:
         request = urllib.request.Request(self.sandbox + path, body, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)
+
+    def there(self, number):
+        """What the sandbox provider knows of an order."""
+        with urllib.request.urlopen(self.sandbox + "/control/state") as answer:
+            orders = json.load(answer)["orders"]
+        (order,) = [each for each in orders if each["out_trade_no"] == number]
+        return order
+
+    def payer(self, number, step="pay"):
+        """The payer takes a step at the provider."""
+        return self.control("/control/pay", {"provider": "wechat", "out_trade_no": number, "step": step})
+
+    def money_back(self, number):
+        """The refund arrives at the payer."""
+        return self.control("/control/refund", {"out_refund_no": number, "outcome": "success"})
 
     def stop(self):
         """Ends it as Ctrl-C does; gives its exit code."""

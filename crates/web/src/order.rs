@@ -255,7 +255,7 @@ fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
         place: language.t(format!("order-place-{slug}")).with("amount", amount),
         next: language.t(format!("order-next-{slug}")).with("until", language.moment(order.expires_at)),
         steps: steps(tracker, language),
-        refunds: refunds.iter().map(|refund| refund_line(refund, language)).collect(),
+        refunds: refunds.iter().map(|refund| refund_line(order, refund, language)).collect(),
         asked: order.queried.map(|(at, times)| {
             language.t("order-asked").with("at", language.moment_to_the_second(at)).with("times", times)
         }),
@@ -268,17 +268,28 @@ fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
     }
 }
 
-/// How a refund stands, how much it is, and when it was made or ended.
-fn refund_line(refund: &Refund, language: Language) -> (Text, String) {
-    let (key, at) = match refund.state {
-        RefundState::Settled { at } => ("order-refund-settled", at),
-        RefundState::Released { at, .. } => ("order-refund-failed", at),
+/// How a refund stands, how much it is, and when it was made or ended. That of a second payment is told as such: the order's
+/// own money stays.
+fn refund_line(order: &Order, refund: &Refund, language: Language) -> (Text, String) {
+    let own = match &order.state {
+        OrderState::Credited(credited) => credited.transaction == refund.transaction,
+        OrderState::Created
+        | OrderState::Unknown { .. }
+        | OrderState::Paying { .. }
+        | OrderState::ExpiredLocal { .. }
+        | OrderState::Closed { .. }
+        | OrderState::InCase { .. } => true,
+    };
+    let (word, at) = match refund.state {
+        RefundState::Settled { at } => ("settled", at),
+        RefundState::Released { at, .. } => ("failed", at),
         RefundState::Held
         | RefundState::Sent
         | RefundState::Short { .. }
         | RefundState::Processing { .. }
-        | RefundState::Abnormal { .. } => ("order-refund-live", refund.made_at),
+        | RefundState::Abnormal { .. } => ("live", refund.made_at),
     };
+    let key = if own { format!("order-refund-{word}") } else { format!("order-refund-second-{word}") };
     (language.t(key), format!("{} · {}", Yuan(refund.amount), language.moment_to_the_second(at)))
 }
 

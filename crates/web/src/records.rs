@@ -56,7 +56,7 @@ pub(crate) enum Way {
     /// To a merchant.
     Out,
     /// Back to the payer, without ever having been the holder's.
-    Back,
+    Returned,
     /// Nowhere.
     None,
 }
@@ -66,7 +66,7 @@ impl Way {
         match self {
             Way::In => "in",
             Way::Out => "out",
-            Way::Back => "back",
+            Way::Returned => "returned",
             Way::None => "none",
         }
     }
@@ -99,7 +99,7 @@ impl Line {
         let amount = match way {
             Way::In => format!("+{}", Yuan(record.amount())),
             Way::Out => format!("\u{2212}{}", Yuan(record.amount())),
-            Way::Back | Way::None => Yuan(record.amount()).to_string(),
+            Way::Returned | Way::None => Yuan(record.amount()).to_string(),
         };
         Line {
             number: record.number(),
@@ -112,7 +112,7 @@ impl Line {
             icon: match way {
                 Way::In => crate::icons::IN,
                 Way::Out => crate::icons::OUT,
-                Way::Back => crate::icons::RETURN,
+                Way::Returned => crate::icons::RETURN,
                 Way::None => crate::icons::SYNC,
             },
         }
@@ -215,7 +215,7 @@ fn way(record: &Record) -> Way {
         Record::Refund(refund) => match (refund.origin, &refund.state) {
             (_, RefundState::Released { .. }) => Way::None,
             // It is not in any sum of the holder's.
-            (Origin::Case { .. }, _) => Way::Back,
+            (Origin::Case { .. }, _) => Way::Returned,
             (Origin::Waiting { .. } | Origin::Account { .. }, _) => Way::Out,
         },
     }

@@ -6,12 +6,13 @@ use std::path::Path;
 use super::Places;
 use super::run::{aloud, answer};
 
-/// The browser driver, without a browser of its own: the system's Chromium is driven.
-const PLAYWRIGHT: &str = "1.65";
+/// The browser driver, without a browser of its own: the system's Chromium is driven; and what reads the codes that people
+/// scan, as a camera would.
+const BROWSER: [(&str, &str); 3] = [("playwright", "1.65"), ("zxing-cpp", "3.1"), ("pillow", "13.0")];
 /// The accessibility checker that is put into the pages under test.
 const AXE: &str = "4.14";
 /// Merchant SDKs of WeChat Pay written by others: from PyPI and from npm.
-const PYTHON_SDK: &str = "2.0.4";
+const PYTHON_SDK: [(&str, &str); 1] = [("wechatpayv3", "2.0.4")];
 const NODE_SDK: &str = "0.9.6";
 
 /// Something of the system that the tests need.
@@ -49,7 +50,7 @@ const NEEDS: [Need; 5] = [
 pub fn everything(places: &Places) -> Result<(), String> {
     components(places)?;
     system(places)?;
-    playwright(places)?;
+    browser(places)?;
     axe(places)?;
     python_sdk(places)?;
     node_sdk(places)
@@ -111,29 +112,35 @@ fn by_hand(missing: &[&Need]) -> String {
     )
 }
 
-/// Playwright for Python in a folder of its own.
-fn playwright(places: &Places) -> Result<(), String> {
-    from_pypi(places, "playwright", PLAYWRIGHT, &places.browser().join("venv"), &places.python())
+/// What drives the browser, in a folder of its own.
+fn browser(places: &Places) -> Result<(), String> {
+    from_pypi(places, &BROWSER, &places.browser().join("venv"), &places.python())
 }
 
 /// The Python SDK in a folder of its own.
 fn python_sdk(places: &Places) -> Result<(), String> {
-    from_pypi(places, "wechatpayv3", PYTHON_SDK, &places.sdk().join("venv"), &places.sdk_python())
+    from_pypi(places, &PYTHON_SDK, &places.sdk().join("venv"), &places.sdk_python())
 }
 
-/// A package of PyPI in a virtual environment of its own.
-fn from_pypi(places: &Places, package: &str, line: &str, folder: &Path, python: &Path) -> Result<(), String> {
-    let ask = format!("import importlib.metadata as m; print(m.version('{package}'))");
-    let right = || answer(python, &["-c", &ask], &places.root).is_some_and(|found| of_line(&found, line));
+/// Packages of PyPI, each of its line of versions, in a virtual environment of their own.
+fn from_pypi(places: &Places, packages: &[(&str, &str)], folder: &Path, python: &Path) -> Result<(), String> {
+    let right = || {
+        packages.iter().all(|(package, line)| {
+            let ask = format!("import importlib.metadata as m; print(m.version('{package}'))");
+            answer(python, &["-c", &ask], &places.root).is_some_and(|found| of_line(&found, line))
+        })
+    };
     if right() {
         return Ok(());
     }
-    let wanted = format!("{package}=={line}.*");
+    let wanted: Vec<String> = packages.iter().map(|(package, line)| format!("{package}=={line}.*")).collect();
+    let all = wanted.join(" ");
     run(&["python3", "-m", "venv", "--clear", &folder.display().to_string()], places)?;
-    let pip =
-        [&python.display().to_string(), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", &wanted];
-    run(&pip, places).map_err(|error| format!("{error}; PyPI must be reachable for {wanted}"))?;
-    if right() { Ok(()) } else { Err(format!("{wanted} is not in {}", folder.display())) }
+    let python = python.display().to_string();
+    let mut pip = vec![python.as_str(), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"];
+    pip.extend(wanted.iter().map(String::as_str));
+    run(&pip, places).map_err(|error| format!("{error}; PyPI must be reachable for {all}"))?;
+    if right() { Ok(()) } else { Err(format!("{all} are not in {}", folder.display())) }
 }
 
 /// axe-core, one file of which is put into the pages under test.

@@ -50,3 +50,6 @@ order-step-refunded = Given back
 order-refund-live = Being refunded
 order-refund-settled = Given back
 order-refund-failed = Refund failed
+order-refund-second-live = Second payment, being refunded
+order-refund-second-settled = Second payment, given back
+order-refund-second-failed = Second payment, refund failed

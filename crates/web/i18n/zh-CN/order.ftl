@@ -50,3 +50,6 @@ order-step-refunded = 退款到账
 order-refund-live = 退款中
 order-refund-settled = 已退回
 order-refund-failed = 退款未成功
+order-refund-second-live = 重复付款退款中
+order-refund-second-settled = 重复付款已退回
+order-refund-second-failed = 重复付款退款未成功

@@ -88,11 +88,12 @@ async fn row_8_a_second_payment_that_goes_back_shows_by_itself_and_stands_in_no_
     assert_eq!(deliver(&rig, back).await, StatusCode::NO_CONTENT);
     let (ended, _) = revision(&mut browser).await;
     assert_ne!(going, ended);
+    browser.get(&format!("/me/orders/{order}")).await.says("重复付款已退回");
 
     let records = browser.get("/api/v1/me/records").await.json();
     let lines: Vec<_> =
         records["records"].as_array().expect("records").iter().map(|line| line["way"].as_str()).collect();
-    assert_eq!(lines, [Some("back"), Some("in")]);
+    assert_eq!(lines, [Some("returned"), Some("in")]);
     browser.get(&format!("/me/records/{refund}")).await.says("原路退回");
     assert_eq!(browser.get("/api/v1/me").await.json()["total_fen"], 5_000);
 }
