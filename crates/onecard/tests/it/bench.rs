@@ -143,6 +143,7 @@ fn notices_over_http_credit_each_order_once_and_what_came_again_or_is_forged_mov
     assert_eq!((part("answered"), part("credited") + part("repeated") + part("forged")), (1000, 1000));
     assert!(part("repeated") > 0 && part("forged") > 0 && part("per_second") > 0);
     assert!(part("latency_us/p50") <= part("latency_us/p99") && part("latency_us/p99") <= part("latency_us/most"));
+    assert!(part("notices_per_batch_hundredths") >= 100);
     assert!(part("client_cpu_ns_per_notice") > 0 && number(&runs[0], "/after/sync_p99_us") > 0);
 
     assert_eq!(text(&results["skipped"][0], "/engine"), "pgbench");

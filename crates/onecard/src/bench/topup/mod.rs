@@ -143,9 +143,9 @@ impl Stand<'_> {
         let data = self.cleanup.path("book");
         let ran = run::run(&self.prepared, &signed.notices, self.sizes, &data, self.say);
         match ran {
-            Ok(measured) => {
+            Ok(outcome) => {
                 fs::remove_dir_all(&data)?;
-                Ok(Figures::of(&measured))
+                Ok(Figures::of(&outcome))
             }
             Err(fault) => {
                 self.cleanup.keep_folder();

@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::super::calibrate::Calibration;
 use super::super::histogram::Percentiles;
 use super::super::machine::{Machine, Versions};
-use super::super::result::{self, Engine, Skipped, Target, median};
+use super::super::result::{self, Engine, Skipped, Target, hundredths, median};
 use super::super::rounds::{Looked, per_second};
-use super::clients::Measured;
+use super::run::Outcome;
 
 /// Number of this form of the file.
 pub const FORMAT: u32 = 1;
@@ -76,14 +76,18 @@ pub struct Figures {
     pub cpu_ns_per_notice: Option<u64>,
     /// The clients' part of it, nanoseconds.
     pub client_cpu_ns_per_notice: Option<u64>,
+    /// Notices that one batch of the teller made durable, on average, warm-up included, hundredths.
+    pub notices_per_batch_hundredths: Option<u64>,
     /// Every order was credited as it was answered, and the book was verified from end to end.
     pub verified: bool,
 }
 
 impl Figures {
     /// Those of a run of onecard, whose book held what was answered.
-    pub fn of(measured: &Measured) -> Figures {
+    pub fn of(outcome: &Outcome) -> Figures {
+        let Outcome { measured, batches } = outcome;
         let counts = measured.counts;
+        let sent = u64::try_from(measured.sent).unwrap_or(u64::MAX);
         let each = |nanos: u64| nanos.checked_div(counts.answered());
         Figures {
             per_second: per_second(counts.paid, measured.micros),
@@ -96,6 +100,7 @@ impl Figures {
             clients: None,
             cpu_ns_per_notice: each(measured.cpu_micros * 1000),
             client_cpu_ns_per_notice: each(measured.client_nanos),
+            notices_per_batch_hundredths: Some(hundredths(sent, *batches)),
             verified: true,
         }
     }
@@ -157,6 +162,8 @@ pub struct Median {
     pub cpu_ns_per_notice: Option<u64>,
     /// As in [`Figures`].
     pub client_cpu_ns_per_notice: Option<u64>,
+    /// As in [`Figures`].
+    pub notices_per_batch_hundredths: Option<u64>,
 }
 
 /// The medians of `runs`, for each engine in the order of its first run.
@@ -190,6 +197,7 @@ pub fn medians(runs: &[Run]) -> Vec<Median> {
             sync_p99_us: median(syncs.collect()),
             cpu_ns_per_notice: of(&|run| run.cpu_ns_per_notice),
             client_cpu_ns_per_notice: of(&|run| run.client_cpu_ns_per_notice),
+            notices_per_batch_hundredths: of(&|run| run.notices_per_batch_hundredths),
         });
     }
     medians

@@ -9,6 +9,7 @@ use ledger::Fen;
 use rules::chart::{self, Channel};
 use rules::ids::PersonId;
 use rules::top_up::State;
+use store::sqlite::SqliteHead;
 
 use super::super::load::Until;
 use super::super::onecard::{copy_book, require_whole};
@@ -39,17 +40,20 @@ pub fn needs(until: Until) -> i64 {
     }
 }
 
+/// What a run gave.
+pub struct Outcome {
+    /// What the clients saw.
+    pub measured: Measured,
+    /// Batches that the teller made durable, warm-up included.
+    pub batches: u64,
+}
+
 /// Runs on a copy of `prepared` in `data`, then holds the book against what was answered and verifies it.
 ///
 /// Error: also when the book does not hold exactly what was answered; `data` is then left as it is.
-pub fn run(
-    prepared: &Prepared,
-    notices: &[Notice],
-    sizes: &Sizes,
-    data: &Path,
-    say: &Say,
-) -> Result<Measured, Failure> {
+pub fn run(prepared: &Prepared, notices: &[Notice], sizes: &Sizes, data: &Path, say: &Say) -> Result<Outcome, Failure> {
     copy_book(&prepared.book, data)?;
+    let blocks = SqliteHead::open(data, SCHOOL)?.newest()?.map_or(0, |(head, _)| head.block);
     let serving = Serving::start(data, &prepared.keys)?;
     let warm_up = usize::try_from(sizes.warm_up)?;
     let measured = clients::run(serving.address, sizes.connections, notices, warm_up, sizes.until)?;
@@ -65,7 +69,7 @@ pub fn run(
         let rows = report.journal_rows;
         return Err(wrong(format!("{rows} journal rows and {kept} payments, {credited} orders were paid")));
     }
-    Ok(measured)
+    Ok(Outcome { measured, batches: report.blocks.saturating_sub(blocks) })
 }
 
 /// A sum that cannot be counted is none that a book has.
@@ -140,6 +144,9 @@ mod tests {
     use ledger::Id;
     use rules::ids::OrderNo;
 
+    use super::super::super::cleanup::Cleanup;
+    use super::super::notices::Provider;
+    use super::super::plan;
     use super::*;
 
     #[test]
@@ -168,6 +175,32 @@ mod tests {
             }
         );
         assert_eq!(Paid::of(&sent[3..4], &orders), Paid::default());
+    }
+
+    #[test]
+    fn a_book_that_holds_more_or_less_than_was_answered_fails_the_run() {
+        let (cleanup, say) = (Cleanup::begin(&std::env::temp_dir()).unwrap(), Say::new(1).unwrap());
+        let (wishes, orders) = plan::draw(150);
+        let prepared = Prepared::make(orders, &cleanup, &say).unwrap();
+        let signed = Provider::read(&prepared.provider()).unwrap().sign(&wishes, &prepared.orders, &say).unwrap();
+        let serving = Serving::start(&prepared.book, &prepared.keys).unwrap();
+        // Those with an even place stay away.
+        let (sent, kept): (Vec<_>, Vec<_>) = signed.notices.into_iter().partition(|notice| notice.order % 2 == 1);
+        let until = Until::Transfers(u64::MAX);
+        let measured = clients::run(serving.address, 3, &sent, 5, until).unwrap();
+        assert_eq!((measured.sent, measured.counts.answered() + 5), (sent.len(), measured.sent as u64));
+
+        let holds = |answered: &[Notice]| {
+            let paid = Paid::of(answered, &prepared.orders);
+            serving.block_on(paid.require_credited(serving.school(), &prepared.orders))
+        };
+        assert!(holds(&sent).is_ok());
+        let one = sent.iter().position(|notice| notice.kind == Kind::Paid).unwrap();
+        let lost = holds(&sent[one + 1..]).unwrap_err().to_string();
+        assert!(lost.contains("is credited by Some") && lost.contains("paid by None"), "{lost}");
+        let missing = holds(&kept).unwrap_err().to_string();
+        assert!(missing.contains("does not hold what was answered"), "{missing}");
+        serving.stop().unwrap();
     }
 
     #[test]

@@ -21,7 +21,18 @@ fn write_all(out: &mut String, results: &Results) -> std::fmt::Result {
     row(
         out,
         "median",
-        ["per second", "p50 ms", "p99 ms", "max ms", "sync p99", "cpu us", "client us", "pgbench x", "runs"],
+        [
+            "per second",
+            "p50 ms",
+            "p99 ms",
+            "max ms",
+            "sync p99",
+            "cpu us",
+            "client us",
+            "in a batch",
+            "pgbench x",
+            "runs",
+        ],
     )?;
     let pgbench = results.medians.iter().find(|median| median.engine == Engine::Pgbench);
     for median in &results.medians {
@@ -38,6 +49,7 @@ fn write_all(out: &mut String, results: &Results) -> std::fmt::Result {
             if own { millis(median.sync_p99_us) } else { none() },
             micros(median.cpu_ns_per_notice),
             micros(median.client_cpu_ns_per_notice),
+            median.notices_per_batch_hundredths.map_or_else(none, decimal),
             ratio,
             format!("{}+{}", median.valid_runs, median.disturbed_runs),
         ];

@@ -65,6 +65,7 @@ mod tests {
             sync_p99_us: 250,
             cpu_ns_per_notice: None,
             client_cpu_ns_per_notice: None,
+            notices_per_batch_hundredths: None,
         }
     }
 
