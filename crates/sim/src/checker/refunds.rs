@@ -81,6 +81,8 @@ pub(crate) struct Refunds {
     fresh: Vec<String>,
     touched: BTreeSet<String>,
     moved: Vec<(u128, u16, Name)>,
+    /// Orders whose money waits anew, because a refund of it failed.
+    anew: BTreeSet<u128>,
     /// What the channel owes us less.
     pub(super) settled: Sum,
 }
@@ -180,6 +182,11 @@ impl Refunds {
         of.map(|known| known.amount).sum()
     }
 
+    /// Whether an order's money waits anew since a refund of it failed.
+    pub(super) fn waits_anew(&self, order: u128) -> bool {
+        self.anew.contains(&order)
+    }
+
     /// Whether a case about this refund has a cause: what the provider did.
     pub(super) fn was_short(&self, refund: u128) -> bool {
         self.of(refund).is_some_and(|truth| truth.short)
@@ -255,6 +262,9 @@ impl Refunds {
             });
         }
         known.stage = stage;
+        if let (Stage::Released, Origin::Waiting { order, .. }) = (stage, refund.origin) {
+            self.anew.insert(order.id().get());
+        }
     }
 
     pub(super) fn journal(&mut self, row: &JournalRow) {
