@@ -180,11 +180,11 @@ def late(story):
     number, expires_at = story.expiring
     holder = Holder(story, 2, "zh-CN")
     holder.enter()
+    tracker = f"/me/orders/{number}"
+    holder.go(tracker)
     left = (expires_at - datetime.now(timezone.utc)).total_seconds()
     ask = lambda: holder.api(f"/me/orders/{number}")["state"] == "expired"
     holder.until("the order's end", ask, EXPIRED_SECONDS + max(0, int(left)))
-    tracker = f"/me/orders/{number}"
-    holder.go(tracker)
     story.look("order-expired", story.demo.base + tracker, holder.state())
     before = story.places(holder)
     story.demo.payer(number)
