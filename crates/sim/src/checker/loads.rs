@@ -80,6 +80,12 @@ impl Loads {
         self.was_ahead.contains(&card)
     }
 
+    /// Whether an attempt was open on the card in the backup, and the card had taken another in its place: that it took as
+    /// much as the book explains by the first hides what else was in the second.
+    pub(super) fn replaced(&self, card: u64) -> bool {
+        self.was_ahead(card) && self.reopened.iter().any(|(other, _)| *other == card)
+    }
+
     /// How much the card may have taken that the book does not have yet.
     pub(super) fn ahead(&self, card: u64) -> Sum {
         self.ahead.get(&card).copied().unwrap_or(0)

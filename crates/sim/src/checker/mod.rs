@@ -265,7 +265,9 @@ impl Checker {
             CaseKind::LoadUntold => {
                 let order = case.reference.get();
                 let fresh = !self.payments.credited_before(order) || self.refunds.waits_anew(order);
-                ("case: load of before a restore that nobody can tell of", restored && fresh)
+                let card = self.payments.holder_of(order).map(|holder| self.people.card(holder));
+                let replaced = card.is_some_and(|card| self.loads.replaced(card));
+                ("case: load of before a restore that nobody can tell of", restored && (fresh || replaced))
             }
             CaseKind::SaleUntold => {
                 let ahead = self.sales.untold(case.reference.get()).is_some_and(|card| self.loads.was_ahead(card));

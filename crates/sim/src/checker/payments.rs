@@ -141,6 +141,11 @@ impl Payments {
         order.parse().is_ok_and(|order| self.forgotten.contains_key(&order))
     }
 
+    /// Whose order it is.
+    pub(super) fn holder_of(&self, order: u128) -> Option<usize> {
+        self.orders.get(&order).and_then(|known| known.holder)
+    }
+
     /// Whether the backup had the order's money.
     pub(super) fn credited_before(&self, order: u128) -> bool {
         self.credited_before.contains(&order)
