@@ -47,6 +47,11 @@ impl TearableCard {
         self.present = true;
     }
 
+    /// The reader switches the field off and on again: the session is lost, the card stays, the plan holds.
+    pub fn lose_power(&mut self) {
+        self.chip.power_off();
+    }
+
     /// Takes the card out of the field between two commands.
     pub fn remove(&mut self) {
         self.chip.power_off();

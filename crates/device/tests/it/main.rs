@@ -5,6 +5,8 @@ mod doubt;
 mod folder;
 #[cfg(feature = "uplink")]
 mod journal_on_disk;
+#[cfg(feature = "pcsc")]
+mod pcsc_reader;
 mod platform;
 mod pos_story;
 mod restarts;
@@ -13,4 +15,5 @@ mod soft_reader;
 mod tears;
 #[cfg(feature = "uplink")]
 mod uplink;
+mod virtual_reader;
 mod world;
