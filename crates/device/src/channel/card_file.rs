@@ -129,12 +129,7 @@ impl CardFile {
     /// One command and its answer; when that answer is here, what it tells of is in the file. Fewer than two bytes mean
     /// that the card has left. What could not be written did not happen: the card breaks off as if it had left before.
     pub(super) fn exchange(&mut self, command: &[u8], plan: &mut Plan, random: &mut dyn FnMut() -> [u8; 4]) -> Vec<u8> {
-        if let Some((at, place)) = *plan
-            && at.is(command)
-        {
-            self.card.tear_next(place);
-            *plan = None;
-        }
+        self.plan(command, plan);
         let answer = self.card.exchange(command, random);
         match self.keep() {
             Ok(()) => answer,
@@ -142,6 +137,21 @@ impl CardFile {
                 self.card.remove();
                 Vec::new()
             }
+        }
+    }
+
+    /// GET RESPONSE: hands over what waits, and is a command of this insertion like any other.
+    pub(super) fn hand_over(&mut self, command: &[u8], waiting: &[u8], plan: &mut Plan) -> Vec<u8> {
+        self.plan(command, plan);
+        self.card.hand_over(waiting)
+    }
+
+    fn plan(&mut self, command: &[u8], plan: &mut Plan) {
+        if let Some((at, place)) = *plan
+            && at.is(command)
+        {
+            self.card.tear_next(place);
+            *plan = None;
         }
     }
 

@@ -16,7 +16,7 @@ mod watch;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pcsc::{Context, Error, Scope};
@@ -68,11 +68,24 @@ pub struct PcscReader {
 
 /// What is known of the card, for both threads.
 #[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Sight>>);
+struct Shared(Arc<(Mutex<Sight>, Condvar)>);
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Sight> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is known, and wakes who waits for it.
+    fn tell(&self, change: impl FnOnce(&mut Sight)) {
+        change(&mut self.lock());
+        self.0.1.notify_all();
+    }
+
+    /// Waits until it is so; whether it became so in time.
+    fn wait(&self, at_most: Duration, so: impl Fn(&Sight) -> bool) -> bool {
+        let waited = self.0.1.wait_timeout_while(self.lock(), at_most, |sight| !so(sight));
+        let (sight, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        so(&sight)
     }
 }
 
@@ -96,6 +109,12 @@ impl PcscReader {
         Ok(PcscReader { wanted: wanted.to_owned(), sight, told: None, line: None, _stop: stop })
     }
 
+    /// Waits, for whoever has nothing else to do: for a card that can be worked with, or until the service too knows that
+    /// none lies there. Whether that came within the time; [`CardChannel::present`] then says the same.
+    pub fn wait(&self, there: bool, at_most: Duration) -> bool {
+        self.sight.wait(at_most, |sight| if there { sight.shown().is_some() } else { sight.is_empty() })
+    }
+
     fn exchange(&mut self, insertion: Insertion, command: &[u8]) -> Option<Vec<u8>> {
         let place = self.sight.lock().place(insertion)?;
         if self.line.is_none() {
@@ -103,19 +122,19 @@ impl PcscReader {
         }
         match self.line.as_ref()?.exchange(insertion, place, command, DEADLINE) {
             Some(Said::Answer(answer)) => {
-                self.sight.lock().answered(insertion);
+                self.sight.tell(|sight| sight.answered(insertion));
                 return Some(answer);
             }
             Some(Said::Reset) => {
-                self.sight.lock().was_reset(insertion);
+                self.sight.tell(|sight| sight.was_reset(insertion));
                 tracing::debug!("card reader {}: the card was reset", self.wanted);
             }
             Some(Said::Nothing(why)) => {
-                self.sight.lock().broke(insertion);
+                self.sight.tell(|sight| sight.broke(insertion));
                 tracing::info!("card reader {}: no answer: {why}", self.wanted);
             }
             None => {
-                self.sight.lock().broke(insertion);
+                self.sight.tell(|sight| sight.broke(insertion));
                 // The thread ends by itself when the driver gives it back.
                 self.line = None;
                 tracing::warn!("card reader {}: no answer within {} s", self.wanted, DEADLINE.as_secs());

@@ -16,7 +16,7 @@ use std::time::Duration;
 use card::tear::Cut;
 
 use super::card_file::{CardFile, CardFileFault, Plan, Pull};
-use contact::Contact;
+use contact::{Contact, Inside};
 
 /// How long the driver may take to accept; it listens from its start on, so more means that it is not there.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -194,13 +194,13 @@ impl Hand {
         let (plan, random) = (&mut slot.plan, &mut *slot.random);
         match self.manner {
             Manner::Contactless => card.exchange(command, plan, random),
-            Manner::Contact => {
-                let mut ask = |command: &[u8]| {
-                    let answer = card.exchange(command, plan, random);
-                    (answer, card.present())
+            Manner::Contact => contact.answer(command, &mut |step| {
+                let answer = match step {
+                    Inside::Obey => card.exchange(command, plan, random),
+                    Inside::HandOver(waiting) => card.hand_over(command, waiting, plan),
                 };
-                contact.answer(command, &mut ask)
-            }
+                (answer, card.present())
+            }),
         }
     }
 }

@@ -11,7 +11,9 @@ use std::time::Duration;
 use card::status::Status;
 use card::tear::{Cut, CutPlace};
 use card::terminal::{self, CardFault};
-use device::channel::{CardChannel, Insertion, Left, Manner, PcscFault, PcscReader, Pull, VirtualReader, store_card};
+use device::channel::{
+    CardChannel, Insertion, Left, Manner, PcscFault, PcscReader, Pull, PullAt, VirtualReader, store_card,
+};
 use pcsc::{Context, Error, Protocols, Scope, ShareMode};
 
 use crate::virtual_reader::{card_file, counting, credit, stored};
@@ -44,12 +46,16 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     panic!("in vain: {what}");
 }
 
+const PATIENCE: Duration = Duration::from_secs(20);
+
 fn comes(reader: &mut PcscReader) -> Insertion {
-    until("a card comes", || reader.present())
+    assert!(reader.wait(true, PATIENCE), "no card comes");
+    reader.present().expect("just seen")
 }
 
 fn leaves(reader: &mut PcscReader) {
-    until("the card leaves", || reader.present().is_none().then_some(()));
+    assert!(reader.wait(false, PATIENCE), "the card does not leave");
+    assert_eq!(reader.present(), None);
 }
 
 #[test]
@@ -97,11 +103,12 @@ fn a_card_pulled_within_a_command_is_gone_and_its_file_tells_what_it_did() {
         (CutPlace::InAnswer(5), 5, 5000),
     ];
     let mut cases = 0;
-    for manner in [Manner::Contactless, Manner::Contact] {
+    // With T=0, SELECT and INITIALIZE are two commands each; the answer to CREDIT is only announced.
+    for (manner, credit_at) in [(Manner::Contactless, 2), (Manner::Contact, 4)] {
         let (mut reader, hand) = both(manner);
         for (place, arrives, balance) in places {
             let file = card_file("pcsc_torn");
-            hand.put(&file, Some(Cut { at: 2, place })).expect("lies there");
+            hand.put(&file, Some(Cut { at: credit_at, place })).expect("lies there");
             let torn = comes(&mut reader);
             let command = credit(&mut |command| reader.transmit(command));
             assert_eq!(reader.transmit(&command).len(), arrives, "{manner:?} {place:?}");
@@ -120,6 +127,42 @@ fn a_card_pulled_within_a_command_is_gone_and_its_file_tells_what_it_did() {
         }
     }
     assert_eq!(cases, 12);
+}
+
+#[test]
+fn a_card_that_comes_back_before_the_service_looked_begins_anew() {
+    let ((mut reader, hand), file) = (both(Manner::Contactless), card_file("pcsc_quick"));
+    hand.put(&file, None).expect("lies there");
+    for round in 0..5 {
+        let before = comes(&mut reader);
+        let command = credit(&mut |command| reader.transmit(command));
+        hand.pull(Pull::During(PullAt::Credit, CutPlace::BeforeApply));
+        assert!(reader.transmit(&command).is_empty());
+        assert_eq!((reader.present(), hand.wait()), (None, Left::Pulled));
+        hand.put(&file, None).expect("comes back at once");
+        assert_ne!(comes(&mut reader), before);
+        terminal::parse_select(&reader.transmit(&terminal::select_purse())).expect("our card");
+        let refused = terminal::parse_credit(&reader.transmit(&command));
+        assert_eq!(refused, Err(CardFault::Status(Status::InvalidState)), "round {round}");
+    }
+    assert_eq!(stored(&file).balance(), 0);
+}
+
+#[test]
+fn a_card_of_t0_pulled_before_its_answer_is_fetched_has_obeyed_and_not_answered() {
+    let (mut reader, hand) = both(Manner::Contact);
+    // SELECT, INITIALIZE and CREDIT, each with its GET RESPONSE.
+    for (at, place, arrives) in
+        [(5, CutPlace::BeforeReceive, 0), (5, CutPlace::InAnswer(2), 2), (4, CutPlace::BeforeAnswer, 0)]
+    {
+        let file = card_file("pcsc_fetch");
+        hand.put(&file, Some(Cut { at, place })).expect("lies there");
+        comes(&mut reader);
+        let command = credit(&mut |command| reader.transmit(command));
+        assert_eq!(reader.transmit(&command).len(), arrives, "{at} {place:?}");
+        assert_eq!((hand.wait(), stored(&file).balance()), (Left::Pulled, 5000));
+        leaves(&mut reader);
+    }
 }
 
 #[test]

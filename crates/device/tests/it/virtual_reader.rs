@@ -140,11 +140,11 @@ fn a_card_leaves_at_the_command_of_the_insertion_that_was_asked_for() {
         (CutPlace::InAnswer(0), None, 5000),
         (CutPlace::InAnswer(3), Some(3), 5000),
     ];
-    for manner in [Manner::Contactless, Manner::Contact] {
+    for (manner, at) in [(Manner::Contactless, 2), (Manner::Contact, 4)] {
         for (place, arrives, balance) in places {
             let (driver, file) = (Driver::new(), card_file("vpcd_cut"));
             let hand = driver.hand(manner);
-            hand.put(&file, Some(Cut { at: 2, place })).expect("lies there");
+            hand.put(&file, Some(Cut { at, place })).expect("lies there");
             let mut line = driver.accept();
             let fetched = &mut |command: &[u8]| match line.transmit(command)[..] {
                 [0x61, length] => line.transmit(&[0, 0xC0, 0, 0, length]),

@@ -1,6 +1,9 @@
 //! A whole exchange on a reader: what T=0 asks of the one who sends, and nothing else. A command that adds or takes money
 //! is put on the line once, whatever the answer.
 
+/// Puts one frame on the line and gives what comes back.
+type Send<'a, E> = dyn FnMut(&[u8]) -> Result<Vec<u8>, E> + 'a;
+
 /// GET RESPONSE.
 const FETCH: [u8; 4] = [0x00, 0xC0, 0x00, 0x00];
 
@@ -9,11 +12,7 @@ const FETCH: [u8; 4] = [0x00, 0xC0, 0x00, 0x00];
 /// Shape: with `contact` (T=0) a command that brings data goes without its expected length. An answer of just `61xx` is
 /// fetched; an answer of just `6Cxx` to a command without data, which only reads, is asked for again with that length.
 /// Everything else is given as it came: a longer answer that ends like one of these may be the rest of a cut one.
-pub(super) fn whole<E>(
-    contact: bool,
-    command: &[u8],
-    send: &mut dyn FnMut(&[u8]) -> Result<Vec<u8>, E>,
-) -> Result<Vec<u8>, E> {
+pub(super) fn whole<E>(contact: bool, command: &[u8], send: &mut Send<'_, E>) -> Result<Vec<u8>, E> {
     let frame = if contact { contact_frame(command) } else { command.to_vec() };
     let answer = send(&frame)?;
     match (answer.as_slice(), frame.split_last()) {
@@ -23,7 +22,7 @@ pub(super) fn whole<E>(
     }
 }
 
-fn fetch<E>(more: u8, send: &mut dyn FnMut(&[u8]) -> Result<Vec<u8>, E>) -> Result<Vec<u8>, E> {
+fn fetch<E>(more: u8, send: &mut Send<'_, E>) -> Result<Vec<u8>, E> {
     let answer = send(&[&FETCH[..], &[more]].concat())?;
     match answer.as_slice() {
         [0x6C, right] => send(&[&FETCH[..], &[*right]].concat()),

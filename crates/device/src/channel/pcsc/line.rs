@@ -54,7 +54,7 @@ impl Line {
         answer.recv_timeout(within).ok()
     }
 
-    /// The card loses its power.
+    /// The card's turn is over.
     pub(super) fn let_go(&self) {
         // Without the thread there is no connection either.
         let _ = self.0.send(Job::LetGo);
@@ -71,108 +71,140 @@ struct Link {
     used: bool,
 }
 
+/// The thread's end of the line.
+#[derive(Default)]
+struct Hand {
+    link: Option<Link>,
+    /// Whose turn is over: a card that is asked again has lost its session.
+    over: Option<Insertion>,
+}
+
+/// Why a command has no answer.
+enum Silence {
+    /// It did not go out, or the service refused it: the card has not got it.
+    NotSent(Error),
+    /// Not sent, for this reason.
+    NoCard(String),
+    /// The card may have got it.
+    Lost(Error),
+}
+
 fn serve(jobs: &Receiver<Job>) {
-    let mut link: Option<Link> = None;
+    let mut hand = Hand::default();
     for job in jobs {
         match job {
-            Job::LetGo => let_go(link.take(), Disposition::UnpowerCard),
+            Job::LetGo => hand.let_go(),
             Job::Exchange { insertion, place, command, to } => {
-                let said = exchange(&mut link, insertion, &place, &command);
+                let said = hand.exchange(insertion, &place, &command);
                 if !matches!(said, Said::Answer(_)) {
-                    // It may have left without the service knowing: then powering it down confuses the service.
-                    let_go(link.take(), Disposition::LeaveCard);
+                    hand.let_go();
                 }
                 // Who asked may have given up.
                 let _ = to.send(said);
             }
         }
     }
-    let_go(link.take(), Disposition::UnpowerCard);
+    hand.let_go();
 }
 
-fn let_go(link: Option<Link>, disposition: Disposition) {
-    if let Some(Link { card, .. }) = link {
-        // Fails when the card has left or the service is gone; then there is nothing to switch off.
-        if let Err((card, _)) = card.disconnect(disposition) {
-            drop(card);
+impl Hand {
+    /// Frees the card. Its power is left to the service, which takes it from a card that nobody uses: a card may have gone
+    /// without the service knowing, and powering that one down makes the service (1.9.9) miss the next.
+    fn let_go(&mut self) {
+        if let Some(Link { card, insertion, .. }) = self.link.take() {
+            self.over = Some(insertion);
+            leave(card);
         }
     }
-}
 
-fn exchange(link: &mut Option<Link>, insertion: Insertion, place: &Place, command: &[u8]) -> Said {
-    if link.as_ref().is_some_and(|link| link.insertion != insertion) {
-        let_go(link.take(), Disposition::UnpowerCard);
-    }
-    let first = link.as_ref().is_none_or(|link| !link.used);
-    match try_exchange(link, insertion, place, command) {
-        // The service resets a card that it has only just noticed. It refuses the command then, before the card gets it,
-        // and before the first answer no session can be lost: this is the first time that the command is sent.
-        Ok(Err(Error::ResetCard)) if first => {
-            let_go(link.take(), Disposition::LeaveCard);
-            match try_exchange(link, insertion, place, command) {
-                Ok(sent) => said(link, sent),
-                Err(why) => Said::Nothing(why),
+    fn exchange(&mut self, insertion: Insertion, place: &Place, command: &[u8]) -> Said {
+        if self.link.as_ref().is_some_and(|link| link.insertion != insertion) {
+            self.let_go();
+        }
+        let used = self.link.as_ref().is_some_and(|link| link.used);
+        let mut sent = self.send(insertion, place, command);
+        // The service resets a card that it has only just noticed. It refuses the command then, and before the first
+        // answer no session can be lost: this is the first time that the card gets the command.
+        if !used && matches!(sent, Err(Silence::NotSent(Error::ResetCard))) {
+            self.let_go();
+            sent = self.send(insertion, place, command);
+        }
+        match sent {
+            // A card that is pulled away in mid-command may leave an answer of no bytes behind, as success.
+            Ok(answer) if answer.len() < 2 => Said::Nothing("the answer has fewer than two bytes".to_owned()),
+            Ok(answer) => {
+                if let Some(link) = &mut self.link {
+                    link.used = true;
+                }
+                Said::Answer(answer)
             }
+            Err(Silence::NotSent(Error::ResetCard)) => Said::Reset,
+            Err(Silence::NotSent(error) | Silence::Lost(error)) => Said::Nothing(error.to_string()),
+            Err(Silence::NoCard(why)) => Said::Nothing(why),
         }
-        Ok(sent) => said(link, sent),
-        Err(why) => Said::Nothing(why),
+    }
+
+    /// Connects where that is needed, and sends.
+    fn send(&mut self, insertion: Insertion, place: &Place, command: &[u8]) -> Result<Vec<u8>, Silence> {
+        let fresh = self.over != Some(insertion);
+        let link = match &mut self.link {
+            Some(link) => link,
+            none => none.insert(connect(insertion, place, fresh).map_err(Silence::NoCard)?),
+        };
+        let mut room = [0; MAX_BUFFER_SIZE];
+        let mut frames = 0_u8;
+        let mut send = |frame: &[u8]| {
+            frames = frames.saturating_add(1);
+            link.card.transmit(frame, &mut room).map(<[u8]>::to_vec)
+        };
+        let answer = whole(link.contact, command, &mut send);
+        answer.map_err(|error| match error {
+            // The service looks before it sends; what was sent before was not this frame but the command.
+            Error::ResetCard if frames == 1 => Silence::NotSent(error),
+            _ => Silence::Lost(error),
+        })
     }
 }
 
-fn said(link: &mut Option<Link>, sent: Result<Vec<u8>, Error>) -> Said {
-    match sent {
-        // A card that is pulled away in mid-command may leave an answer of no bytes behind, as success.
-        Ok(answer) if answer.len() < 2 => Said::Nothing("the answer has fewer than two bytes".to_owned()),
-        Ok(answer) => {
-            if let Some(link) = link {
-                link.used = true;
-            }
-            Said::Answer(answer)
-        }
-        Err(Error::ResetCard) => Said::Reset,
-        Err(error) => Said::Nothing(error.to_string()),
+fn leave(card: Card) {
+    // Fails when the service is gone; then there is nothing to free.
+    if let Err((card, _)) = card.disconnect(Disposition::LeaveCard) {
+        drop(card);
     }
 }
 
-/// Connects where that is needed, and sends. Error outside: nothing was sent.
-fn try_exchange(
-    link: &mut Option<Link>,
-    insertion: Insertion,
-    place: &Place,
-    command: &[u8],
-) -> Result<Result<Vec<u8>, Error>, String> {
-    let link = match link {
-        Some(link) => link,
-        None => link.insert(connect(insertion, place)?),
-    };
-    let mut room = [0; MAX_BUFFER_SIZE];
-    let mut send = |frame: &[u8]| link.card.transmit(frame, &mut room).map(<[u8]>::to_vec);
-    Ok(whole(link.contact, command, &mut send))
-}
-
-/// Connects to the card of `place` alone, for as long as this connection lasts.
+/// Connects to the card of `place` alone, for as long as this connection lasts; one that is not `fresh` is reset.
 ///
 /// Exclusively: between INITIALIZE and CREDIT or DEBIT any command of another program would end the card's session, and a
 /// terminal owns its reader anyway. Another program that holds the card is told of, and nothing is sent.
-fn connect(insertion: Insertion, place: &Place) -> Result<Link, String> {
-    let context = Context::establish(Scope::System).map_err(|error| error.to_string())?;
-    let card = context.connect(&place.reader, ShareMode::Exclusive, Protocols::ANY).map_err(|error| match error {
+fn connect(insertion: Insertion, place: &Place, fresh: bool) -> Result<Link, String> {
+    let told = |error: Error| match error {
         Error::SharingViolation => "another program uses the reader; close it".to_owned(),
         error => error.to_string(),
-    })?;
-    let protocol = card.status2_owned().map_err(|error| error.to_string())?.protocol2();
+    };
+    let context = Context::establish(Scope::System).map_err(told)?;
+    let mut card = context.connect(&place.reader, ShareMode::Exclusive, Protocols::ANY).map_err(told)?;
     // From here on the service tells when this card leaves. It could have been another one before.
-    match now(&context, &place.reader) {
-        Ok(Some(count)) if count == place.event.count => {
-            Ok(Link { insertion, card, contact: protocol == Some(Protocol::T0), used: false })
+    let mut ready = || {
+        if count(&context, &place.reader)? != Some(place.event.count) {
+            return Err(Error::RemovedCard);
         }
-        Ok(_) => Err("the card was changed".to_owned()),
-        Err(error) => Err(error.to_string()),
+        if !fresh {
+            card.reconnect(ShareMode::Exclusive, Protocols::ANY, Disposition::ResetCard)?;
+        }
+        Ok(card.status2_owned()?.protocol2() == Some(Protocol::T0))
+    };
+    match ready() {
+        Ok(contact) => Ok(Link { insertion, card, contact, used: false }),
+        Err(error) => {
+            leave(card);
+            Err(told(error))
+        }
     }
 }
 
 /// The reader's count of events, where a card is present.
-fn now(context: &Context, reader: &CStr) -> Result<Option<u32>, Error> {
+fn count(context: &Context, reader: &CStr) -> Result<Option<u32>, Error> {
     let mut state = [ReaderState::new(reader, State::UNAWARE)];
     context.get_status_change(Duration::ZERO, &mut state)?;
     let [state] = &state;

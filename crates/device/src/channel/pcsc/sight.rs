@@ -36,6 +36,8 @@ pub(super) struct Place {
 pub(super) struct Sight {
     insertions: u32,
     here: Option<Here>,
+    /// When the reader was last seen empty.
+    empty: Option<Event>,
 }
 
 #[derive(Debug)]
@@ -56,18 +58,30 @@ impl Sight {
         self.here.as_ref().filter(|here| !here.hidden).map(|here| here.insertion)
     }
 
+    /// Nothing lies there, for all that the service knows.
+    pub(super) fn is_empty(&self) -> bool {
+        self.here.is_none()
+    }
+
     /// Where this insertion is, unless it is over.
     pub(super) fn place(&self, insertion: Insertion) -> Option<Place> {
         let here = self.here.as_ref().filter(|here| !here.hidden && here.insertion == insertion)?;
         Some(here.place.clone())
     }
 
-    /// The reader was looked at. Repeats change nothing.
-    pub(super) fn saw(&mut self, place: Option<Place>) {
-        if self.here.as_ref().map(|here| &here.place) == place.as_ref() {
-            return;
+    /// A look at the reader. Repeats change nothing. A card under the count of the empty reader is one that the service has
+    /// just found and is about to power: it counts as there when the count has risen, since using it before disturbs that.
+    pub(super) fn saw(&mut self, place: Place, present: bool) {
+        if !present {
+            (self.here, self.empty) = (None, Some(place.event));
+        } else if self.empty != Some(place.event) && self.here.as_ref().is_none_or(|here| here.place != place) {
+            self.here = Some(Here { place, insertion: self.next(), hidden: false, calm: 0, again: 0 });
         }
-        self.here = place.map(|place| Here { place, insertion: self.next(), hidden: false, calm: 0, again: 0 });
+    }
+
+    /// Reader or service is gone.
+    pub(super) fn lost(&mut self) {
+        (self.here, self.empty) = (None, None);
     }
 
     /// A look ended without any change. Gives a card that stayed where an exchange broke off, and may begin anew.
@@ -121,39 +135,66 @@ impl Sight {
 mod tests {
     use super::*;
 
-    fn place(life: u32, count: u32) -> Option<Place> {
-        Some(Place { reader: c"reader 00 00".to_owned(), event: Event { life, count } })
+    fn place(life: u32, count: u32) -> Place {
+        Place { reader: c"reader 00 00".to_owned(), event: Event { life, count } }
+    }
+
+    /// A reader with a card.
+    fn occupied() -> Sight {
+        let mut sight = Sight::default();
+        sight.saw(place(1, 1), true);
+        assert_eq!(sight.shown(), Some(Insertion(1)));
+        sight
     }
 
     #[test]
     fn each_insertion_has_its_own_number_also_when_nobody_looked_in_between() {
+        let table = [
+            (place(1, 0), false, None),
+            (place(1, 1), true, Some(1)),
+            (place(1, 1), true, Some(1)),
+            (place(1, 3), true, Some(2)),
+            (place(1, 4), false, None),
+            (place(1, 5), true, Some(3)),
+            (place(2, 5), true, Some(4)),
+        ];
         let mut sight = Sight::default();
-        let mut shown = Vec::new();
-        for seen in [None, place(1, 1), place(1, 1), place(1, 3), None, place(1, 5), place(2, 5)] {
-            sight.saw(seen);
-            shown.push(sight.shown().map(|insertion| insertion.0));
+        for (place, present, shown) in table {
+            sight.saw(place, present);
+            assert_eq!(sight.shown().map(|insertion| insertion.0), shown);
         }
-        assert_eq!(shown, [None, Some(1), Some(1), Some(2), None, Some(3), Some(4)]);
+    }
+
+    #[test]
+    fn a_card_that_the_service_is_still_powering_is_not_shown() {
+        let mut sight = Sight::default();
+        for (count, present, shown) in [(0, false, None), (0, true, None), (1, true, Some(Insertion(1)))] {
+            sight.saw(place(1, count), present);
+            assert_eq!(sight.shown(), shown, "{count} {present}");
+        }
+        for (count, present, shown) in
+            [(1, false, None), (2, false, None), (2, true, None), (3, true, Some(Insertion(2)))]
+        {
+            sight.saw(place(1, count), present);
+            assert_eq!(sight.shown(), shown, "{count} {present}");
+        }
     }
 
     #[test]
     fn a_card_that_left_in_mid_command_is_not_shown_again() {
-        let mut sight = Sight::default();
-        sight.saw(place(1, 1));
+        let mut sight = occupied();
         sight.broke(Insertion(1));
         assert_eq!((sight.shown(), sight.place(Insertion(1))), (None, None));
         for _ in 1..CALM_LOOKS {
             assert_eq!(sight.calm(), None, "the service may not have looked yet");
         }
-        sight.saw(None);
+        sight.lost();
         assert_eq!((sight.shown(), sight.calm()), (None, None));
     }
 
     #[test]
     fn a_card_that_stayed_begins_anew_but_one_that_never_answers_must_leave() {
-        let mut sight = Sight::default();
-        let same = place(1, 1).expect("a place");
-        sight.saw(place(1, 1));
+        let mut sight = occupied();
         let mut shown = Vec::new();
         for answers in [false, true, false, false, false, false, false] {
             if let Some(insertion) = sight.shown() {
@@ -163,25 +204,24 @@ mod tests {
                 }
                 sight.broke(insertion);
             }
-            if (0..CALM_LOOKS).filter_map(|_| sight.calm()).next() == place(1, 1) {
-                sight.stayed(&same);
+            if (0..CALM_LOOKS).filter_map(|_| sight.calm()).next() == Some(place(1, 1)) {
+                sight.stayed(&place(1, 1));
             }
         }
         assert_eq!(shown, [1, 2, 3, 4, 5]);
         assert_eq!((sight.shown(), sight.calm()), (None, None));
-        sight.saw(None);
-        sight.saw(place(1, 3));
+        sight.saw(place(1, 2), false);
+        sight.saw(place(1, 3), true);
         assert!(sight.shown().is_some());
     }
 
     #[test]
     fn a_reset_card_begins_anew_at_once_and_an_old_insertion_breaks_nothing() {
-        let mut sight = Sight::default();
-        sight.saw(place(1, 1));
+        let mut sight = occupied();
         sight.was_reset(Insertion(1));
         assert_eq!(sight.shown(), Some(Insertion(2)));
         assert_eq!(sight.place(Insertion(1)), None);
-        assert_eq!(sight.place(Insertion(2)), place(1, 1));
+        assert_eq!(sight.place(Insertion(2)), Some(place(1, 1)));
         sight.broke(Insertion(1));
         assert_eq!(sight.shown(), Some(Insertion(2)));
     }

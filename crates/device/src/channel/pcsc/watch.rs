@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pcsc::{Context, Disposition, Error, PNP_NOTIFICATION, Protocols, ReaderState, Scope, ShareMode, State};
 
-use super::sight::{Event, Place};
+use super::sight::{Event, Place, Sight};
 use super::{Shared, chosen, names};
 
 /// How long a look lasts when nothing changes.
@@ -24,7 +24,7 @@ pub(super) fn watch(wanted: &str, sight: &Shared, stop: &Receiver<()>) {
             let mut watch = Watch { context: &context, wanted, sight, stop, life: &mut life, lost: &mut lost };
             watch.readers()
         });
-        sight.lock().saw(None);
+        sight.tell(Sight::lost);
         life = life.wrapping_add(1);
         if let Err(error) = served {
             if !lost {
@@ -61,7 +61,7 @@ impl Watch<'_> {
                         tracing::warn!("card reader {}: it is back", self.wanted);
                     }
                     self.cards(&name)?;
-                    self.sight.lock().saw(None);
+                    self.sight.tell(Sight::lost);
                     *self.life = self.life.wrapping_add(1);
                 }
                 None => {
@@ -87,7 +87,7 @@ impl Watch<'_> {
         let Ok(mut card) = connected else { return };
         let there = card.reconnect(ShareMode::Exclusive, Protocols::ANY, Disposition::ResetCard).is_ok();
         if card.disconnect(Disposition::LeaveCard).is_ok() && there {
-            self.sight.lock().stayed(&place);
+            self.sight.tell(|sight| sight.stayed(&place));
         }
     }
 
@@ -107,7 +107,7 @@ impl Watch<'_> {
                     }
                     let event = Event { life: *self.life, count: now.event_count() };
                     let place = Place { reader: CString::from(name), event };
-                    self.sight.lock().saw(state.contains(State::PRESENT).then_some(place));
+                    self.sight.tell(|sight| sight.saw(place, state.contains(State::PRESENT)));
                     now.sync_current_state();
                 }
             }
