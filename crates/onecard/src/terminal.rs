@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use card::psam::SoftPsam;
 use device::agent::display::{Lamp, Screen};
 use device::agent::words;
-use device::channel::{Pull, SoftReader};
+use device::channel::Pull;
 use device::journal_file::JournalFile;
 use device::uplink::{Identity, PosHandle, PosSetup, Reader, Server, run_pos};
 use flows::School;
@@ -19,7 +19,7 @@ use rules::ids::TerminalNo;
 
 use crate::prompt::{Refused, Said, start_log};
 use crate::tls::{Authority, fingerprint_of_pem, write_secret};
-use crate::{Failure, Place, config, issue};
+use crate::{Failure, Place, card_reader, config, issue};
 
 /// Subcommands of `onecard terminal`.
 #[derive(clap::Subcommand)]
@@ -53,9 +53,10 @@ pub enum Command {
         /// Folder of its identity; its journal is kept there too.
         #[arg(long, value_name = "DIR")]
         identity: PathBuf,
-        /// The card reader: `soft` for software cards.
-        #[arg(long, value_parser = ["soft"])]
-        reader: String,
+        /// The card reader: `soft` for software cards, or `pcsc:NAME` for the reader of PC/SC whose name is NAME or, of all
+        /// that are there, alone begins so.
+        #[arg(long, value_name = "soft|pcsc:NAME", value_parser = card_reader::wish)]
+        reader: card_reader::Wish,
     },
 }
 
@@ -87,10 +88,10 @@ pub fn run(command: Command) -> Result<(), Failure> {
                 Ok(())
             })
         }
-        Command::Pos { server, identity, reader: _ } => {
+        Command::Pos { server, identity, reader } => {
             start_log("warn");
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(pos(&server, &identity))
+            runtime.block_on(pos(&server, &identity, &reader))
         }
     }
 }
@@ -137,7 +138,11 @@ pub async fn enrol(school: &School, new: NewTerminal) -> Result<(), Failure> {
 }
 
 /// Makes a terminal ready from the files of its identity; its journal is kept beside them.
-pub fn ready(folder: &Path, server: Server) -> Result<(PosHandle, impl Future<Output = ()> + Send + 'static), Failure> {
+pub fn ready(
+    folder: &Path,
+    server: Server,
+    reader: Reader,
+) -> Result<(PosHandle, impl Future<Output = ()> + Send + 'static), Failure> {
     let text = |name: &str| {
         let path = folder.join(name);
         fs::read_to_string(&path).map_err(|fault| {
@@ -154,24 +159,12 @@ pub fn ready(folder: &Path, server: Server) -> Result<(PosHandle, impl Future<Ou
     if let Some(tsn) = journal.state().last_tsn() {
         module.used(tsn);
     }
-    let random = || {
-        let mut bytes = [0; 4];
-        SystemEntropy.fill(&mut bytes);
-        bytes
-    };
     let entropy = || {
         let mut bytes = [0; 16];
         SystemEntropy.fill(&mut bytes);
         bytes
     };
-    Ok(run_pos(PosSetup {
-        server,
-        identity,
-        reader: Reader::Soft(SoftReader::new(random)),
-        journal,
-        module,
-        entropy: Box::new(entropy),
-    })?)
+    Ok(run_pos(PosSetup { server, identity, reader, journal, module, entropy: Box::new(entropy) })?)
 }
 
 /// The address of a platform's terminal listener.
@@ -191,8 +184,8 @@ const HELP: &str = "\
   cancel       call the sale off
   quit         switch the terminal off";
 
-async fn pos(url: &str, folder: &Path) -> Result<(), Failure> {
-    let (handle, life) = ready(folder, server(url)?)?;
+async fn pos(url: &str, folder: &Path, reader: &card_reader::Wish) -> Result<(), Failure> {
+    let (handle, life) = ready(folder, server(url)?, card_reader::open(reader)?)?;
     println!("{HELP}");
     let mut screens = handle.screens();
     let (lines, mut typed) = tokio::sync::mpsc::unbounded_channel();
