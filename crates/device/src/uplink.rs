@@ -110,6 +110,15 @@ pub enum Event {
     Heard(ToTerminal),
 }
 
+/// Something that happened, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// By the terminal's clock, which never goes back within a life.
+    pub at: Micros,
+    /// What.
+    pub event: Event,
+}
+
 /// Why a card cannot be put on a terminal's reader.
 #[derive(Debug, thiserror::Error)]
 pub enum PutFault {
@@ -126,7 +135,7 @@ pub enum PutFault {
 pub struct PosHandle {
     keys: mpsc::UnboundedSender<Key>,
     screen: watch::Receiver<Screen>,
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<Told>,
     reader: Option<SoftReader>,
 }
 
@@ -181,7 +190,7 @@ impl PosHandle {
     }
 
     /// What happens from now on. A slow reader misses the oldest.
-    pub fn events(&self) -> broadcast::Receiver<Event> {
+    pub fn events(&self) -> broadcast::Receiver<Told> {
         self.events.subscribe()
     }
 }
@@ -234,7 +243,7 @@ struct Driver<P> {
     here: Option<Insertion>,
     line: Option<mpsc::Sender<ToPlatform>>,
     screen: watch::Sender<Screen>,
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<Told>,
 }
 
 impl<P: Psam> Driver<P> {
@@ -359,7 +368,7 @@ impl<P: Psam> Driver<P> {
 
     fn tell(&self, event: impl FnOnce() -> Event) {
         if self.events.receiver_count() > 0 {
-            let _ = self.events.send(event());
+            let _ = self.events.send(Told { at: self.clock.now(), event: event() });
         }
     }
 }
