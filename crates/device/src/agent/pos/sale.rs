@@ -5,9 +5,10 @@ use card::session::purse_amount;
 use ledger::{Fen, Micros};
 use link::{Answer, DebitEvidence, PurseSale, Record, Stage, Words};
 
+use super::PosAgent;
 use super::hold::Hold;
-use super::{Line, PosAgent, later};
 use crate::agent::display::{Paid, Screen, Source};
+use crate::agent::later;
 use crate::journal::Entry;
 
 /// The open sale. At most one; what was taken back or recorded is no longer part of it.
@@ -116,7 +117,7 @@ impl<P: Psam> PosAgent<P> {
         self.sale = Sale::Due { amount };
         // A card that lies here unserved pays now; one that was served must be lifted first, for the next amount may be
         // the next person's.
-        if matches!(self.hold, Hold::Resting { .. }) && !self.served() && matches!(self.line, Line::Up(_)) {
+        if matches!(self.hold, Hold::Resting { .. }) && !self.served() && self.post.home().is_some() {
             self.begin_hold();
         }
     }
@@ -152,12 +153,12 @@ impl<P: Psam> PosAgent<P> {
 
     /// Asks the platform whether the card that was just proved may pay.
     pub(super) fn authorise(&mut self, card: u64, hold: [u8; 16], amount: Fen, now: Micros) {
-        let (Line::Up(_), Some(fen)) = (&self.line, purse_amount(amount)) else {
+        let (Some(_), Some(fen)) = (self.post.home(), purse_amount(amount)) else {
             self.hold = Hold::resting();
             return;
         };
         let until = later(now, self.config.authorise_micros);
-        let not_after = later(until, self.offset_micros).get();
+        let not_after = self.post.platform_time(until).get();
         let (seq, _) = self.record(Record::Authorise { card, hold, amount: fen, not_after });
         self.notice = None;
         self.sale = Sale::Asking { amount, seq, card, until };
