@@ -9,11 +9,12 @@
 //! | `select` | which card lies there |
 //! | `tap` | a stage of a tap: nonce, INITIALIZE, load, confirm; whatever breaks off, the next tap settles |
 //! | `post` | line, journal and upload: what is journalled reaches the platform once |
-//! | [`display`], [`words`] | what people see and hear, as data |
+//! | [`display`], [`sound`], [`words`] | what people see and hear, as data |
 //! | [`pos`] | the POS business: sale, amount, debit of the purse, and the order of one hold |
 
 pub mod display;
 pub mod pos;
+pub mod sound;
 pub mod words;
 
 mod post;

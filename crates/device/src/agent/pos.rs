@@ -9,9 +9,11 @@
 //! | `pos.rs` | inputs, outputs, state, journal and connection |
 //! | `pos/hold.rs` | a card on the reader: select, load, fill, and its leaving |
 //! | `pos/sale.rs` | a sale: entered, authorised, taken back, called off |
+//! | `pos/keypad.rs` | the clerk's keys |
 //! | `pos/purse.rs` | the debit of the purse, and what became of a torn one |
 
 mod hold;
+mod keypad;
 mod purse;
 mod resolve;
 mod sale;
@@ -19,15 +21,22 @@ mod sale;
 use card::psam::Psam;
 use ledger::{Fen, Micros};
 use link::{Answer, Marked, Record, ToPlatform, ToTerminal};
+use rules::calendar::campus_day;
 
 use super::display::{Paid, Screen, Trouble};
 use super::later;
 use super::post::{Errand, Heard, Line, Numbers, Post};
 use super::tap::Asks;
-use crate::journal::{Entry, State};
+use crate::journal::{AUTHORISE_MICROS, DayTotal, Entry, LastSale, State};
+
+pub use keypad::Key;
 
 use hold::{Done, Hold, LastHold};
+use keypad::Keypad;
 use sale::Sale;
+
+/// Highest amount of a sale: a slip of the finger is not asked for.
+pub const MOST_SALE: Fen = Fen::new(999_999);
 
 /// Numbers of a POS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +66,7 @@ impl Config {
     pub const fn usual(boot: [u8; 16]) -> Config {
         Config {
             boot,
-            authorise_micros: 3_000_000,
+            authorise_micros: AUTHORISE_MICROS,
             tap_micros: 3_000_000,
             repeat_micros: 2_000_000,
             give_up_micros: 2_000_000,
@@ -72,7 +81,9 @@ impl Config {
 /// What happens to a POS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// The clerk entered and confirmed an amount.
+    /// The clerk pressed a key.
+    Key(Key),
+    /// The clerk entered and confirmed an amount by other means than keys.
     SaleEntered(Fen),
     /// The clerk called the sale off, or gave up asking for a card.
     SaleCancelled,
@@ -140,6 +151,7 @@ pub struct PosAgent<P> {
     asks: Asks,
     hold: Hold,
     sale: Sale,
+    keypad: Keypad,
     /// The present hold, if it came to an end while the card stayed.
     done: Option<Done>,
     last_hold: Option<LastHold>,
@@ -163,6 +175,7 @@ impl<P: Psam> PosAgent<P> {
     /// that may have happened is the open sale again: the same card is asked for until the clerk gives up.
     /// `module` must give only transaction numbers above [`State::last_tsn`].
     pub fn start(config: Config, module: P, book: State, now: Micros) -> (PosAgent<P>, Vec<Output>) {
+        let last = book.last_sale().map(|last| card::session::fen(last.fen));
         let Config { boot, resend_micros, keep_records, .. } = config;
         let mut agent = PosAgent {
             config,
@@ -172,6 +185,7 @@ impl<P: Psam> PosAgent<P> {
             asks: Asks::default(),
             hold: Hold::Empty,
             sale: Sale::None,
+            keypad: Keypad::new(last),
             done: None,
             last_hold: None,
             notice: None,
@@ -206,6 +220,7 @@ impl<P: Psam> PosAgent<P> {
     /// Takes one input; gives what is to be done, in order. Inputs that do not fit the present state change nothing.
     pub fn handle(&mut self, input: Input, now: Micros) -> Vec<Output> {
         match input {
+            Input::Key(key) => self.key(key, now),
             Input::SaleEntered(amount) => self.sale_entered(amount),
             Input::SaleCancelled => self.sale_cancelled(now),
             Input::CardIn => self.card_in(now),
@@ -247,6 +262,12 @@ impl<P: Psam> PosAgent<P> {
     /// What the journal adds up to, as the agent knows it.
     pub fn book(&self) -> &State {
         self.post.book()
+    }
+
+    /// Paid sales of this day, and the newest sale: what the clerk sees beside the display.
+    pub fn takings(&self, now: Micros) -> (DayTotal, Option<LastSale>) {
+        let book = self.post.book();
+        (book.sold_on(campus_day(self.post.platform_time(now))), book.last_sale())
     }
 
     /// The purchase module.
@@ -343,7 +364,11 @@ impl<P: Psam> PosAgent<P> {
                 Some(amount) => Screen::Loading { amount },
                 None => Screen::Reading { amount: self.sale.due() },
             },
+            Sale::None | Sale::Due { .. } if !self.keypad.text().is_empty() => {
+                Screen::Entering { text: self.keypad.text().to_owned() }
+            }
             Sale::Due { amount } => match self.post.line() {
+                Line::Up(_) if self.served_card_stays() => Screen::LiftCard { amount: *amount },
                 Line::Up(_) => Screen::ReadyToPay { amount: *amount },
                 Line::Starting | Line::Down | Line::Greeting => Screen::OfflineSale { amount: *amount },
             },

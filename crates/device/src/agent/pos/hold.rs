@@ -238,6 +238,11 @@ impl<P: Psam> PosAgent<P> {
         self.done.is_some_and(|done| done.amount.is_some())
     }
 
+    /// A card lies there that had its turn.
+    pub(super) fn served_card_stays(&self) -> bool {
+        matches!(self.hold, Hold::Resting { .. }) && self.served()
+    }
+
     /// The sale that this hold waited for is decided without it.
     pub(super) fn rest_if_waiting(&mut self) {
         if matches!(self.hold, Hold::Standby { .. } | Hold::Parked) {
@@ -294,6 +299,15 @@ impl<P: Psam> PosAgent<P> {
             },
             Step::Refused(words) => self.tap_refused(card, stage, words, now),
             Step::CardRefused(status) => self.tap_refused(card, stage, words::card_refused(status), now),
+            Step::TooMany => match stage {
+                Stage::Load => {
+                    let amount = self.sale.due();
+                    // The card had no turn: held again at once it goes on.
+                    self.hold = Hold::resting();
+                    self.notify(Screen::HoldAgain { amount }, now);
+                }
+                Stage::Fill => self.after_fill(card, now),
+            },
             Step::Torn => match stage {
                 Stage::Load => self.silent(now),
                 Stage::Fill => self.hold = Hold::resting(),
