@@ -20,6 +20,7 @@ mod sandbox_command;
 mod serve;
 mod settings;
 mod terminal;
+mod terminal_screen;
 mod tls;
 mod verify;
 mod virtual_card;

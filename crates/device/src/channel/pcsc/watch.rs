@@ -28,7 +28,7 @@ pub(super) fn watch(wanted: &str, sight: &Shared, stop: &Receiver<()>) {
         life = life.wrapping_add(1);
         if let Err(error) = served {
             if !lost {
-                tracing::warn!("card reader {wanted}: the PC/SC service does not answer ({error}); is pcscd running?");
+                tracing::error!("card reader {wanted}: the PC/SC service does not answer ({error}); is pcscd running?");
             }
             lost = true;
             if stop.recv_timeout(PAUSE) == Err(RecvTimeoutError::Disconnected) {
@@ -66,7 +66,7 @@ impl Watch<'_> {
                 }
                 None => {
                     if !std::mem::replace(self.lost, true) {
-                        tracing::warn!("card reader {}: it is not there; is it plugged in?", self.wanted);
+                        tracing::error!("card reader {}: it is not there; is it plugged in?", self.wanted);
                     }
                     let mut readers = [ReaderState::new(PNP_NOTIFICATION(), State::UNAWARE)];
                     match self.context.get_status_change(LOOK, &mut readers) {
