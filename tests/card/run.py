@@ -33,7 +33,7 @@ def main():
         print(f"pyscard and opensc-tool with a contactless card: {tally.passed} checks held so far", flush=True)
         client.everything(tally, asked.binary, seats[1], masters, (files[1], CARDS[1]), "--contact")
         print(f"the same with a card of T=0: {tally.passed} checks held so far", flush=True)
-        story.everything(tally, school, files[2], PEOPLE[2][0], identities, seats[2:4])
+        story.everything(tally, school, files[2], files[0], PEOPLE[2][0], identities, seats[2:4])
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 0 if tally.failed == 0 else 1
 

@@ -11,6 +11,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+import smartcard.scard as scard
+
 from bench import CardOnReader, Running, until
 
 PAGES = "http://127.0.0.1:8840"
@@ -98,7 +100,9 @@ class Holder:
         jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
         self.browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), jar)
         document = school.documents[person]
-        form = {"number": person, "password": document[-6:].replace("X", "0"), "next": ""}
+        with self.browser.open(PAGES + "/sign-in") as page:
+            token = page.read().decode().split('name="token" value="')[1].split('"')[0]
+        form = {"number": person, "password": document[-6:].replace("X", "0"), "next": "", "token": token}
         self.post("/sign-in", urllib.parse.urlencode(form).encode(), "application/x-www-form-urlencoded")
         if self.money()["number"] != person:
             raise RuntimeError("not signed in")
@@ -149,11 +153,26 @@ def put(school, port, file, *more):
     return CardOnReader(school.binary, port, file, *more)
 
 
-def take(card):
-    """Takes a card away; gives what it says its purse holds."""
+def take(card, reader):
+    """Takes a card away, as slowly as a hand does; gives what it says its purse holds."""
     if card.stop() != 0:
         raise RuntimeError("the card did not end well: " + "\n".join(card.log))
+    emptied(reader)
     return held(card)
+
+
+def emptied(reader):
+    """Waits until the service has seen that nothing lies on a reader; it looks every 400 ms."""
+    established, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+    if established != scard.SCARD_S_SUCCESS:
+        raise RuntimeError(scard.SCardGetErrorMessage(established))
+
+    def empty():
+        looked, states = scard.SCardGetStatusChange(context, 0, [(reader, scard.SCARD_STATE_UNAWARE)])
+        return looked == scard.SCARD_S_SUCCESS and states[0][1] & scard.SCARD_STATE_EMPTY
+
+    until(f"{reader} is empty", empty)
+    scard.SCardReleaseContext(context)
 
 
 def held(card):
@@ -165,7 +184,7 @@ def held(card):
 
 def restart_service():
     """Ends the service of the readers and starts it again, as an update of the system does."""
-    pid = int(pathlib.Path("/run/pcscd/pcscd.pid").read_text())
+    pid = int(pathlib.Path("/run/pcscd/pcscd.pid").read_text().strip("\n\0"))
     line = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().rstrip("\0").split("\0")
     os.kill(pid, signal.SIGTERM)
     until("the service ends", lambda: not pathlib.Path(f"/proc/{pid}/fd").exists() or ended(pid))

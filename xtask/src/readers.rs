@@ -84,7 +84,7 @@ while :; do
 done
 export CARD_READERS="$readers"
 "$@"; done=$?
-kill "$service"; wait "$service"
+kill "$service" 2>/dev/null; wait "$service"
 exit $done
 "#;
 
