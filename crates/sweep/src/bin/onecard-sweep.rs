@@ -174,7 +174,7 @@ fn all(arguments: &Arguments) -> Result<bool, Broken> {
             failed = failed.saturating_add(outcome.failures.len());
         }
     }
-    println!("{cases} cases, {failed} failed");
+    println!("{} passed, {failed} failed", cases.saturating_sub(u64::try_from(failed).unwrap_or(u64::MAX)));
     Ok(good && cases > 0)
 }
 
