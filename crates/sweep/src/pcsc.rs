@@ -194,3 +194,18 @@ pub fn side_by_side(
     }
     Ok(whole)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_are_named_with_their_ports() {
+        let at = |name: &str, port| ReaderAt { name: name.to_owned(), port };
+        let two = vec![at("Virtual PCD 0 00 00", 35_963), at("Virtual PCD 0 00 01", 35_964)];
+        assert_eq!(ReaderAt::list("Virtual PCD 0 00 00=35963,Virtual PCD 0 00 01=35964"), Ok(two));
+        for wrong in ["", "Virtual PCD 0 00 00", "A=1,B", "A=70000", "A=1,,B=2"] {
+            assert!(ReaderAt::list(wrong).is_err(), "{wrong}");
+        }
+    }
+}
