@@ -19,6 +19,7 @@ from checks import BROWSER_ARGUMENTS, Looker, Tally
 from demo import Demo
 from payments import by_address, by_code, inside_wechat, late, late_begun, paid_twice, refunded_by_hand
 from people import PASSWORD, Holder, Till, arrive
+from till import at_the_till
 
 # A top-up without a notice is asked for after 5, 30 and 60 s.
 BY_QUERY_MILLISECONDS = 75_000
@@ -324,6 +325,7 @@ CHAPTERS = [
     ("by code", by_code),
     ("paid twice", paid_twice),
     ("by keyboard", by_keyboard),
+    ("at the till", at_the_till),
     ("breakage", breakage),
     ("late", late),
     ("refunded by hand", refunded_by_hand),

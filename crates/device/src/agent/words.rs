@@ -138,7 +138,7 @@ fn paid_text(paid: &Paid) -> Text {
 fn refused(amount: Option<Fen>, words: &Words, left: Option<(Fen, Fen)>) -> Text {
     let (mut zh, mut en) = match amount {
         None => (words.zh.clone(), words.en.clone()),
-        Some(amount) => (format!("{amount} 元未支付：{}", words.zh), format!("{amount} not paid: {}", words.en)),
+        Some(amount) => (format!("{amount} 元未支付\n{}", words.zh), format!("{amount} not paid\n{}", words.en)),
     };
     if let Some((account, purse)) = left {
         let left = balances(purse, Some(account));
@@ -303,8 +303,8 @@ mod tests {
             ),
             (
                 Screen::Refused { amount: Some(Fen::new(1200)), words, balances: Some((Fen::new(350), Fen::new(800))) },
-                "12.00 元未支付：余额不足\n卡内 8.00 元，账户 3.50 元",
-                "12.00 not paid: not enough money\nCard 8.00, account 3.50",
+                "12.00 元未支付\n余额不足\n卡内 8.00 元，账户 3.50 元",
+                "12.00 not paid\nnot enough money\nCard 8.00, account 3.50",
             ),
             (
                 Screen::Loaded { loaded: Fen::ZERO, purse: Fen::new(800), account: Fen::ZERO },
