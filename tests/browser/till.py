@@ -72,7 +72,7 @@ def pulled(story):
     holder.pay()
     holder.sees("waiting")
     till.hold(OURS, "credit-applied")
-    till.shows("卡片移开过早，资金安全")
+    till.shows("卡片移开过早")
     story.looker.shot(till.page, "pos removed early")
     till.hold(OURS)
     till.lamp("green")

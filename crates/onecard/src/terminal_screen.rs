@@ -393,9 +393,9 @@ mod tests {
     fn a_plain_line_has_lamp_sound_and_words_in_the_chosen_language() {
         let screen = Screen::RemovedEarly { amount: None };
         let line = |language| plain_line(&screen, language);
-        let english = "[amber lamp, sound again] Card removed too early, the money is safe; Hold it again";
+        let english = "[amber lamp, sound again] Card removed too early; The money is safe: hold it again";
         assert_eq!(line(Language::En), english);
-        assert!(line(Language::Zh).ends_with("资金安全; 请重新贴卡"));
+        assert!(line(Language::Zh).ends_with("卡片移开过早; 资金安全，请重新贴卡"));
         assert!(line(Language::Both).contains("请重新贴卡 | Card removed too early"));
         assert_eq!(plain_line(&Screen::CalledOff, Language::En), "[lamp off] Called off");
     }

@@ -150,18 +150,18 @@ fn refused(amount: Option<Fen>, words: &Words, left: Option<(Fen, Fen)>) -> Text
 
 fn removed_early(amount: Option<Fen>) -> Text {
     match amount {
-        None => text("卡片移开过早，资金安全\n请重新贴卡", "Card removed too early, the money is safe\nHold it again"),
+        None => text("卡片移开过早\n资金安全，请重新贴卡", "Card removed too early\nThe money is safe: hold it again"),
         Some(amount) => text(
-            format!("应付 {amount} 元，尚未支付\n卡片移开过早，资金安全，请重新贴卡"),
-            format!("To pay {amount}, not yet paid\nCard removed too early, the money is safe: hold it again"),
+            format!("应付 {amount} 元，尚未支付\n卡片移开过早\n资金安全，请重新贴卡"),
+            format!("To pay {amount}, not yet paid\nCard removed too early\nThe money is safe: hold it again"),
         ),
     }
 }
 
 fn hold_again(amount: Option<Fen>) -> Text {
     let (zh, en) = (
-        "还有资金待写入，资金安全\n请移开卡片后重新贴卡",
-        "More waits for this card, the money is safe\nTake it away and hold it again",
+        "还有资金待写入\n资金安全，请移开卡片后重新贴卡",
+        "More waits for this card\nThe money is safe: take it away and hold it again",
     );
     match amount {
         None => text(zh, en),
