@@ -8,6 +8,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use link::{DebitEvidence, FrameFault, PurseSale, Record};
+use rules::calendar::CampusDay;
+
+mod takings;
+
+pub use takings::{AUTHORISE_MICROS, DayTotal, LastSale, Outcome};
 
 /// One thing the terminal may not forget.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +41,8 @@ pub enum Entry {
         /// Highest number of the purchase module.
         last_tsn: Option<u32>,
     },
+    /// Stands in a journal that was shortened: paid sales of the newest day whose records are gone.
+    Total(DayTotal),
 }
 
 /// Why a journal cannot be read.
@@ -54,6 +61,8 @@ pub struct State {
     intents: Vec<PurseSale>,
     last_seq: u64,
     last_tsn: Option<u32>,
+    /// Paid sales of the newest day, those included whose records are gone.
+    counted: DayTotal,
 }
 
 impl Entry {
@@ -68,6 +77,7 @@ impl Entry {
             Entry::Intent(sale) => format!("I {}", hex(&link::encode(&Record::Sale(*sale))?)),
             Entry::Base { last_seq, last_tsn: Some(tsn) } => format!("B {last_seq} {tsn}"),
             Entry::Base { last_seq, last_tsn: None } => format!("B {last_seq} -"),
+            Entry::Total(DayTotal { day, count, fen }) => format!("T {} {count} {fen}", day.0),
         };
         Ok(format!("{:08x} {text}\n", crc32(text.as_bytes())))
     }
@@ -79,7 +89,8 @@ impl Entry {
             return None;
         }
         let mut words = text.split(' ');
-        let entry = match (words.next()?, words.next()?, words.next()) {
+        let (kind, first, second) = (words.next()?, words.next()?, words.next());
+        let entry = match (kind, first, second) {
             ("R", seq, Some(body)) => {
                 Entry::Record { seq: seq.parse().ok()?, record: link::decode(&bytes(body)?).ok()? }
             }
@@ -91,6 +102,11 @@ impl Entry {
             },
             ("B", seq, Some("-")) => Entry::Base { last_seq: seq.parse().ok()?, last_tsn: None },
             ("B", seq, Some(tsn)) => Entry::Base { last_seq: seq.parse().ok()?, last_tsn: Some(tsn.parse().ok()?) },
+            ("T", day, Some(count)) => Entry::Total(DayTotal {
+                day: CampusDay(day.parse().ok()?),
+                count: count.parse().ok()?,
+                fen: words.next()?.parse().ok()?,
+            }),
             _ => return None,
         };
         words.next().is_none().then_some(entry)
@@ -129,10 +145,14 @@ impl State {
                     self.intents.retain(|intent| intent.tsn != *tsn);
                     self.used_tsn(*tsn);
                 }
-                self.records.insert(*seq, *record);
+                if self.records.insert(*seq, *record).is_none() {
+                    self.count_record(*seq, record);
+                }
             }
             Entry::Closed { seq, paid } => {
-                self.closed.insert(*seq, *paid);
+                if self.closed.insert(*seq, *paid).is_none() && *paid {
+                    self.count_closed(*seq);
+                }
             }
             Entry::Intent(sale) => {
                 self.used_tsn(sale.tsn);
@@ -142,6 +162,7 @@ impl State {
                 self.last_seq = self.last_seq.max(*last_seq);
                 self.last_tsn = self.last_tsn.max(*last_tsn);
             }
+            Entry::Total(total) => self.counted = *total,
         }
     }
 
@@ -161,7 +182,12 @@ impl State {
         let records = self.records.iter().map(|(seq, record)| Entry::Record { seq: *seq, record: *record });
         let closed = self.closed.iter().map(|(seq, paid)| Entry::Closed { seq: *seq, paid: *paid });
         let intents = self.intents.iter().copied().map(Entry::Intent);
-        [base].into_iter().chain(records).chain(closed).chain(intents).collect()
+        let rest: Vec<Entry> = records.chain(closed).chain(intents).collect();
+        let mut kept = State::default();
+        rest.iter().for_each(|entry| kept.apply(entry));
+        // What the records below add up to comes back by itself.
+        let gone = self.counted.without(kept.counted);
+        [base, Entry::Total(gone)].into_iter().chain(rest).collect()
     }
 
     /// Records that are kept, by number.
@@ -304,6 +330,7 @@ mod tests {
             },
             Entry::Record { seq: 6, record: Record::Gap { tsn: 11 } },
             Entry::Intent(PurseSale { authorised_by: None, ..sale(12, DebitEvidence::Unconfirmed) }),
+            Entry::Total(DayTotal { day: CampusDay(20_261_123), count: 1, fen: 900 }),
         ]
     }
 

@@ -22,9 +22,13 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
 
 use crate::agent::display::Screen;
-use crate::agent::pos::{Config, Input, Output, PosAgent};
+use crate::agent::pos::{self, Config, Input, Output, PosAgent};
 use crate::channel::{CardChannel, CardFileFault, Insertion, Pull, SoftReader};
+use crate::journal::{DayTotal, LastSale};
 use crate::journal_file::JournalFile;
+
+/// How long a terminal sleeps at most.
+const LONGEST_NAP: Duration = Duration::from_secs(30);
 
 /// Where the platform listens for terminals.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +114,15 @@ pub enum Event {
     Heard(ToTerminal),
 }
 
+/// Something that happened, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// By the terminal's clock, which never goes back within a life.
+    pub at: Micros,
+    /// What.
+    pub event: Event,
+}
+
 /// Why a card cannot be put on a terminal's reader.
 #[derive(Debug, thiserror::Error)]
 pub enum PutFault {
@@ -121,23 +134,33 @@ pub enum PutFault {
     Card(#[from] CardFileFault),
 }
 
+/// Paid sales of the campus day, and the newest sale.
+pub type Takings = (DayTotal, Option<LastSale>);
+
 /// The keys, the reader and the display of a running POS. When the last one is dropped the terminal stops.
 #[derive(Clone)]
 pub struct PosHandle {
     keys: mpsc::UnboundedSender<Key>,
     screen: watch::Receiver<Screen>,
-    events: broadcast::Sender<Event>,
+    takings: watch::Receiver<Takings>,
+    events: broadcast::Sender<Told>,
     reader: Option<SoftReader>,
 }
 
 enum Key {
+    Pressed(pos::Key),
     Sale(Fen),
     Cancel,
     Stop,
 }
 
 impl PosHandle {
-    /// The clerk enters and confirms an amount.
+    /// The clerk presses a key.
+    pub fn press(&self, key: pos::Key) {
+        let _ = self.keys.send(Key::Pressed(key));
+    }
+
+    /// The clerk enters and confirms an amount by other means than keys.
     pub fn enter_sale(&self, amount: Fen) {
         let _ = self.keys.send(Key::Sale(amount));
     }
@@ -180,8 +203,13 @@ impl PosHandle {
         self.screen.clone()
     }
 
+    /// What the clerk sees beside the display: the day's total and the last sale.
+    pub fn takings(&self) -> Takings {
+        *self.takings.borrow()
+    }
+
     /// What happens from now on. A slow reader misses the oldest.
-    pub fn events(&self) -> broadcast::Receiver<Event> {
+    pub fn events(&self) -> broadcast::Receiver<Told> {
         self.events.subscribe()
     }
 }
@@ -208,16 +236,26 @@ pub fn run_pos<P: Psam + Send + 'static>(
         Reader::Other(channel) => channel,
     };
     let (screen_in, screen) = watch::channel(agent.screen());
+    let (takings_in, takings) = watch::channel(agent.takings(clock.now()));
     let (events, _) = broadcast::channel(256);
     let (keys, key_presses) = mpsc::unbounded_channel();
     let (commands, from_reader) = reader::start(channel).map_err(StartFault::Thread)?;
     let (jobs, from_writer) = writer::start(journal).map_err(StartFault::Thread)?;
 
-    let driver =
-        Driver { agent, clock, commands, jobs, here: None, line: None, screen: screen_in, events: events.clone() };
+    let driver = Driver {
+        agent,
+        clock,
+        commands,
+        jobs,
+        here: None,
+        line: None,
+        screen: screen_in,
+        takings: takings_in,
+        events: events.clone(),
+    };
     let inlets = Inlets { key_presses, from_reader, from_writer };
     let life = async move { driver.live(first, inlets, dial, entropy).await };
-    Ok((PosHandle { keys, screen, events, reader: soft }, life))
+    Ok((PosHandle { keys, screen, takings, events, reader: soft }, life))
 }
 
 struct Inlets {
@@ -234,7 +272,8 @@ struct Driver<P> {
     here: Option<Insertion>,
     line: Option<mpsc::Sender<ToPlatform>>,
     screen: watch::Sender<Screen>,
-    events: broadcast::Sender<Event>,
+    takings: watch::Sender<Takings>,
+    events: broadcast::Sender<Told>,
 }
 
 impl<P: Psam> Driver<P> {
@@ -252,6 +291,7 @@ impl<P: Psam> Driver<P> {
             let wake = self.until(self.agent.next_wake());
             let input = tokio::select! {
                 key = inlets.key_presses.recv() => match key {
+                    Some(Key::Pressed(key)) => Some(Input::Key(key)),
                     Some(Key::Sale(amount)) => Some(Input::SaleEntered(amount)),
                     Some(Key::Cancel) => Some(Input::SaleCancelled),
                     Some(Key::Stop) | None => break,
@@ -265,7 +305,10 @@ impl<P: Psam> Driver<P> {
                 () = wake => Some(Input::Tick),
             };
             if let Some(input) = input {
-                let outputs = self.agent.handle(input, self.clock.now());
+                let now = self.clock.now();
+                let outputs = self.agent.handle(input, now);
+                let takings = self.agent.takings(now);
+                self.takings.send_if_modified(|told| std::mem::replace(told, takings) != takings);
                 self.carry_out(outputs);
             }
         }
@@ -277,14 +320,11 @@ impl<P: Psam> Driver<P> {
         while inlets.from_reader.recv().await.is_some() {}
     }
 
+    /// Until the agent wants to be woken, or the clock must be looked at: the day turns without anything happening.
     fn until(&self, wake: Option<Micros>) -> impl Future<Output = ()> + use<P> {
-        let left = wake.map(|wake| wake.since(self.clock.now()));
-        async move {
-            match left {
-                Some(micros) => tokio::time::sleep(Duration::from_micros(micros.max(0).unsigned_abs())).await,
-                None => std::future::pending().await,
-            }
-        }
+        let left = wake.map(|wake| Duration::from_micros(wake.since(self.clock.now()).max(0).unsigned_abs()));
+        let nap = left.map_or(LONGEST_NAP, |left| left.min(LONGEST_NAP));
+        tokio::time::sleep(nap)
     }
 
     fn reader_spoke(&mut self, event: reader::Event) -> Option<Input> {
@@ -359,7 +399,7 @@ impl<P: Psam> Driver<P> {
 
     fn tell(&self, event: impl FnOnce() -> Event) {
         if self.events.receiver_count() > 0 {
-            let _ = self.events.send(event());
+            let _ = self.events.send(Told { at: self.clock.now(), event: event() });
         }
     }
 }

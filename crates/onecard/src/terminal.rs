@@ -1,25 +1,20 @@
 //! `onecard terminal`: enrols a terminal, or runs one.
 
 use std::fs;
-use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use card::psam::SoftPsam;
-use device::agent::display::{Lamp, Screen};
-use device::agent::words;
-use device::channel::{Pull, SoftReader};
 use device::journal_file::JournalFile;
 use device::uplink::{Identity, PosHandle, PosSetup, Reader, Server, run_pos};
 use flows::School;
 use flows::ports::Entropy;
 use flows::terminal::NewTerminal;
 use keys::{Keyring, SystemEntropy};
-use ledger::Fen;
 use rules::ids::TerminalNo;
 
 use crate::prompt::{Refused, Said, start_log};
 use crate::tls::{Authority, fingerprint_of_pem, write_secret};
-use crate::{Failure, Place, config, issue};
+use crate::{Failure, Place, card_reader, config, issue, terminal_screen};
 
 /// Subcommands of `onecard terminal`.
 #[derive(clap::Subcommand)]
@@ -53,9 +48,13 @@ pub enum Command {
         /// Folder of its identity; its journal is kept there too.
         #[arg(long, value_name = "DIR")]
         identity: PathBuf,
-        /// The card reader: `soft` for software cards.
-        #[arg(long, value_parser = ["soft"])]
-        reader: String,
+        /// The card reader: `soft` for software cards, or `pcsc:NAME` for the reader of PC/SC whose name is NAME or, of all
+        /// that are there, alone begins so.
+        #[arg(long, value_name = "soft|pcsc:NAME", value_parser = card_reader::wish)]
+        reader: card_reader::Wish,
+        /// How the screen is shown.
+        #[command(flatten)]
+        screen: terminal_screen::Options,
     },
 }
 
@@ -87,10 +86,13 @@ pub fn run(command: Command) -> Result<(), Failure> {
                 Ok(())
             })
         }
-        Command::Pos { server, identity, reader: _ } => {
-            start_log("warn");
+        Command::Pos { server: url, identity, reader, screen } => {
+            start_log("error");
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(pos(&server, &identity))
+            runtime.block_on(async {
+                let (handle, life) = ready(&identity, server(&url)?, card_reader::open(&reader)?)?;
+                terminal_screen::run(handle, life, screen).await
+            })
         }
     }
 }
@@ -137,7 +139,11 @@ pub async fn enrol(school: &School, new: NewTerminal) -> Result<(), Failure> {
 }
 
 /// Makes a terminal ready from the files of its identity; its journal is kept beside them.
-pub fn ready(folder: &Path, server: Server) -> Result<(PosHandle, impl Future<Output = ()> + Send + 'static), Failure> {
+pub fn ready(
+    folder: &Path,
+    server: Server,
+    reader: Reader,
+) -> Result<(PosHandle, impl Future<Output = ()> + Send + 'static), Failure> {
     let text = |name: &str| {
         let path = folder.join(name);
         fs::read_to_string(&path).map_err(|fault| {
@@ -154,24 +160,12 @@ pub fn ready(folder: &Path, server: Server) -> Result<(PosHandle, impl Future<Ou
     if let Some(tsn) = journal.state().last_tsn() {
         module.used(tsn);
     }
-    let random = || {
-        let mut bytes = [0; 4];
-        SystemEntropy.fill(&mut bytes);
-        bytes
-    };
     let entropy = || {
         let mut bytes = [0; 16];
         SystemEntropy.fill(&mut bytes);
         bytes
     };
-    Ok(run_pos(PosSetup {
-        server,
-        identity,
-        reader: Reader::Soft(SoftReader::new(random)),
-        journal,
-        module,
-        entropy: Box::new(entropy),
-    })?)
+    Ok(run_pos(PosSetup { server, identity, reader, journal, module, entropy: Box::new(entropy) })?)
 }
 
 /// The address of a platform's terminal listener.
@@ -182,78 +176,4 @@ fn server(url: &str) -> Result<Server, Said> {
     let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
     let port = port.parse().map_err(|_| wrong())?;
     Ok(Server { host: host.trim_matches(['[', ']']).to_owned(), port })
-}
-
-const HELP: &str = "\
-  12.50        the clerk enters an amount
-  card FILE    hold a software card
-  pull         take it away
-  cancel       call the sale off
-  quit         switch the terminal off";
-
-async fn pos(url: &str, folder: &Path) -> Result<(), Failure> {
-    let (handle, life) = ready(folder, server(url)?)?;
-    println!("{HELP}");
-    let mut screens = handle.screens();
-    let (lines, mut typed) = tokio::sync::mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        for line in io::stdin().lock().lines().map_while(Result::ok) {
-            if lines.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    let life = tokio::spawn(life);
-    show(&handle.screen());
-    loop {
-        tokio::select! {
-            changed = screens.changed() => match changed {
-                Ok(()) => show(&screens.borrow_and_update()),
-                Err(_) => break,
-            },
-            line = typed.recv() => match line {
-                Some(line) if line.trim() != "quit" => obey(&handle, line.trim()),
-                Some(_) | None => {
-                    handle.stop();
-                    break;
-                }
-            },
-        }
-    }
-    Ok(life.await?)
-}
-
-fn show(screen: &Screen) {
-    let text = words::display(screen);
-    let lamp = match screen.lamp() {
-        Lamp::Off => " ",
-        Lamp::Green => "G",
-        Lamp::Amber => "A",
-        Lamp::Red => "R",
-    };
-    println!("--- [{lamp}]");
-    for (zh, en) in text.zh.lines().zip(text.en.lines().chain(std::iter::repeat(""))) {
-        println!("    {zh}    {en}");
-    }
-    if io::stdout().is_terminal() {
-        print!("> ");
-        let _ = io::stdout().flush();
-    }
-}
-
-fn obey(handle: &PosHandle, line: &str) {
-    match line.split_once(' ') {
-        _ if line.is_empty() => {}
-        _ if line == "pull" => handle.pull_card(Pull::Now),
-        _ if line == "cancel" => handle.cancel(),
-        Some(("card", file)) => {
-            if let Err(fault) = handle.put_card(Path::new(file.trim())) {
-                println!("{fault}");
-            }
-        }
-        _ => match Fen::parse_yuan(line) {
-            Ok(amount) => handle.enter_sale(amount),
-            Err(_) => println!("{HELP}"),
-        },
-    }
 }

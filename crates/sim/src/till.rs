@@ -288,7 +288,7 @@ impl World {
                     sales.recorded(name(of), sale.evidence != DebitEvidence::Unconfirmed);
                 }
             }
-            Entry::Record { .. } | Entry::Intent(_) | Entry::Base { .. } => {}
+            Entry::Record { .. } | Entry::Intent(_) | Entry::Base { .. } | Entry::Total(_) => {}
         }
     }
 

@@ -1,5 +1,5 @@
-//! What a terminal shows, lights and sounds, as data: the terminal's own display, a text screen and the demo's page draw
-//! the same values.
+//! What a terminal shows and lights, as data: the terminal's own display, a text screen and the demo's page draw the same
+//! values. What it sounds like is in [`super::sound`].
 
 use ledger::Fen;
 use link::Words;
@@ -23,10 +23,21 @@ pub enum Screen {
     },
     /// No connection, nothing to do.
     Offline,
-    /// Nothing to do with an amount like this: it is not above zero, or a purse cannot hold it.
+    /// Nothing to do with an amount like this: it is not above zero, or above [`super::pos::MOST_SALE`].
     AmountInvalid,
+    /// The clerk is typing an amount.
+    Entering {
+        /// As far as it is typed, such as `12.` or `12.5`; never empty.
+        text: String,
+    },
     /// Hold the card to pay.
     ReadyToPay {
+        /// To pay.
+        amount: Fen,
+    },
+    /// A new amount stands, and the card that lies there had its turn: it must be lifted, for the amount may be the next
+    /// person's.
+    LiftCard {
         /// To pay.
         amount: Fen,
     },
@@ -72,6 +83,11 @@ pub enum Screen {
     },
     /// The card left before its turn was over: nothing is lost, hold it again.
     RemovedEarly {
+        /// Still to pay, if a sale is open.
+        amount: Option<Fen>,
+    },
+    /// More waits than this hold could take: hold it again (R33).
+    HoldAgain {
         /// Still to pay, if a sale is open.
         amount: Option<Fen>,
     },
@@ -163,17 +179,6 @@ pub enum Lamp {
     Red,
 }
 
-/// A sound. Different ones, so that nobody has to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sound {
-    /// Done.
-    Done,
-    /// Refused.
-    Refused,
-    /// Hold the card again.
-    Again,
-}
-
 impl Screen {
     /// The lamp that goes with it.
     pub fn lamp(&self) -> Lamp {
@@ -186,6 +191,8 @@ impl Screen {
             | Screen::Reversing { .. }
             | Screen::Unresolved { .. }
             | Screen::RemovedEarly { .. }
+            | Screen::HoldAgain { .. }
+            | Screen::LiftCard { .. }
             | Screen::NotCharged { .. } => Lamp::Amber,
             Screen::AmountInvalid
             | Screen::Refused { .. }
@@ -199,35 +206,9 @@ impl Screen {
             | Screen::Restarted { .. }
             | Screen::Idle { .. }
             | Screen::Offline
+            | Screen::Entering { .. }
             | Screen::ReadyToPay { .. }
             | Screen::CalledOff => Lamp::Off,
-        }
-    }
-
-    /// The sound that goes with it, once, when it appears.
-    pub fn sound(&self) -> Option<Sound> {
-        match self {
-            Screen::Paid(_) | Screen::Loaded { .. } => Some(Sound::Done),
-            Screen::RemovedEarly { .. } | Screen::NotCharged { .. } | Screen::Unresolved { .. } => Some(Sound::Again),
-            Screen::AmountInvalid
-            | Screen::Refused { .. }
-            | Screen::CannotSync
-            | Screen::OfflineSale { .. }
-            | Screen::OtherCard { .. }
-            | Screen::Unproved { .. }
-            | Screen::Unreadable
-            | Screen::OutOfOrder(_) => Some(Sound::Refused),
-            Screen::Starting
-            | Screen::Restarted { .. }
-            | Screen::Idle { .. }
-            | Screen::Offline
-            | Screen::ReadyToPay { .. }
-            | Screen::Reading { .. }
-            | Screen::Loading { .. }
-            | Screen::Asking { .. }
-            | Screen::Debiting { .. }
-            | Screen::Reversing { .. }
-            | Screen::CalledOff => None,
         }
     }
 }

@@ -9,24 +9,34 @@
 //! | `pos.rs` | inputs, outputs, state, journal and connection |
 //! | `pos/hold.rs` | a card on the reader: select, load, fill, and its leaving |
 //! | `pos/sale.rs` | a sale: entered, authorised, taken back, called off |
+//! | `pos/keypad.rs` | the clerk's keys |
 //! | `pos/purse.rs` | the debit of the purse, and what became of a torn one |
 
 mod hold;
+mod keypad;
 mod purse;
+mod resolve;
 mod sale;
 
 use card::psam::Psam;
 use ledger::{Fen, Micros};
-use link::{Answer, Marked, Record, ToPlatform, ToTerminal, VERSION};
-use rules::ids::TerminalNo;
+use link::{Answer, Marked, Record, ToPlatform, ToTerminal};
+use rules::calendar::campus_day;
 
 use super::display::{Paid, Screen, Trouble};
+use super::later;
+use super::post::{Errand, Heard, Line, Numbers, Post};
 use super::tap::Asks;
-use super::upload::Upload;
-use crate::journal::{Entry, State};
+use crate::journal::{AUTHORISE_MICROS, DayTotal, Entry, LastSale, State};
+
+pub use keypad::Key;
 
 use hold::{Done, Hold, LastHold};
+use keypad::Keypad;
 use sale::Sale;
+
+/// Highest amount of a sale: a slip of the finger is not asked for.
+pub const MOST_SALE: Fen = Fen::new(999_999);
 
 /// Numbers of a POS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +66,7 @@ impl Config {
     pub const fn usual(boot: [u8; 16]) -> Config {
         Config {
             boot,
-            authorise_micros: 3_000_000,
+            authorise_micros: AUTHORISE_MICROS,
             tap_micros: 3_000_000,
             repeat_micros: 2_000_000,
             give_up_micros: 2_000_000,
@@ -71,7 +81,9 @@ impl Config {
 /// What happens to a POS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// The clerk entered and confirmed an amount.
+    /// The clerk pressed a key.
+    Key(Key),
+    /// The clerk entered and confirmed an amount by other means than keys.
     SaleEntered(Fen),
     /// The clerk called the sale off, or gave up asking for a card.
     SaleCancelled,
@@ -118,6 +130,16 @@ pub enum Output {
     Show(Screen),
 }
 
+impl From<Errand> for Output {
+    fn from(errand: Errand) -> Output {
+        match errand {
+            Errand::Send(message) => Output::Send(message),
+            Errand::Journal { token, entry } => Output::Journal { token, entry },
+            Errand::JournalDelete { through } => Output::JournalDelete { through },
+        }
+    }
+}
+
 /// A POS terminal's agent. `P` is its purchase module.
 #[derive(Debug)]
 pub struct PosAgent<P> {
@@ -125,16 +147,11 @@ pub struct PosAgent<P> {
     module: P,
     /// The purchase that the module has open.
     module_at: Option<u32>,
-    book: State,
-    upload: Upload,
+    post: Post,
     asks: Asks,
-    token: u64,
-    durable: u64,
-    line: Line,
-    /// Platform's time less the terminal's, in microseconds, as of the newest greeting.
-    offset_micros: i64,
     hold: Hold,
     sale: Sale,
+    keypad: Keypad,
     /// The present hold, if it came to an end while the card stayed.
     done: Option<Done>,
     last_hold: Option<LastHold>,
@@ -142,25 +159,6 @@ pub struct PosAgent<P> {
     trouble: Option<Trouble>,
     shown: Option<Screen>,
     out: Vec<Output>,
-}
-
-/// The connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Line {
-    /// Not tried yet.
-    Starting,
-    Down,
-    /// Said hello.
-    Greeting,
-    Up(Home),
-}
-
-/// What the platform said when it greeted the terminal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Home {
-    terminal: TerminalNo,
-    place_zh: String,
-    place_en: String,
 }
 
 /// An outcome on the display: stays while the card stays, then until the moment.
@@ -177,19 +175,17 @@ impl<P: Psam> PosAgent<P> {
     /// that may have happened is the open sale again: the same card is asked for until the clerk gives up.
     /// `module` must give only transaction numbers above [`State::last_tsn`].
     pub fn start(config: Config, module: P, book: State, now: Micros) -> (PosAgent<P>, Vec<Output>) {
+        let last = book.last_sale().map(|last| card::session::fen(last.fen));
+        let Config { boot, resend_micros, keep_records, .. } = config;
         let mut agent = PosAgent {
             config,
             module,
             module_at: None,
-            book,
-            upload: Upload::default(),
+            post: Post::new(Numbers { boot, resend_micros, keep_records }, book),
             asks: Asks::default(),
-            token: 0,
-            durable: 0,
-            line: Line::Starting,
-            offset_micros: 0,
             hold: Hold::Empty,
             sale: Sale::None,
+            keypad: Keypad::new(last),
             done: None,
             last_hold: None,
             notice: None,
@@ -204,11 +200,11 @@ impl<P: Psam> PosAgent<P> {
     }
 
     fn recover(&mut self, now: Micros) {
-        let last_paid = self.book.last_paid();
-        for of in self.book.open_authorisations() {
+        let last_paid = self.post.book().last_paid();
+        for of in self.post.book().open_authorisations() {
             self.record(Record::Reverse { of });
         }
-        let mut intents = self.book.intents().to_vec();
+        let mut intents = self.post.book().intents().to_vec();
         let newest = intents.pop();
         for older in intents {
             self.record(Record::Sale(older));
@@ -224,19 +220,16 @@ impl<P: Psam> PosAgent<P> {
     /// Takes one input; gives what is to be done, in order. Inputs that do not fit the present state change nothing.
     pub fn handle(&mut self, input: Input, now: Micros) -> Vec<Output> {
         match input {
+            Input::Key(key) => self.key(key, now),
             Input::SaleEntered(amount) => self.sale_entered(amount),
             Input::SaleCancelled => self.sale_cancelled(now),
             Input::CardIn => self.card_in(now),
             Input::CardOut => self.card_out(now),
             Input::Apdu(answer) => self.card_answered(&answer, now),
             Input::Platform(message) => self.platform(message, now),
-            Input::LinkUp => {
-                self.line = Line::Greeting;
-                let (boot, last_seq) = (self.config.boot, self.book.last_seq());
-                self.out.push(Output::Send(ToPlatform::Hello { version: VERSION, boot, last_seq }));
-            }
+            Input::LinkUp => self.post.link_up(&mut self.out),
             Input::LinkDown => {
-                self.line = Line::Down;
+                self.post.link_down();
                 self.line_lost(now);
             }
             Input::Written(token) => self.written(token, now),
@@ -247,8 +240,10 @@ impl<P: Psam> PosAgent<P> {
             Input::Tick => {}
         }
         self.deadlines(now);
-        self.pump(now);
-        self.shorten();
+        self.post.pump(self.sale.waits_for(), now, &mut self.out);
+        if self.sale == Sale::None {
+            self.post.shorten(&mut self.out);
+        }
         self.refresh();
         std::mem::take(&mut self.out)
     }
@@ -256,13 +251,7 @@ impl<P: Psam> PosAgent<P> {
     /// When the agent wants [`Input::Tick`]; `None` while nothing is due.
     pub fn next_wake(&self) -> Option<Micros> {
         let notice = self.notice.as_ref().and_then(|notice| notice.until);
-        [self.hold.deadline(), self.sale.deadline(), notice, self.resend_at()].into_iter().flatten().min()
-    }
-
-    fn resend_at(&self) -> Option<Micros> {
-        let up = matches!(self.line, Line::Up(_));
-        let oldest = if up { self.upload.oldest_unanswered() } else { None };
-        oldest.map(|sent| later(sent, self.config.resend_micros))
+        [self.hold.deadline(), self.sale.deadline(), notice, self.post.wake_at()].into_iter().flatten().min()
     }
 
     /// What the display says.
@@ -272,7 +261,13 @@ impl<P: Psam> PosAgent<P> {
 
     /// What the journal adds up to, as the agent knows it.
     pub fn book(&self) -> &State {
-        &self.book
+        self.post.book()
+    }
+
+    /// Paid sales of this day, and the newest sale: what the clerk sees beside the display.
+    pub fn takings(&self, now: Micros) -> (DayTotal, Option<LastSale>) {
+        let book = self.post.book();
+        (book.sold_on(campus_day(self.post.platform_time(now))), book.last_sale())
     }
 
     /// The purchase module.
@@ -281,109 +276,48 @@ impl<P: Psam> PosAgent<P> {
     }
 
     fn platform(&mut self, message: ToTerminal, now: Micros) {
-        match message {
-            ToTerminal::Welcome { now: theirs, last_seq, acknowledged, terminal, place_zh, place_en } => {
-                if self.line == Line::Greeting {
-                    self.offset_micros = theirs.saturating_sub(now.get());
-                    self.line = Line::Up(Home { terminal: TerminalNo(terminal), place_zh, place_en });
-                    self.book.continue_above(last_seq);
-                    self.upload.connect(&self.book, acknowledged, self.sale.waits_for());
-                    self.tell_lowest(acknowledged);
-                    self.acknowledged(now);
-                }
-            }
-            ToTerminal::TapNonce { .. }
-            | ToTerminal::TapAgain { .. }
-            | ToTerminal::TapRelease { .. }
-            | ToTerminal::TapDone { .. }
-            | ToTerminal::TapRefused { .. } => self.tap_answered(&message, now),
-            ToTerminal::Answered(Marked { seq, answer }) => {
-                self.upload.answered(seq);
+        match self.post.heard(&message, self.sale.waits_for(), now, &mut self.out) {
+            Heard::Acknowledged => self.acknowledged(now),
+            Heard::Answered(Marked { seq, answer }) => {
                 if answer == Answer::Quarantined {
                     self.trouble = Some(Trouble::Quarantined);
                 }
                 self.record_answered(seq, answer, now);
             }
-            ToTerminal::Acknowledged { through } => {
-                self.upload.acknowledge(through);
-                self.acknowledged(now);
-            }
-            ToTerminal::Pong { now: theirs } => self.offset_micros = theirs.saturating_sub(now.get()),
-        }
-    }
-
-    /// The platform acknowledges less than was deleted here: it went back to a backup. It must not wait for what is gone
-    /// (M9).
-    fn tell_lowest(&mut self, acknowledged: u64) {
-        let kept = self.book.records().keys().next().copied();
-        let lowest = kept.unwrap_or(self.book.last_seq().saturating_add(1));
-        if lowest > acknowledged.saturating_add(1) {
-            self.out.push(Output::Send(ToPlatform::Kept { lowest }));
+            Heard::Nothing => self.tap_answered(&message, now),
         }
     }
 
     /// A record that the platform has needs no further answer.
     fn acknowledged(&mut self, now: Micros) {
-        let through = self.upload.acknowledged();
+        let through = self.post.acknowledged();
         if matches!(self.sale, Sale::Reversing { seq, .. } if seq <= through) {
             self.taken_back(now);
         }
     }
 
-    /// Drops old acknowledged records: in batches, because each one rewrites the file, and never while a sale may refer
-    /// to a record.
-    fn shorten(&mut self) {
-        let through = self.upload.acknowledged().saturating_sub(self.config.keep_records);
-        let oldest = self.book.records().keys().next().copied().unwrap_or(u64::MAX);
-        if self.sale == Sale::None && oldest.saturating_add(64) <= through {
-            self.book.forget(through);
-            self.out.push(Output::JournalDelete { through });
-        }
-    }
-
     /// Journals an entry; gives its token.
     fn write(&mut self, entry: Entry) -> u64 {
-        self.token = self.token.saturating_add(1);
-        self.book.apply(&entry);
-        self.out.push(Output::Journal { token: self.token, entry });
-        self.token
+        self.post.write(entry, &mut self.out)
     }
 
     /// Journals a record under the next number, to be sent when durable; gives number and token.
     fn record(&mut self, record: Record) -> (u64, u64) {
-        let seq = self.book.last_seq().saturating_add(1);
-        let token = self.write(Entry::Record { seq, record });
-        self.upload.add(seq, &record, token);
-        (seq, token)
+        self.post.record(record, &mut self.out)
     }
 
     fn written(&mut self, token: u64, now: Micros) {
-        self.durable = self.durable.max(token);
-        self.upload.durable(self.durable);
+        self.post.written(token);
         self.intent_written();
         if let Sale::Settling { token, .. } = self.sale
-            && token <= self.durable
+            && self.post.is_durable(token)
         {
             self.paid(now);
         }
     }
 
-    fn pump(&mut self, now: Micros) {
-        if matches!(self.line, Line::Up(_)) {
-            while let Some((seq, record)) = self.upload.next(&self.book, self.sale.waits_for(), now) {
-                let paid = self.book.was_paid(seq) && matches!(record, Record::Authorise { .. });
-                self.out.push(Output::Send(match paid {
-                    true => ToPlatform::Paid { seq, record },
-                    false => ToPlatform::Journal { seq, record },
-                }));
-            }
-        }
-    }
-
     fn deadlines(&mut self, now: Micros) {
-        if self.resend_at().is_some_and(|at| at <= now) {
-            self.upload.resend(later(now, self.config.resend_micros.saturating_neg()));
-        }
+        self.post.look_at_clock(now);
         if self.notice.as_ref().and_then(|notice| notice.until).is_some_and(|until| until <= now) {
             self.notice = None;
         }
@@ -430,20 +364,19 @@ impl<P: Psam> PosAgent<P> {
                 Some(amount) => Screen::Loading { amount },
                 None => Screen::Reading { amount: self.sale.due() },
             },
-            Sale::Due { amount } => match self.line {
+            Sale::None | Sale::Due { .. } if !self.keypad.text().is_empty() => {
+                Screen::Entering { text: self.keypad.text().to_owned() }
+            }
+            Sale::Due { amount } => match self.post.line() {
+                Line::Up(_) if self.served_card_stays() => Screen::LiftCard { amount: *amount },
                 Line::Up(_) => Screen::ReadyToPay { amount: *amount },
                 Line::Starting | Line::Down | Line::Greeting => Screen::OfflineSale { amount: *amount },
             },
-            Sale::None => match &self.line {
+            Sale::None => match self.post.line() {
                 Line::Starting => Screen::Starting,
                 Line::Down | Line::Greeting => Screen::Offline,
                 Line::Up(home) => Screen::Idle { place_zh: home.place_zh.clone(), place_en: home.place_en.clone() },
             },
         }
     }
-}
-
-/// The moment `micros` after `now`.
-fn later(now: Micros, micros: i64) -> Micros {
-    Micros::new(now.get().saturating_add(micros))
 }

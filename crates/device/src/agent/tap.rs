@@ -11,8 +11,8 @@ use ledger::Fen;
 use link::{LoadInit, Proof, Stage, Stamp, ToPlatform, ToTerminal, Words};
 use rules::ids::TerminalNo;
 
-/// INITIALIZEs in one stage; a platform that asks for more is not believed.
-const MOST_ROUNDS: u8 = 32;
+/// INITIALIZEs in one stage. A hold is short: what then still waits is loaded by the next one (R33).
+pub const MOST_ROUNDS: u8 = 32;
 
 /// Numbers for questions, so that an answer to an earlier one is not taken for the answer to this one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,6 +95,8 @@ pub enum Step {
     Refused(Words),
     /// Over; the card refused a command that changes nothing.
     CardRefused(Status),
+    /// Over for this hold; more waits.
+    TooMany,
     /// Over; the card did not answer, or not as a whole. The next tap settles what was under way.
     Torn,
     /// Nothing: it was not for this stage.
@@ -232,7 +234,7 @@ impl Tap {
         self.rounds = self.rounds.saturating_add(1);
         if self.rounds > MOST_ROUNDS {
             self.at = At::Over;
-            return Step::Torn;
+            return Step::TooMany;
         }
         let terminal = self.terminal.with(nonce);
         self.at = At::Initialising { terminal, amount, proofs };

@@ -6,7 +6,9 @@
 use ledger::Fen;
 use link::Words;
 
-use super::display::{Paid, Screen, Source, Trouble};
+use super::display::{Lamp, Paid, Screen, Source, Trouble};
+use super::pos::MOST_SALE;
+use crate::journal::{DayTotal, LastSale, Outcome};
 
 /// A text for the display in both languages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +33,18 @@ pub fn display(screen: &Screen) -> Text {
             format!("{place_en}\nEnter an amount, or hold a card to sync it"),
         ),
         Screen::Offline => text("网络未连接\n暂停收款和同步", "No connection\nNo sales and no sync for now"),
-        Screen::AmountInvalid => text("金额无效\n请重新输入", "Not a valid amount\nEnter it again"),
+        Screen::AmountInvalid => text(
+            format!("金额无效\n请输入 0.01 至 {MOST_SALE} 元"),
+            format!("Not a valid amount\nEnter 0.01 to {MOST_SALE}"),
+        ),
+        Screen::Entering { text: typed } => text(format!("{typed} 元\n请按确认"), format!("{typed}\nPress enter")),
         Screen::ReadyToPay { amount } => {
             text(format!("应付 {amount} 元\n请贴卡"), format!("To pay {amount}\nHold your card"))
         }
+        Screen::LiftCard { amount } => text(
+            format!("应付 {amount} 元\n请先移开卡片，再贴卡付款"),
+            format!("To pay {amount}\nTake the card away first, then hold the card that pays"),
+        ),
         Screen::Reading { amount } => reading(*amount),
         Screen::Loading { amount } => {
             text(format!("正在写入 {amount} 元\n请勿移开卡片"), format!("Putting {amount} on the card\nKeep it there"))
@@ -47,6 +57,7 @@ pub fn display(screen: &Screen) -> Text {
         Screen::Paid(paid) => paid_text(paid),
         Screen::Refused { amount, words, balances } => refused(*amount, words, *balances),
         Screen::RemovedEarly { amount } => removed_early(*amount),
+        Screen::HoldAgain { amount } => hold_again(*amount),
         Screen::CannotSync => {
             text("暂不可同步\n待圈存资金不变，请稍后再试", "Cannot sync now\nWhat waits stays, try later")
         }
@@ -147,6 +158,19 @@ fn removed_early(amount: Option<Fen>) -> Text {
     }
 }
 
+fn hold_again(amount: Option<Fen>) -> Text {
+    let (zh, en) = (
+        "还有资金待写入，资金安全\n请移开卡片后重新贴卡",
+        "More waits for this card, the money is safe\nTake it away and hold it again",
+    );
+    match amount {
+        None => text(zh, en),
+        Some(amount) => {
+            text(format!("应付 {amount} 元，尚未支付\n{zh}"), format!("To pay {amount}, not yet paid\n{en}"))
+        }
+    }
+}
+
 fn offline_sale(amount: Fen) -> Text {
     text(
         format!("{amount} 元未支付\n网络未连接，暂不可刷卡，请稍后再试"),
@@ -186,6 +210,39 @@ fn unproved(amount: Fen) -> Text {
     text(
         format!("{amount} 元已记为待核实\n系统自动核对，请勿再次扣款"),
         format!("{amount} is recorded as not proved\nThe system settles it: do not charge it again"),
+    )
+}
+
+/// What a lamp says to somebody who does not see its colour.
+pub fn lamp(lamp: Lamp) -> Text {
+    match lamp {
+        Lamp::Off => text("灯灭", "lamp off"),
+        Lamp::Green => text("绿灯", "green lamp"),
+        Lamp::Amber => text("黄灯", "amber lamp"),
+        Lamp::Red => text("红灯", "red lamp"),
+    }
+}
+
+/// How much was sold today.
+pub fn day_total(total: &DayTotal) -> Text {
+    let sum = Fen::new(i64::try_from(total.fen).unwrap_or(i64::MAX));
+    text(format!("今日 {} 笔，共 {sum} 元", total.count), format!("Sales today: {}, {sum} in all", total.count))
+}
+
+/// The last sale, and how it ended.
+pub fn last_sale(last: &LastSale) -> Text {
+    let (hour, minute) = last.at;
+    let (zh, en) = match last.outcome {
+        Outcome::PaidFromAccount => ("已付（账户）", "paid from the account"),
+        Outcome::PaidFromPurse => ("已付（卡内）", "paid from the card"),
+        Outcome::NotPaid => ("未支付", "not paid"),
+        Outcome::Unproved => ("待核实", "not proved yet"),
+        Outcome::Open => ("处理中", "not decided yet"),
+    };
+    let amount = Fen::new(i64::from(last.fen));
+    text(
+        format!("上一笔 {hour:02}:{minute:02} {amount} 元 {zh}"),
+        format!("Last sale {hour:02}:{minute:02}, {amount}, {en}"),
     )
 }
 

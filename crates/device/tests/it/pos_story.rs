@@ -193,7 +193,7 @@ fn the_next_amount_is_not_paid_by_the_card_that_still_lies_there() {
     world.sell(1200);
     world.put(ANNA, None);
     world.sell(700);
-    assert_eq!(world.screen(), Screen::ReadyToPay { amount: fen(700) });
+    assert_eq!(world.screen(), Screen::LiftCard { amount: fen(700) });
     assert_eq!(world.platform.merchant, 1200);
     world.take_away();
     world.tap(BEN);

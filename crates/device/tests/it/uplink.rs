@@ -8,7 +8,7 @@ use card::tear::CutPlace;
 use device::agent::display::{Screen, Source};
 use device::channel::{Pull, PullAt, SoftReader, store_card};
 use device::journal_file::JournalFile;
-use device::uplink::{Event, Identity, PosHandle, PosSetup, PutFault, Reader, Server, StartFault, run_pos};
+use device::uplink::{Event, Identity, PosHandle, PosSetup, PutFault, Reader, Server, StartFault, Told, run_pos};
 use futures_util::{SinkExt, StreamExt};
 use ledger::Micros;
 use link::{ToPlatform, decode, encode};
@@ -213,7 +213,7 @@ async fn a_whole_terminal_loads_sells_survives_a_pulled_card_and_a_broken_line()
 
     // The platform hangs up in mid-sale; the terminal comes back by itself and the sale is paid once.
     till.stop().await;
-    let told: Vec<Event> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+    let told: Vec<Event> = std::iter::from_fn(|| events.try_recv().ok()).map(|told| told.event).collect();
     let debits = told.iter().filter(|event| matches!(event, Event::Command(command) if command[1] == 0x54)).count();
     assert_eq!(debits, 2, "each debit was sent once");
     assert_eq!(told.iter().filter(|event| **event == Event::CardIn).count(), 3);
@@ -241,7 +241,7 @@ async fn refused(till: &Till) -> String {
     let mut events = till.handle.events();
     let why = async {
         loop {
-            if let Ok(Event::Disconnected(why)) = events.recv().await {
+            if let Ok(Told { event: Event::Disconnected(why), .. }) = events.recv().await {
                 return why;
             }
         }

@@ -19,6 +19,7 @@ mod sqlite_single;
 mod stand;
 mod start;
 mod table;
+mod tap;
 mod targets;
 mod tigerbeetle;
 mod topup;
@@ -42,6 +43,9 @@ pub enum Command {
     /// Measures top-ups: payment notices over HTTP, verified, decrypted, credited and durable, in a second, and their
     /// latency. Ctrl-C stops and removes everything.
     Topup(Box<topup::Options>),
+    /// Measures taps: cards held to terminals over mutual TLS, from the card on the reader to the green light, and the
+    /// platform's share of it. Ctrl-C stops and removes everything.
+    Tap(Box<tap::Options>),
     /// What the bench does in processes of its own.
     #[command(hide = true, subcommand)]
     Part(start::Part),
@@ -52,6 +56,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Ledger(options) => ledger::run(&options),
         Command::Topup(options) => topup::run(&options),
+        Command::Tap(options) => tap::run(&options),
         Command::Part(part) => start::part(part),
     }
 }

@@ -170,3 +170,62 @@ fn a_bench_of_top_ups_that_cannot_run_says_why_before_anything_is_measured() {
     }
     assert!(folder.names().is_empty(), "{:?}", folder.names());
 }
+
+#[test]
+fn m11_taps_at_several_terminals_leave_cards_and_book_in_agreement_and_every_part_is_told() {
+    let folder = Folder::new("tap");
+    let output = folder.onecard(&["bench", "tap", "--quick", "--terminals", "1,20", "--taps", "4", "--out", "a.json"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(folder.names(), ["a.json"], "nothing else is left behind");
+    let results = folder.results("a.json");
+    assert_eq!((number(&results, "/format"), text(&results, "/bench")), (1, "tap"));
+    assert_eq!(number(&results, "/card_time/command_us"), 25_000);
+
+    let runs = results["runs"].as_array().unwrap();
+    assert_eq!(runs.iter().map(|run| number(run, "/terminals")).collect::<Vec<_>>(), [1, 3], "quick takes fewer");
+    for run in runs {
+        assert_eq!(run["figures"]["verified"], true);
+        let kinds = run["figures"]["kinds"].as_array().unwrap();
+        let asked = |kind: &Value| -> Vec<String> {
+            kind["messages"].as_array().unwrap().iter().map(|asked| text(asked, "/message").to_owned()).collect()
+        };
+        let expected = [
+            ("load", 3, &["open", "release", "confirm"][..]),
+            ("load-and-buy", 5, &["open", "release", "confirm", "authorise", "sale"]),
+            ("purse", 4, &["open", "prove", "authorise", "sale"]),
+        ];
+        for (kind, (name, commands, messages)) in kinds.iter().zip(expected) {
+            assert_eq!((text(kind, "/kind"), number(kind, "/commands")), (name, commands));
+            assert_eq!(asked(kind), messages);
+            let of = |path: &str| number(kind, path);
+            assert!(of("/whole_us/count") >= 4 && of("/without_card_us/p50") > 0);
+            let model = commands * 25_000;
+            assert!(of("/whole_us/p50") > of("/without_card_us/p50") + model, "the model is added: {kind:#}");
+            assert!(of("/whole_us/p50") <= of("/whole_us/p90") && of("/whole_us/p99") <= of("/whole_us/most"));
+        }
+        assert_eq!(kinds.len(), 3);
+    }
+    let targets = results["targets"].as_array().unwrap();
+    let verdicts: Vec<_> = targets.iter().map(|target| (text(target, "/id"), text(target, "/verdict"))).collect();
+    assert_eq!(verdicts, [("P6", "skipped"); 8], "a quick run judges nothing");
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.contains("verify MAC1, persist, MAC2") && table.contains("card-time model"), "{table}");
+}
+
+#[test]
+fn a_bench_of_taps_that_cannot_run_says_why_before_anything_is_measured() {
+    let folder = Folder::new("tap-refused");
+    let table = [
+        (&["--out", "nowhere/a.json"][..], 1, "does not exist: make it first"),
+        (&["--out", "a.json", "--terminals", "0"], 2, "--terminals"),
+        (&["--out", "a.json", "--taps", "0"], 2, "--taps"),
+        (&["--out", "a.json", "--card-ms", "never"], 2, "--card-ms"),
+    ];
+    for (line, code, says) in table {
+        let output = folder.onecard(&[&["bench", "tap", "--quick"], line].concat());
+        assert_eq!(output.status.code(), Some(code), "{line:?}: {output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(says), "{line:?}: {said}");
+    }
+    assert!(folder.names().is_empty(), "{:?}", folder.names());
+}

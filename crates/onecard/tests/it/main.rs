@@ -6,6 +6,7 @@ mod bench;
 mod cases;
 mod doctor;
 mod reports;
+mod terminal_screen;
 mod verify;
 
 use std::fs;

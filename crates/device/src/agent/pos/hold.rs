@@ -1,14 +1,15 @@
 //! A card on the reader: which card it is, the stages of its tap, and its leaving at any moment.
 
 use card::psam::Psam;
-use card::terminal::{self, CardFault};
 use ledger::{Fen, Micros};
 use link::{Stage, ToTerminal, Words};
 
 use super::purse::{Paying, Proving};
 use super::sale::Sale;
-use super::{Line, Output, PosAgent, later};
+use super::{Output, PosAgent};
 use crate::agent::display::Screen;
+use crate::agent::later;
+use crate::agent::select::{Select, Which};
 use crate::agent::tap::{Held, Step, Tap};
 use crate::agent::words;
 
@@ -21,10 +22,8 @@ pub(super) enum Hold {
     Resting { retry_at: Option<Micros> },
     /// A card that came while the answer to a sale is open: its turn comes after that.
     Parked,
-    /// SELECT went out.
-    Selecting,
-    /// SELECT brought no public file; READ BINARY went out.
-    Reading,
+    /// Which card is it?
+    Selecting(Select),
     /// An earlier debit is being settled.
     Proving(Proving),
     /// A stage of the tap.
@@ -63,8 +62,7 @@ impl Hold {
             Hold::Empty
             | Hold::Resting { .. }
             | Hold::Parked
-            | Hold::Selecting
-            | Hold::Reading
+            | Hold::Selecting(_)
             | Hold::Proving(_)
             | Hold::Tapping { .. }
             | Hold::Paying(_) => None,
@@ -74,7 +72,7 @@ impl Hold {
     /// The card must stay where it is.
     pub(super) fn reads_card(&self) -> bool {
         match self {
-            Hold::Selecting | Hold::Reading | Hold::Proving(_) | Hold::Paying(_) | Hold::Tapping { .. } => true,
+            Hold::Selecting(_) | Hold::Proving(_) | Hold::Paying(_) | Hold::Tapping { .. } => true,
             Hold::Empty | Hold::Resting { .. } | Hold::Parked | Hold::Standby { .. } | Hold::Debited { .. } => false,
         }
     }
@@ -114,8 +112,9 @@ impl<P: Psam> PosAgent<P> {
 
     /// From the beginning: which card is it?
     pub(super) fn begin_hold(&mut self) {
-        self.hold = Hold::Selecting;
-        self.transmit(terminal::select_purse());
+        let (select, command) = Select::start();
+        self.hold = Hold::Selecting(select);
+        self.transmit(command);
     }
 
     pub(super) fn transmit(&mut self, command: Vec<u8>) {
@@ -127,7 +126,7 @@ impl<P: Psam> PosAgent<P> {
             self.last_hold = Some(LastHold { done, left_at: now });
         }
         match std::mem::replace(&mut self.hold, Hold::Empty) {
-            Hold::Selecting | Hold::Reading | Hold::Proving(_) | Hold::Tapping { stage: Stage::Load, .. } => {
+            Hold::Selecting(_) | Hold::Proving(_) | Hold::Tapping { stage: Stage::Load, .. } => {
                 self.left_early(now);
             }
             Hold::Paying(paying) => self.left_while_paying(paying, now),
@@ -167,17 +166,7 @@ impl<P: Psam> PosAgent<P> {
 
     pub(super) fn card_answered(&mut self, answer: &[u8], now: Micros) {
         match std::mem::replace(&mut self.hold, Hold::Empty) {
-            Hold::Selecting => match terminal::parse_select(answer) {
-                Err(CardFault::Malformed) => {
-                    self.hold = Hold::Reading;
-                    self.transmit(terminal::read_public_file());
-                }
-                file => self.public_file(file.map(|file| file.card().0), answer, now),
-            },
-            Hold::Reading => {
-                let file = terminal::parse_public_file(answer);
-                self.public_file(file.map(|file| file.card().0), answer, now);
-            }
+            Hold::Selecting(select) => self.selected(select.answer(answer), now),
             Hold::Proving(proving) => self.proved(proving, answer, now),
             Hold::Tapping { card, stage, mut tap, crediting, until } => {
                 let step = tap.card(&mut self.asks, answer);
@@ -193,12 +182,15 @@ impl<P: Psam> PosAgent<P> {
         }
     }
 
-    fn public_file(&mut self, card: Result<u64, CardFault>, answer: &[u8], now: Micros) {
-        match card {
-            Ok(card) => self.identified(card, now),
-            Err(CardFault::NoAnswer) => self.silent(now),
-            Err(CardFault::Status(_)) if answer.len() > 2 => self.silent(now),
-            Err(CardFault::Status(_) | CardFault::Malformed) => {
+    fn selected(&mut self, which: Which, now: Micros) {
+        match which {
+            Which::Ask(select, command) => {
+                self.hold = Hold::Selecting(select);
+                self.transmit(command);
+            }
+            Which::Card(card) => self.identified(card, now),
+            Which::NoAnswer => self.silent(now),
+            Which::Unreadable => {
                 self.hold = Hold::resting();
                 self.notify(Screen::Unreadable, now);
             }
@@ -246,6 +238,11 @@ impl<P: Psam> PosAgent<P> {
         self.done.is_some_and(|done| done.amount.is_some())
     }
 
+    /// A card lies there that had its turn.
+    pub(super) fn served_card_stays(&self) -> bool {
+        matches!(self.hold, Hold::Resting { .. }) && self.served()
+    }
+
     /// The sale that this hold waited for is decided without it.
     pub(super) fn rest_if_waiting(&mut self) {
         if matches!(self.hold, Hold::Standby { .. } | Hold::Parked) {
@@ -255,7 +252,7 @@ impl<P: Psam> PosAgent<P> {
 
     /// Asks the platform for a stage.
     pub(super) fn open_stage(&mut self, card: u64, stage: Stage, now: Micros) {
-        let Line::Up(home) = &self.line else {
+        let Some(home) = self.post.home() else {
             self.hold = Hold::resting();
             if stage == Stage::Load && self.sale == Sale::None {
                 self.notify(Screen::CannotSync, now);
@@ -291,9 +288,9 @@ impl<P: Psam> PosAgent<P> {
             }
             Step::Send(message) => {
                 *until = Some(later(now, self.config.tap_micros));
-                match self.line {
-                    Line::Up(_) => self.out.push(Output::Send(message)),
-                    Line::Starting | Line::Down | Line::Greeting => self.line_lost_in_tap(now),
+                match self.post.home() {
+                    Some(_) => self.out.push(Output::Send(message)),
+                    None => self.line_lost_in_tap(now),
                 }
             }
             Step::Done(held) => match stage {
@@ -302,6 +299,15 @@ impl<P: Psam> PosAgent<P> {
             },
             Step::Refused(words) => self.tap_refused(card, stage, words, now),
             Step::CardRefused(status) => self.tap_refused(card, stage, words::card_refused(status), now),
+            Step::TooMany => match stage {
+                Stage::Load => {
+                    let amount = self.sale.due();
+                    // The card had no turn: held again at once it goes on.
+                    self.hold = Hold::resting();
+                    self.notify(Screen::HoldAgain { amount }, now);
+                }
+                Stage::Fill => self.after_fill(card, now),
+            },
             Step::Torn => match stage {
                 Stage::Load => self.silent(now),
                 Stage::Fill => self.hold = Hold::resting(),

@@ -10,12 +10,12 @@ use ledger::{Fen, Micros};
 use link::{DebitEvidence, PurseSale, Record, Stage, Stamp, Words};
 use rules::calendar::card_stamp;
 
+use super::PosAgent;
 use super::hold::Hold;
+use super::resolve::{Checked, Finding, Resolution};
 use super::sale::{Sale, Then};
-use super::{Line, PosAgent, later};
 use crate::agent::display::{Paid, Screen, Source};
-use crate::agent::resolve::{Checked, Finding, Resolution};
-use crate::agent::words;
+use crate::agent::{later, words};
 use crate::journal::Entry;
 
 /// A debit under way.
@@ -62,7 +62,7 @@ impl<P: Psam> PosAgent<P> {
             }
             return self.take_back(Some(seq), amount, Then::Again);
         };
-        let ours = matches!(&self.line, Line::Up(home) if home.terminal.with([0; 3]) == self.module.terminal());
+        let ours = self.post.home().is_some_and(|home| home.terminal.with([0; 3]) == self.module.terminal());
         if !ours {
             self.hold = Hold::resting();
             let words = words::module_fault("of another terminal");
@@ -104,7 +104,7 @@ impl<P: Psam> PosAgent<P> {
 
     /// The purse can be debited: the module counts the purchase, and the journal takes the intent.
     fn intend(&mut self, card: u64, amount: u32, purse: &PurchaseAnswer, now: Micros) {
-        let (date, time) = card_stamp(later(now, self.offset_micros));
+        let (date, time) = card_stamp(self.post.platform_time(now));
         let stamp = CardStamp { date, time };
         let request = PurchaseRequest {
             card: CardNumber(card),
@@ -121,7 +121,7 @@ impl<P: Psam> PosAgent<P> {
             Ok(grant) => grant,
             Err(fault) => return self.not_payable(words::module_fault(fault)),
         };
-        if self.book.last_tsn().is_some_and(|last| grant.tsn <= last) {
+        if self.post.book().last_tsn().is_some_and(|last| grant.tsn <= last) {
             return self.not_payable(words::module_fault("it repeats its numbers"));
         }
         self.report_gaps(grant.tsn);
@@ -150,7 +150,7 @@ impl<P: Psam> PosAgent<P> {
 
     /// Numbers that the module counted without this terminal knowing of a sale.
     fn report_gaps(&mut self, tsn: u32) {
-        let Some(last) = self.book.last_tsn() else {
+        let Some(last) = self.post.book().last_tsn() else {
             return;
         };
         let first = last.saturating_add(1);
@@ -167,7 +167,7 @@ impl<P: Psam> PosAgent<P> {
             return;
         };
         if let At::Writing { token, intent, command } = at
-            && *token <= self.durable
+            && self.post.is_durable(*token)
         {
             let command = std::mem::take(command);
             *at = At::Debiting { intent: *intent };
@@ -268,7 +268,8 @@ impl<P: Psam> PosAgent<P> {
 
     /// The next sale of this card that was recorded as unconfirmed here; after the last one, the tap.
     pub(super) fn settle_next(&mut self, card: u64, tried: Vec<u64>, now: Micros) {
-        let open = self.book.unsettled().into_iter().find(|(seq, sale)| sale.card == card && !tried.contains(seq));
+        let open =
+            self.post.book().unsettled().into_iter().find(|(seq, sale)| sale.card == card && !tried.contains(seq));
         match open {
             Some((seq, sale)) => self.settle(card, Some(seq), tried, sale),
             None => self.open_stage(card, Stage::Load, now),

@@ -6,8 +6,10 @@ use ledger::{Fen, Micros};
 use link::{Answer, DebitEvidence, PurseSale, Record, Stage, Words};
 
 use super::hold::Hold;
-use super::{Line, PosAgent, later};
+use super::keypad::{Key, Pressed};
+use super::{MOST_SALE, PosAgent};
 use crate::agent::display::{Paid, Screen, Source};
+use crate::agent::later;
 use crate::journal::Entry;
 
 /// The open sale. At most one; what was taken back or recorded is no longer part of it.
@@ -103,20 +105,39 @@ impl Sale {
 }
 
 impl<P: Psam> PosAgent<P> {
+    /// The clerk pressed a key. While a sale is being decided only CANCEL says anything.
+    pub(super) fn key(&mut self, key: Key, now: Micros) {
+        let free = self.trouble.is_none() && matches!(self.sale, Sale::None | Sale::Due { .. });
+        if !free && key != Key::Cancel {
+            return;
+        }
+        match self.keypad.press(key) {
+            Pressed::Typed => {
+                self.notice = None;
+                // The amount that was due is being replaced: a card that comes now must not pay the old one.
+                self.sale = Sale::None;
+            }
+            Pressed::Entered(amount) => self.sale_entered(amount),
+            Pressed::Cancelled => self.sale_cancelled(now),
+            Pressed::Nothing => {}
+        }
+    }
+
     /// The clerk confirmed an amount. While an earlier sale is not over, this changes nothing.
     pub(super) fn sale_entered(&mut self, amount: Fen) {
         if self.trouble.is_some() || !matches!(self.sale, Sale::None | Sale::Due { .. }) {
             return;
         }
         self.notice = None;
-        if purse_amount(amount).is_none_or(|fen| fen == 0) {
+        if purse_amount(amount).is_none_or(|fen| fen == 0) || amount > MOST_SALE {
             self.notice = Some(super::Notice { screen: Screen::AmountInvalid, until: None });
             return;
         }
         self.sale = Sale::Due { amount };
+        self.keypad.sold(amount);
         // A card that lies here unserved pays now; one that was served must be lifted first, for the next amount may be
         // the next person's.
-        if matches!(self.hold, Hold::Resting { .. }) && !self.served() && matches!(self.line, Line::Up(_)) {
+        if matches!(self.hold, Hold::Resting { .. }) && !self.served() && self.post.home().is_some() {
             self.begin_hold();
         }
     }
@@ -152,12 +173,12 @@ impl<P: Psam> PosAgent<P> {
 
     /// Asks the platform whether the card that was just proved may pay.
     pub(super) fn authorise(&mut self, card: u64, hold: [u8; 16], amount: Fen, now: Micros) {
-        let (Line::Up(_), Some(fen)) = (&self.line, purse_amount(amount)) else {
+        let (Some(_), Some(fen)) = (self.post.home(), purse_amount(amount)) else {
             self.hold = Hold::resting();
             return;
         };
         let until = later(now, self.config.authorise_micros);
-        let not_after = later(until, self.offset_micros).get();
+        let not_after = self.post.platform_time(until).get();
         let (seq, _) = self.record(Record::Authorise { card, hold, amount: fen, not_after });
         self.notice = None;
         self.sale = Sale::Asking { amount, seq, card, until };

@@ -1,13 +1,13 @@
 //! `onecard bench topup`: payment notices over HTTP, from the provider's request to the durable credit.
 
-mod clients;
-mod notices;
+pub mod clients;
+pub mod notices;
 mod options;
-mod plan;
-mod prepared;
+pub mod plan;
+pub mod prepared;
 mod result;
 mod run;
-mod serving;
+pub mod serving;
 mod table;
 mod targets;
 
@@ -85,7 +85,7 @@ fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Re
     let (plan, orders) = plan::draw(sizes.notices);
     results.orders = u64::from(orders);
     say.step(&format!("a school with {orders} open orders"));
-    let prepared = Prepared::make(orders, cleanup, say)?;
+    let prepared = Prepared::make(orders, prepared::ORDERS_EACH, cleanup, say)?;
     let provider = Provider::read(&prepared.provider())?;
     let mut stand =
         Stand { sizes, cleanup, say, plan, prepared, provider, pgbench, signed: None, signings: 0, signing_s: 0 };

@@ -22,11 +22,11 @@ use crate::engine::{self, Files};
 use crate::prompt::{Refused, Said};
 
 /// Open orders of each holder. In life there are one or two; a holder's row of them is written with each payment.
-const ORDERS_EACH: u32 = 8;
+pub const ORDERS_EACH: u32 = 8;
 /// Commands in flight while the school is made.
 const AT_ONCE: usize = 2000;
-/// Cards of the bench carry this prefix.
-const CARD_PREFIX: u64 = 0x2026_0000_0000_0000;
+/// Cards of the bench carry this prefix; then they are counted from 1.
+pub const CARD_PREFIX: u64 = 0x2026_0000_0000_0000;
 /// How long an order can be paid, seconds: the most that the rule allows, so that none expires within a bench.
 const PAY_WITHIN: i64 = 7200;
 /// Nobody listens there: no order is told to the provider, and none is asked about.
@@ -54,10 +54,11 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Makes keys on the spot, and a book with `orders` open orders.
+    /// Makes keys on the spot, and a book with `orders` open orders, `each` of every holder; the orders come holder by
+    /// holder, as do the cards, until every holder has one, and then again.
     ///
     /// Error: a flow refuses, which a fresh school gives no cause for.
-    pub fn make(orders: u32, cleanup: &Cleanup, say: &Say) -> Result<Prepared, Failure> {
+    pub fn make(orders: u32, each: u32, cleanup: &Cleanup, say: &Say) -> Result<Prepared, Failure> {
         let keys = Folder::open(&cleanup.path("keys"))?;
         // Makes both halves of the provider's keys; the simulator itself is not needed.
         drop(keys.sandbox(NO_PROVIDER)?);
@@ -66,7 +67,7 @@ impl Prepared {
         let clock = Arc::new(SteadyClock::new());
         let running = engine::start(files, SCHOOL, keys.keyring(), Arc::new(NoChannel), clock)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let made = runtime.block_on(fill(&running.school, orders, say));
+        let made = runtime.block_on(fill(&running.school, orders, each, say));
         running.stop()?;
         Ok(Prepared { keys, book, orders: made? })
     }
@@ -82,10 +83,10 @@ fn provider_of(keys: &Path) -> PathBuf {
     keys.join("sandbox")
 }
 
-async fn fill(school: &School, orders: u32, say: &Say) -> Result<Vec<Order>, Failure> {
+async fn fill(school: &School, orders: u32, each: u32, say: &Say) -> Result<Vec<Order>, Failure> {
     let set = settings::change_setting(school, "order.pay_within", PAY_WITHIN, None, "bench").await;
     set.map_err(|refusal| Refused::from(refusal.words()))?;
-    let many = orders.div_ceil(ORDERS_EACH);
+    let many = orders.div_ceil(each);
     let entries = roster::check(&invented(many), campus_day(wall()));
     let entries: Vec<_> = entries.into_iter().filter_map(Result::ok).collect();
     say.part("people", 0, u64::from(many));

@@ -181,7 +181,7 @@ mod tests {
     fn a_book_that_holds_more_or_less_than_was_answered_fails_the_run() {
         let (cleanup, say) = (Cleanup::begin(&std::env::temp_dir()).unwrap(), Say::new(1).unwrap());
         let (wishes, orders) = plan::draw(150);
-        let prepared = Prepared::make(orders, &cleanup, &say).unwrap();
+        let prepared = Prepared::make(orders, super::super::prepared::ORDERS_EACH, &cleanup, &say).unwrap();
         let signed = Provider::read(&prepared.provider()).unwrap().sign(&wishes, &prepared.orders, &say).unwrap();
         let serving = Serving::start(&prepared.book, &prepared.keys).unwrap();
         // Those with an even place stay away.
