@@ -1,8 +1,10 @@
-//! Checks and tasks of the repository: `cargo xtask tidy`, `cargo xtask test`, `cargo xtask power-cut`.
+//! Checks and tasks of the repository: `cargo xtask tidy`, `cargo xtask test`, `cargo xtask power-cut`,
+//! `cargo xtask readers`.
 //!
 //! Only the standard library is used, so that this builds in seconds before anything else does.
 
 mod power_cut;
+mod readers;
 mod test;
 mod tidy;
 
@@ -22,6 +24,9 @@ Commands:
   power-cut [--rounds N] [--fs xfs|ext4]
                   Cut the power under load, on a file system in a file (20 rounds on XFS unless told otherwise); then
                   let the disk fail and fill up. Needs root and loop devices; nothing stays mounted, also after Ctrl-C
+  readers [--count N] -- COMMAND ...
+                  Run a command beside N virtual card readers (2 unless told otherwise, 16 at most), named with their
+                  ports in ONECARD_READERS. Needs root, pcscd and vsmartcard-vpcd; nothing of it stays
   help            Print this text
 
 Exit codes: 0 all good, 1 something failed and was named, 2 wrong usage
@@ -38,6 +43,10 @@ fn main() -> ExitCode {
         ["test", "--only", step] if Choice::Only(step).any() => test::main(&root, Choice::Only(step)),
         ["power-cut", options @ ..] => match power_cut::Wish::read(options) {
             Some(wish) => power_cut::main(&root, wish),
+            None => wrong_usage(),
+        },
+        ["readers", options @ ..] => match readers::Wish::read(options) {
+            Some(wish) => readers::main(&root, &wish),
             None => wrong_usage(),
         },
         ["help" | "--help" | "-h"] => {

@@ -1,7 +1,10 @@
 //! Commands to the card: one value per command, written by the terminal and read by the card.
 
+pub mod office;
+
 use ledger::{CodecError, Reader, Writer};
 
+use self::office::OfficeCommand;
 use crate::session::{Kind, Stamp};
 use crate::status::Status;
 
@@ -10,9 +13,11 @@ use crate::status::Status;
 pub enum Command {
     /// SELECT by application name; the answer carries the public file.
     Select(Vec<u8>),
+    /// SELECT by file id: the root, the application, or a file of the directory that is selected.
+    SelectFile(u16),
     /// READ BINARY of a file by its short identifier.
     ReadBinary {
-        /// Short file identifier.
+        /// Short file identifier; 0 is the file that is selected.
         file: u8,
         /// First byte.
         offset: u8,
@@ -21,7 +26,7 @@ pub enum Command {
     },
     /// READ RECORD of a file by its short identifier.
     ReadRecord {
-        /// Short file identifier.
+        /// Short file identifier; 0 is the file that is selected.
         file: u8,
         /// 1 is the newest of the log.
         record: u8,
@@ -70,6 +75,40 @@ pub enum Command {
         /// Its counter; which of before and after differs between cards.
         seq: u16,
     },
+    /// EXTERNAL AUTHENTICATE: the office proves itself.
+    ExternalAuthenticate {
+        /// Key identifier; 0 is the control key.
+        key: u8,
+        /// The challenge, encrypted.
+        cryptogram: Vec<u8>,
+    },
+    /// INTERNAL AUTHENTICATE: the card proves itself.
+    InternalAuthenticate {
+        /// 0 encrypts, 1 decrypts, 2 makes a MAC.
+        mode: u8,
+        /// Key identifier.
+        key: u8,
+        /// What the card works on.
+        data: Vec<u8>,
+    },
+    /// VERIFY PIN.
+    VerifyPin {
+        /// Identifier of the PIN.
+        id: u8,
+        /// Two to six bytes.
+        pin: Vec<u8>,
+    },
+    /// GET DATA; object 0000 is the security identifier of construction-ministry cards.
+    GetData {
+        /// Which object.
+        object: u16,
+        /// How many bytes; 0 asks for all.
+        length: u8,
+    },
+    /// GET RESPONSE: what waits after 61xx.
+    GetResponse(u8),
+    /// What the card office sends.
+    Office(OfficeCommand),
 }
 
 /// What the three INITIALIZE commands carry.
@@ -91,7 +130,10 @@ impl Command {
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Command::Select(name) => with_data([0x00, 0xA4, 0x04, 0x00], name, None),
-            Command::ReadBinary { file, offset, length } => vec![0x00, 0xB0, 0x80 | file, *offset, *length],
+            Command::SelectFile(id) => with_data([0x00, 0xA4, 0x00, 0x00], &id.to_be_bytes(), None),
+            Command::ReadBinary { file, offset, length } => {
+                vec![0x00, 0xB0, office::binary_file(*file), *offset, *length]
+            }
             Command::ReadRecord { file, record, length } => vec![0x00, 0xB2, *record, record_file(*file), *length],
             Command::GetChallenge(length) => vec![0x00, 0x84, 0x00, 0x00, *length],
             Command::GetBalance => vec![0x80, 0x5C, 0x00, PURSE, 0x04],
@@ -110,6 +152,15 @@ impl Command {
                 with_data([0x80, 0x54, 0x01, 0x00], &data.done(), Some(0x08))
             }
             Command::Prove { kind, seq } => with_data([0x80, 0x5A, 0x00, kind.code()], &seq.to_be_bytes(), Some(0x08)),
+            Command::ExternalAuthenticate { key, cryptogram } => with_data([0x00, 0x82, 0x00, *key], cryptogram, None),
+            Command::InternalAuthenticate { mode, key, data } => with_data([0x00, 0x88, *mode, *key], data, Some(0x00)),
+            Command::VerifyPin { id, pin } => with_data([0x00, 0x20, 0x00, *id], pin, None),
+            Command::GetData { object, length } => {
+                let [high, low] = object.to_be_bytes();
+                vec![0x80, 0xCA, high, low, *length]
+            }
+            Command::GetResponse(length) => vec![0x00, 0xC0, 0x00, 0x00, *length],
+            Command::Office(command) => command.encode(),
         }
     }
 
@@ -120,9 +171,13 @@ impl Command {
     pub fn parse(bytes: &[u8]) -> Result<Command, Status> {
         let frame = Frame::read(bytes)?;
         let [class, instruction, p1, p2] = frame.header;
-        let home = match instruction {
-            0xA4 | 0xB0 | 0xB2 | 0x84 => 0x00,
-            0x5C | 0x50 | 0x52 | 0x54 | 0x5A | 0xDC => 0x80,
+        let home = match (instruction, class) {
+            (0xD4 | 0xD6 | 0xE0 | 0xE2 | 0x1E | 0x18 | 0x16 | 0x24 | 0x5E, _) | (0xDC, 0x00 | 0x04) => {
+                office::check_class(class, instruction)?;
+                return OfficeCommand::parse(&frame).map(Command::Office);
+            }
+            (0xA4 | 0xB0 | 0xB2 | 0x84 | 0x82 | 0x88 | 0x20 | 0xC0, _) => 0x00,
+            (0x5C | 0x50 | 0x52 | 0x54 | 0x5A | 0xDC | 0xCA, _) => 0x80,
             _ => return Err(Status::UnknownInstruction),
         };
         if class != home {
@@ -131,7 +186,11 @@ impl Command {
         match (instruction, p1, p2) {
             (0xA4, 0x04, 0x00) if !frame.data.is_empty() => Ok(Command::Select(frame.data.to_vec())),
             (0xA4, 0x04, 0x00) => Err(Status::WrongLength),
-            (0xB0, file, offset) if file & 0xE0 == 0x80 => {
+            (0xA4, 0x00, 0x00) => match frame.data {
+                [high, low] => Ok(Command::SelectFile(u16::from_be_bytes([*high, *low]))),
+                _ => Err(Status::WrongLength),
+            },
+            (0xB0, file, offset) if file == 0 || file & 0xE0 == 0x80 => {
                 Ok(Command::ReadBinary { file: file & 0x1F, offset, length: frame.only_expected()? })
             }
             (0xB2, record, file) if file & 0x07 == 0x04 => {
@@ -157,6 +216,22 @@ impl Command {
             (0xDC, record, file) if file & 0x07 == 0x00 && !frame.data.is_empty() => {
                 Ok(Command::CacheRecord { file: file >> 3, record, data: frame.data.to_vec() })
             }
+            (0x82, 0x00, key) => match frame.data.len() {
+                8 | 16 => Ok(Command::ExternalAuthenticate { key, cryptogram: frame.data.to_vec() }),
+                _ => Err(Status::WrongLength),
+            },
+            (0x88, mode @ 0x00..=0x02, key) if !frame.data.is_empty() => {
+                Ok(Command::InternalAuthenticate { mode, key, data: frame.data.to_vec() })
+            }
+            (0x20, 0x00, id) => match frame.data.len() {
+                2..=6 => Ok(Command::VerifyPin { id, pin: frame.data.to_vec() }),
+                _ => Err(Status::WrongLength),
+            },
+            (0xCA, high, low) => {
+                let object = u16::from_be_bytes([high, low]);
+                Ok(Command::GetData { object, length: frame.only_expected()? })
+            }
+            (0xC0, 0x00, 0x00) => frame.only_expected().map(Command::GetResponse),
             _ => Err(Status::WrongParameters),
         }
     }
@@ -186,11 +261,11 @@ fn read_debit(data: &mut Reader<'_>) -> Result<Command, CodecError> {
     Ok(Command::Debit { tsn: data.u32()?, stamp: read_stamp(data)?, mac1: data.array()? })
 }
 
-const fn record_file(file: u8) -> u8 {
+pub(crate) const fn record_file(file: u8) -> u8 {
     (file << 3) | 0x04
 }
 
-fn with_data(header: [u8; 4], data: &[u8], expected: Option<u8>) -> Vec<u8> {
+pub(crate) fn with_data(header: [u8; 4], data: &[u8], expected: Option<u8>) -> Vec<u8> {
     let mut out = header.to_vec();
     out.push(u8::try_from(data.len()).unwrap_or(u8::MAX));
     out.extend_from_slice(data);
@@ -262,6 +337,13 @@ mod tests {
             Command::CacheRecord { file: 0x17, record: 1, data: vec![9; 16] },
             Command::Debit { tsn: 0xA5B, stamp: STAMP, mac1: [4, 3, 2, 1] },
             Command::Prove { kind: Kind::Load, seq: 8 },
+            Command::SelectFile(0x3F00),
+            Command::ReadBinary { file: 0, offset: 0, length: 10 },
+            Command::ExternalAuthenticate { key: 0, cryptogram: vec![7; 8] },
+            Command::InternalAuthenticate { mode: 2, key: 1, data: vec![7; 9] },
+            Command::VerifyPin { id: 0, pin: vec![0x12, 0x34] },
+            Command::GetData { object: 0, length: 9 },
+            Command::GetResponse(0x10),
         ];
         for command in commands {
             assert_eq!(Command::parse(&command.encode()), Ok(command));
@@ -281,7 +363,13 @@ mod tests {
 
     #[test]
     fn a_command_that_is_none_is_refused_with_the_reason() {
-        let table: [(&[u8], Status); 14] = [
+        let table: [(&[u8], Status); 20] = [
+            (&[0x00, 0xA4, 0x00, 0x00, 0x01, 0x3F], Status::WrongLength),
+            (&[0x00, 0x82, 0x00, 0x00, 0x07, 1, 2, 3, 4, 5, 6, 7], Status::WrongLength),
+            (&[0x00, 0x88, 0x03, 0x00, 0x01, 1], Status::WrongParameters),
+            (&[0x00, 0x20, 0x00, 0x00, 0x01, 1], Status::WrongLength),
+            (&[0x00, 0x20, 0x00, 0x00, 0x07, 1, 2, 3, 4, 5, 6, 7], Status::WrongLength),
+            (&[0x00, 0xCA, 0x00, 0x00, 0x09], Status::UnknownClass),
             (&[], Status::WrongLength),
             (&[0x80, 0x50, 0x00], Status::WrongLength),
             (&[0x80, 0x50, 0x00, 0x02, 0x0B, 0x01], Status::WrongLength),

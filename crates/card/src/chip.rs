@@ -1,30 +1,72 @@
-//! The card's side: a software card that answers APDUs as a contactless CPU card with the project's profile does.
+//! The card's side: a software card that answers APDUs as a CPU card of the family does, from its maker's blank to its last
+//! purchase.
 //!
-//! What lies in non-volatile memory changes by CREDIT FOR LOAD and DEBIT FOR PURCHASE alone. A session lives in volatile
-//! memory: it ends with the next command that does not belong to it, whether that succeeds or not, and with the power.
+//! One command changes all that it changes in non-volatile memory, or nothing. Money and counters change by CREDIT FOR LOAD
+//! and DEBIT FOR PURCHASE alone. A transaction and a challenge live in volatile memory: they end with the next command,
+//! whether that succeeds or not, and with the power.
+
+mod guard;
+mod making;
+mod purse;
+mod storage;
 
 use std::mem;
 
+use crate::apdu::office::OfficeCommand;
 use crate::apdu::{Command, Init};
-use crate::crypto::{Algorithm, same_bytes};
-use crate::files::{
-    COUNTER_FILE, COUNTER_RECORD_LENGTH, CardKeys, CardNumber, DayCounter, KEY_ID, LOG_FILE, LOG_RECORD_LENGTH,
-    LogRecord, PUBLIC_FILE, PURSE_NAME, Profile, PublicFile,
-};
-use crate::host::Masters;
-use crate::memory::{Memory, Proof};
-use crate::session::{Kind, SessionKey, Stamp, Terms, load_tac, purchase_tac};
+use crate::crypto::{Algorithm, Key16};
+use crate::files::{CardKeys, CardNumber, DayCounter, LogRecord, PUBLIC_FILE, Profile, PublicFile};
+use crate::holder::HolderFile;
+use crate::host::{KeySet, Masters};
+use crate::memory::{Application, Lock, Memory};
+use crate::profile::Switches;
+use crate::session::{Kind, SessionKey, Suite, Terms};
 use crate::status::Status;
-use crate::terminal::{LoadAnswer, PurchaseAnswer};
 
-pub use crate::memory::ImageFault;
+pub use crate::image::ImageFault;
 
 /// A software card.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chip {
     memory: Memory,
-    selected: bool,
+    field: Field,
+    interface: Interface,
+}
+
+/// How the card is talked to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Interface {
+    /// ISO/IEC 14443-4: data and status come at once.
+    #[default]
+    Contactless,
+    /// ISO/IEC 7816-3 T=0: after a command with a body, `61xx` says how much waits for GET RESPONSE.
+    Contact,
+}
+
+/// What is lost with the power.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Field {
+    place: Place,
+    /// The file that is selected in that directory.
+    file: Option<u16>,
     session: Session,
+    challenge: Option<Vec<u8>>,
+    /// EXTERNAL AUTHENTICATE with the control key.
+    controlled: bool,
+    /// EXTERNAL AUTHENTICATE with a key of the application.
+    authenticated: bool,
+    /// VERIFY PIN.
+    pin: bool,
+    /// Waits for GET RESPONSE.
+    waiting: Vec<u8>,
+}
+
+/// The directory that is selected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Root,
+    Application,
 }
 
 /// What the card remembers between INITIALIZE and the command that commits.
@@ -33,15 +75,28 @@ enum Session {
     #[default]
     None,
     Load {
+        suite: Suite,
         key: SessionKey,
         terms: Terms,
     },
     Purchase {
+        suite: Suite,
+        /// Identifier of the purchase key.
+        key: u8,
         random: [u8; 4],
         terms: Terms,
-        /// The new day counter; a composite purchase needs one.
-        cached: Option<[u8; 16]>,
+        /// The record that is written together with the balance; a composite purchase needs one.
+        cached: Option<Cached>,
     },
+}
+
+/// A record that a composite purchase writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Cached {
+    /// File id.
+    file: u16,
+    record: u8,
+    data: Vec<u8>,
 }
 
 impl Chip {
@@ -55,26 +110,36 @@ impl Chip {
 
     /// The same for a card whose own keys are known, such as one that another system personalised.
     pub fn with_keys(serial: [u8; 10], keys: CardKeys, profile: &Profile) -> Chip {
-        let public = PublicFile {
-            issuer: profile.issuer,
-            application: 0x02,
-            version: profile.application_version,
-            serial,
-            validity: profile.validity,
-            issuer_data: [0; 2],
-        };
-        let memory = Memory {
-            key_version: profile.key_version,
-            keys,
-            public,
-            balance: 0,
-            n: 0,
-            m: 0,
-            counter: DayCounter::NEW.encode(),
-            log: Vec::new(),
-            proofs: Vec::new(),
-        };
-        Chip { memory, selected: false, session: Session::None }
+        let set = KeySet { suite: Suite::TripleDes, keys };
+        Chip::with_key_sets(serial, &set, &[], profile, Switches::CAMPUS, &HolderFile::NOBODY)
+    }
+
+    /// A card as [`crate::office::personalise`] leaves it: the same files, keys and rights. `set` has the control and
+    /// maintenance key; a card with two algorithms has the other set in `others`.
+    pub fn with_key_sets(
+        serial: [u8; 10],
+        set: &KeySet,
+        others: &[KeySet],
+        profile: &Profile,
+        switches: Switches,
+        holder: &HolderFile,
+    ) -> Chip {
+        let counter = DayCounter::NEW.encode();
+        Chip::of(Memory::personalised(serial, (set, others), profile, switches, holder, counter))
+    }
+
+    /// A card as its maker delivers it: no file, no application, nothing but a transport key.
+    pub fn blank(switches: Switches, transport: Key16, algorithm: Algorithm) -> Chip {
+        Chip::of(Memory::blank(switches, transport, algorithm))
+    }
+
+    fn of(memory: Memory) -> Chip {
+        Chip { memory, field: Field::default(), interface: Interface::Contactless }
+    }
+
+    /// The same card in a reader of this kind, without power.
+    pub fn on(self, interface: Interface) -> Chip {
+        Chip { memory: self.memory, field: Field::default(), interface }
     }
 
     /// All that survives without power, keys included, with a checksum: treat the bytes as a secret.
@@ -82,238 +147,186 @@ impl Chip {
         self.memory.encode()
     }
 
-    /// The card of an image, without power. Errors, in order: `Format`, `Damaged`.
+    /// The card of an image, contactless and without power; images of earlier versions too.
+    /// Errors, in order: `Format`, `Damaged`.
     pub fn from_bytes(image: &[u8]) -> Result<Chip, ImageFault> {
-        Ok(Chip { memory: Memory::decode(image)?, selected: false, session: Session::None })
+        Ok(Chip::of(Memory::decode(image)?))
     }
 
-    /// The field is gone: selection and session are lost, nothing else.
+    /// The field is gone: selection, rights and session are lost, nothing else.
     pub fn power_off(&mut self) {
-        self.selected = false;
-        self.session = Session::None;
+        self.field = Field::default();
     }
 
-    /// Number of the card.
+    /// Number of the card; 0 for a blank one.
     pub fn card(&self) -> CardNumber {
-        self.memory.public.card()
+        self.memory.card()
     }
 
-    /// The public file.
-    pub fn public_file(&self) -> &PublicFile {
-        &self.memory.public
+    /// The public file; `None` on a blank card.
+    pub fn public_file(&self) -> Option<PublicFile> {
+        self.memory.public()
     }
 
     /// Balance of the purse, in fen.
     pub fn balance(&self) -> u32 {
-        self.memory.balance
+        self.memory.application.as_ref().map_or(0, |application| application.purse.balance)
     }
 
     /// Counter N: loads so far.
     pub fn loads(&self) -> u16 {
-        self.memory.n
+        self.memory.application.as_ref().map_or(0, |application| application.purse.n)
     }
 
     /// Counter M: purchases so far.
     pub fn purchases(&self) -> u16 {
-        self.memory.m
+        self.memory.application.as_ref().map_or(0, |application| application.purse.m)
     }
 
-    /// The log, newest first.
+    /// The log, newest first; without the loads on a card that keeps them apart.
     pub fn log(&self) -> &[LogRecord] {
-        &self.memory.log
+        self.memory.application.as_ref().map_or(&[], |application| &application.purse.log)
+    }
+
+    /// Whether the application, or the whole card, was blocked.
+    pub fn blocked(&self) -> bool {
+        let locked = |application: &Application| application.lock != Lock::Open;
+        self.memory.blocked || self.memory.application.as_ref().is_some_and(locked)
     }
 
     /// Answers one command: data, then the status word. `random` gives the card's chance.
     ///
     /// Shape: any bytes are a command; the answer has at least two.
     pub fn process(&mut self, apdu: &[u8], random: &mut dyn FnMut() -> [u8; 4]) -> Vec<u8> {
-        let session = mem::take(&mut self.session);
-        let (mut data, status) = match Command::parse(apdu).and_then(|command| self.obey(command, session, random)) {
-            Ok(data) => (data, Status::Done),
-            Err(refusal) => (Vec::new(), refusal),
+        let command = Command::parse(apdu);
+        if let Ok(Command::GetResponse(length)) = command {
+            return self.rest(length);
+        }
+        self.field.waiting = Vec::new();
+        let session = mem::take(&mut self.field.session);
+        let challenge = self.field.challenge.take();
+        let obeyed = command.and_then(|command| {
+            self.admit(&command)?;
+            self.obey(command, session, challenge, random)
+        });
+        match obeyed {
+            Ok(data) if self.interface == Interface::Contact && apdu.len() > 5 && !data.is_empty() => {
+                let status = Status::MoreData(u8::try_from(data.len()).unwrap_or(0));
+                self.field.waiting = data;
+                answer(Vec::new(), status)
+            }
+            Ok(data) => answer(data, Status::Done),
+            Err(refusal) => answer(Vec::new(), refusal),
+        }
+    }
+
+    /// GET RESPONSE: a transaction goes on over it. 6985 when nothing waits.
+    fn rest(&mut self, length: u8) -> Vec<u8> {
+        let there = self.field.waiting.len();
+        let wanted = if length == 0 { there } else { usize::from(length) };
+        if there == 0 {
+            return answer(Vec::new(), Status::ConditionsNotSatisfied);
+        }
+        if wanted > there {
+            return answer(Vec::new(), Status::WrongExpectedLength(u8::try_from(there).unwrap_or(0)));
+        }
+        let left = self.field.waiting.split_off(wanted);
+        let data = mem::replace(&mut self.field.waiting, left);
+        match u8::try_from(self.field.waiting.len()) {
+            Ok(0) => answer(data, Status::Done),
+            more => answer(data, Status::MoreData(more.unwrap_or(0))),
+        }
+    }
+
+    /// What a blocked card or application still hears. The public file stays readable, so that a terminal can say which
+    /// card it is and the office finds its keys.
+    fn admit(&self, command: &Command) -> Result<(), Status> {
+        if self.memory.blocked {
+            return Err(Status::Blocked);
+        }
+        let lock = match (self.field.place, &self.memory.application) {
+            (Place::Application, Some(application)) => application.lock,
+            _ => Lock::Open,
         };
-        data.extend_from_slice(&status.word().to_be_bytes());
-        data
+        let heard = matches!(
+            command,
+            Command::Select(_)
+                | Command::SelectFile(_)
+                | Command::GetChallenge(_)
+                | Command::ReadBinary { file: PUBLIC_FILE, .. }
+                | Command::Office(
+                    OfficeCommand::UnblockApplication(_)
+                        | OfficeCommand::BlockApplication { .. }
+                        | OfficeCommand::BlockCard(_)
+                )
+        );
+        match lock {
+            Lock::Open => Ok(()),
+            Lock::Temporary if heard => Ok(()),
+            Lock::Temporary => Err(Status::Blocked),
+            Lock::Permanent if matches!(command, Command::Select(_) | Command::SelectFile(_)) => Ok(()),
+            Lock::Permanent => Err(Status::PermanentlyLocked),
+        }
     }
 
     fn obey(
         &mut self,
         command: Command,
         session: Session,
+        challenge: Option<Vec<u8>>,
         random: &mut dyn FnMut() -> [u8; 4],
     ) -> Result<Vec<u8>, Status> {
         match command {
-            Command::Select(name) => return self.select(&name),
+            Command::Select(name) => self.select(&name),
+            Command::SelectFile(id) => self.select_file(id),
             Command::GetChallenge(length) => {
                 let both = [random(), random()].concat();
-                return Ok(both.into_iter().take(usize::from(length)).collect());
+                let challenge: Vec<u8> = both.into_iter().take(usize::from(length)).collect();
+                self.field.challenge = Some(challenge.clone());
+                Ok(challenge)
             }
-            _ if !self.selected => return Err(Status::ConditionsNotSatisfied),
-            _ => {}
-        }
-        match command {
-            Command::Select(_) | Command::GetChallenge(_) => Err(Status::ConditionsNotSatisfied),
-            Command::GetBalance => Ok(self.memory.balance.to_be_bytes().to_vec()),
             Command::ReadBinary { file, offset, length } => self.read_binary(file, offset, length),
             Command::ReadRecord { file, record, length } => self.read_record(file, record, length),
+            Command::ExternalAuthenticate { key, cryptogram } => self.authenticate(key, &cryptogram, challenge),
+            Command::InternalAuthenticate { mode, key, data } => self.prove_self(mode, key, &data),
+            Command::VerifyPin { id, pin } => self.verify_pin(id, &pin),
+            Command::GetData { object, length } => self.data_object(object, length),
+            Command::GetResponse(_) => Err(Status::ConditionsNotSatisfied),
+            Command::GetBalance => self.purse().map(|application| application.purse.balance.to_be_bytes().to_vec()),
             Command::InitLoad(init) => self.init_load(init, random()),
             Command::CreditForLoad { stamp, mac2 } => self.credit(session, stamp, mac2),
             Command::InitPurchase(init) => self.init_purchase(init, Kind::Purchase, random()),
             Command::InitComposite(init) => self.init_purchase(init, Kind::Composite, random()),
-            Command::CacheRecord { file, record, data } => self.cache(session, file, record, &data),
+            Command::CacheRecord { file, record, data } => self.cache(session, file, record, data),
             Command::Debit { tsn, stamp, mac1 } => self.debit(session, tsn, stamp, mac1),
             Command::Prove { kind, seq } => self.prove(kind, seq),
+            Command::Office(command) => self.serve_office(command, challenge),
         }
     }
 
-    fn select(&mut self, name: &[u8]) -> Result<Vec<u8>, Status> {
-        if name != PURSE_NAME {
-            return Err(Status::FileNotFound);
+    /// The application that is selected. Error: 6985.
+    fn application(&self) -> Result<&Application, Status> {
+        match self.field.place {
+            Place::Application => self.memory.application.as_ref().ok_or(Status::ConditionsNotSatisfied),
+            Place::Root => Err(Status::ConditionsNotSatisfied),
         }
-        self.selected = true;
-        let proprietary = tagged(&[0x9F, 0x0C], &self.memory.public.encode());
-        let template = [tagged(&[0x84], &PURSE_NAME), tagged(&[0xA5], &proprietary)].concat();
-        Ok(tagged(&[0x6F], &template))
     }
 
-    fn read_binary(&self, file: u8, offset: u8, length: u8) -> Result<Vec<u8>, Status> {
-        if file != PUBLIC_FILE {
-            return Err(Status::FileNotFound);
+    fn application_mut(&mut self) -> Result<&mut Application, Status> {
+        match self.field.place {
+            Place::Application => self.memory.application.as_mut().ok_or(Status::ConditionsNotSatisfied),
+            Place::Root => Err(Status::ConditionsNotSatisfied),
         }
-        let left = PublicFile::LENGTH.checked_sub(offset).filter(|left| *left > 0).ok_or(Status::WrongOffset)?;
-        let length = if length == 0 { left } else { length };
-        if length > left {
-            return Err(Status::WrongExpectedLength(left));
-        }
-        let bytes = self.memory.public.encode();
-        Ok(bytes.into_iter().skip(usize::from(offset)).take(usize::from(length)).collect())
     }
 
-    fn read_record(&self, file: u8, record: u8, length: u8) -> Result<Vec<u8>, Status> {
-        let place = usize::from(record).checked_sub(1).ok_or(Status::RecordNotFound)?;
-        let (bytes, whole) = match file {
-            LOG_FILE => (self.memory.log.get(place).map(LogRecord::encode), LOG_RECORD_LENGTH),
-            COUNTER_FILE if place == 0 => (Some(self.memory.counter.to_vec()), COUNTER_RECORD_LENGTH),
-            COUNTER_FILE => (None, COUNTER_RECORD_LENGTH),
-            _ => return Err(Status::FileNotFound),
-        };
-        let bytes = bytes.ok_or(Status::RecordNotFound)?;
-        if length == 0 || length == whole { Ok(bytes) } else { Err(Status::WrongExpectedLength(whole)) }
-    }
-
-    fn init_load(&mut self, init: Init, random: [u8; 4]) -> Result<Vec<u8>, Status> {
-        let memory = &self.memory;
-        if init.key != KEY_ID {
-            return Err(Status::UnknownKey);
-        }
-        memory.n.checked_add(1).ok_or(Status::CounterAtMaximum)?;
-        memory.balance.checked_add(init.amount).ok_or(Status::ConditionsNotSatisfied)?;
-
-        let terms = Terms { amount: init.amount, kind: Kind::Load, terminal: init.terminal };
-        let key = SessionKey::for_load(&memory.keys.load, random, memory.n);
-        let answer = LoadAnswer {
-            old_balance: memory.balance,
-            n: memory.n,
-            key_version: memory.key_version,
-            algorithm: Algorithm::TripleDes.identifier(),
-            random,
-            mac1: key.load_mac1(memory.balance, terms),
-        };
-        self.session = Session::Load { key, terms };
-        Ok(answer.encode())
-    }
-
-    fn credit(&mut self, session: Session, stamp: Stamp, mac2: [u8; 4]) -> Result<Vec<u8>, Status> {
-        let Session::Load { key, terms } = session else {
-            return Err(Status::InvalidState);
-        };
-        let memory = &mut self.memory;
-        if !same_bytes(&key.load_mac2(terms, stamp), &mac2) {
-            return Err(Status::WrongMac);
-        }
-        let balance = memory.balance.checked_add(terms.amount).ok_or(Status::ConditionsNotSatisfied)?;
-        let seq = memory.n.checked_add(1).ok_or(Status::CounterAtMaximum)?;
-
-        let tac = load_tac(&memory.keys.tac, balance, memory.n, terms, stamp);
-        memory.balance = balance;
-        memory.n = seq;
-        memory.record(log_record(seq, terms, stamp), Proof { kind: terms.kind, seq, mac: mac2, tac });
-        Ok(tac.to_vec())
-    }
-
-    fn init_purchase(&mut self, init: Init, kind: Kind, random: [u8; 4]) -> Result<Vec<u8>, Status> {
-        let memory = &self.memory;
-        if init.key != KEY_ID {
-            return Err(Status::UnknownKey);
-        }
-        memory.m.checked_add(1).ok_or(Status::CounterAtMaximum)?;
-        memory.balance.checked_sub(init.amount).ok_or(Status::NotEnoughMoney)?;
-
-        let terms = Terms { amount: init.amount, kind, terminal: init.terminal };
-        let answer = PurchaseAnswer {
-            old_balance: memory.balance,
-            m: memory.m,
-            overdraft: [0; 3],
-            key_version: memory.key_version,
-            algorithm: Algorithm::TripleDes.identifier(),
-            random,
-        };
-        self.session = Session::Purchase { random, terms, cached: None };
-        Ok(answer.encode())
-    }
-
-    /// Takes the new record of a composite purchase; the session goes on.
-    fn cache(&mut self, session: Session, file: u8, record: u8, data: &[u8]) -> Result<Vec<u8>, Status> {
-        let Session::Purchase { random, terms: terms @ Terms { kind: Kind::Composite, .. }, .. } = session else {
-            return Err(Status::InvalidState);
-        };
-        if file != COUNTER_FILE {
-            return Err(Status::FileNotFound);
-        }
-        if record != 1 {
-            return Err(Status::RecordNotFound);
-        }
-        let cached = data.try_into().map_err(|_| Status::WrongLength)?;
-        self.session = Session::Purchase { random, terms, cached: Some(cached) };
-        Ok(Vec::new())
-    }
-
-    fn debit(&mut self, session: Session, tsn: u32, stamp: Stamp, mac1: [u8; 4]) -> Result<Vec<u8>, Status> {
-        let Session::Purchase { random, terms, cached } = session else {
-            return Err(Status::InvalidState);
-        };
-        let memory = &mut self.memory;
-        let key = SessionKey::for_purchase(&memory.keys.purchase, random, memory.m, tsn);
-        if terms.kind == Kind::Composite && cached.is_none() {
-            return Err(Status::InvalidState);
-        }
-        if !same_bytes(&key.purchase_mac1(terms, stamp), &mac1) {
-            return Err(Status::WrongMac);
-        }
-        let balance = memory.balance.checked_sub(terms.amount).ok_or(Status::NotEnoughMoney)?;
-        let seq = memory.m.checked_add(1).ok_or(Status::CounterAtMaximum)?;
-
-        let tac = purchase_tac(&memory.keys.tac, terms, tsn, stamp);
-        let mac = key.purchase_mac2(terms.amount);
-        memory.balance = balance;
-        memory.m = seq;
-        memory.counter = cached.unwrap_or(memory.counter);
-        memory.record(log_record(seq, terms, stamp), Proof { kind: terms.kind, seq, mac, tac });
-        Ok([tac, mac].concat())
-    }
-
-    fn prove(&self, kind: Kind, seq: u16) -> Result<Vec<u8>, Status> {
-        let found = self.memory.proofs.iter().find(|proof| proof.kind == kind && proof.seq == seq);
-        found.map(|proof| [proof.mac, proof.tac].concat()).ok_or(Status::ProofNotAvailable)
+    /// The application that is selected, if it has a purse. Errors, in order: 6985, 6A82.
+    fn purse(&self) -> Result<&Application, Status> {
+        let application = self.application()?;
+        if application.has_purse() { Ok(application) } else { Err(Status::FileNotFound) }
     }
 }
 
-fn log_record(seq: u16, terms: Terms, stamp: Stamp) -> LogRecord {
-    LogRecord { seq, overdraft: [0; 3], amount: terms.amount, kind: terms.kind.code(), terminal: terms.terminal, stamp }
-}
-
-/// An element of the file control information; values here are far below 128 bytes.
-fn tagged(tag: &[u8], value: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(value.len()).unwrap_or(u8::MAX);
-    [tag, &[length], value].concat()
+fn answer(mut data: Vec<u8>, status: Status) -> Vec<u8> {
+    data.extend_from_slice(&status.word().to_be_bytes());
+    data
 }

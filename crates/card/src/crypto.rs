@@ -1,10 +1,11 @@
-//! Keys and the block-cipher constructions of the 3DES profile.
+//! Keys and the block-cipher constructions of both profiles: 3DES, and SM4 with blocks of sixteen bytes.
 
 use std::fmt;
 use std::hint::black_box;
 
 use des::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use des::{Des, TdesEde2};
+use sm4::Sm4;
 use zeroize::Zeroize;
 
 /// A secret of `N` bytes. `Debug` prints `***`, comparison takes the same time whatever differs, memory is wiped on drop.
@@ -23,6 +24,8 @@ pub type Key16 = Key<16>;
 pub enum Algorithm {
     /// Two-key 3DES.
     TripleDes,
+    /// SM4 (GB/T 32907).
+    Sm4,
 }
 
 /// The card names an algorithm that this program does not speak.
@@ -36,6 +39,7 @@ impl Algorithm {
     pub const fn of(identifier: u8) -> Result<Algorithm, UnknownAlgorithm> {
         match identifier {
             0x00 => Ok(Algorithm::TripleDes),
+            0x04 => Ok(Algorithm::Sm4),
             other => Err(UnknownAlgorithm(other)),
         }
     }
@@ -44,6 +48,57 @@ impl Algorithm {
     pub const fn identifier(self) -> u8 {
         match self {
             Algorithm::TripleDes => 0x00,
+            Algorithm::Sm4 => 0x04,
+        }
+    }
+
+    /// Bytes of a block.
+    pub const fn block(self) -> usize {
+        match self {
+            Algorithm::TripleDes => 8,
+            Algorithm::Sm4 => 16,
+        }
+    }
+
+    /// The card's own key of a master key: [`Key16::diversify`], or `SM4(factor || NOT factor)`.
+    pub fn diversify(self, master: &Key16, factor: [u8; 8]) -> Key16 {
+        match self {
+            Algorithm::TripleDes => master.diversify(factor),
+            Algorithm::Sm4 => Key::new(master.sm4_encrypt(doubled(factor))),
+        }
+    }
+
+    /// Padding method 2 to whole blocks; an aligned text grows by a block.
+    pub fn pad(self, text: &[u8]) -> Vec<u8> {
+        padded(text, self.block())
+    }
+
+    /// The MAC of secure messaging: [`mac16`], or the SM4 chain; the initial vector is the challenge and zeros.
+    pub fn secure_mac(self, key: &Key16, challenge: [u8; 4], text: &[u8]) -> [u8; 4] {
+        match self {
+            Algorithm::TripleDes => mac16(key, challenge_block(challenge), text),
+            Algorithm::Sm4 => mac_sm4(key, challenge_block(challenge), text),
+        }
+    }
+
+    /// Encrypts whole blocks, each by itself; what is left after the last whole block is not taken.
+    pub fn seal(self, key: &Key16, plain: &[u8]) -> Vec<u8> {
+        match self {
+            Algorithm::TripleDes => plain.as_chunks::<8>().0.iter().flat_map(|block| key.encrypt(*block)).collect(),
+            Algorithm::Sm4 => plain.as_chunks::<16>().0.iter().flat_map(|block| key.sm4_encrypt(*block)).collect(),
+        }
+    }
+
+    /// Undoes [`Algorithm::seal`]. `None` unless there are whole blocks alone.
+    pub fn open(self, key: &Key16, sealed: &[u8]) -> Option<Vec<u8>> {
+        match (self, sealed.as_chunks::<8>(), sealed.as_chunks::<16>()) {
+            (Algorithm::TripleDes, (blocks, []), _) => {
+                Some(blocks.iter().flat_map(|block| key.decrypt(*block)).collect())
+            }
+            (Algorithm::Sm4, _, (blocks, [])) => {
+                Some(blocks.iter().flat_map(|block| key.sm4_decrypt(*block)).collect())
+            }
+            (Algorithm::TripleDes | Algorithm::Sm4, _, _) => None,
         }
     }
 }
@@ -80,6 +135,25 @@ impl Key16 {
     pub fn encrypt(&self, block: [u8; 8]) -> [u8; 8] {
         let mut block = block.into();
         TdesEde2::new(&self.0.into()).encrypt_block(&mut block);
+        block.into()
+    }
+
+    fn decrypt(&self, block: [u8; 8]) -> [u8; 8] {
+        let mut block = block.into();
+        TdesEde2::new(&self.0.into()).decrypt_block(&mut block);
+        block.into()
+    }
+
+    /// SM4 of one block.
+    pub fn sm4_encrypt(&self, block: [u8; 16]) -> [u8; 16] {
+        let mut block = block.into();
+        Sm4::new(&self.0.into()).encrypt_block(&mut block);
+        block.into()
+    }
+
+    fn sm4_decrypt(&self, block: [u8; 16]) -> [u8; 16] {
+        let mut block = block.into();
+        Sm4::new(&self.0.into()).decrypt_block(&mut block);
         block.into()
     }
 
@@ -139,11 +213,33 @@ pub fn same_bytes(left: &[u8], right: &[u8]) -> bool {
 
 /// Padding method 2 of ISO/IEC 9797-1: `80`, then zeros to a multiple of eight; an aligned text grows by a whole block.
 pub fn pad8(text: &[u8]) -> Vec<u8> {
+    padded(text, 8)
+}
+
+fn padded(text: &[u8], block: usize) -> Vec<u8> {
     let mut padded = text.to_vec();
     padded.push(0x80);
-    let length = padded.len().next_multiple_of(8);
+    let length = padded.len().next_multiple_of(block);
     padded.resize(length, 0);
     padded
+}
+
+/// Eight bytes, then their complement.
+pub(crate) fn doubled(bytes: [u8; 8]) -> [u8; 16] {
+    let mut both = [0; 16];
+    for (to, from) in both.iter_mut().zip(bytes.iter().copied().chain(bytes.map(|byte| !byte))) {
+        *to = from;
+    }
+    both
+}
+
+/// A challenge of four bytes, then zeros.
+pub(crate) fn challenge_block<const N: usize>(challenge: [u8; 4]) -> [u8; N] {
+    let mut block = [0; N];
+    for (to, from) in block.iter_mut().zip(challenge) {
+        *to = from;
+    }
+    block
 }
 
 /// Single-DES CBC over the padded text; the left four bytes of the last block.
@@ -160,22 +256,33 @@ pub fn mac16(key: &Key16, iv: [u8; 8], text: &[u8]) -> [u8; 4] {
     left4(left.encrypt(right.decrypt(chain(&left, iv, text))))
 }
 
+/// SM4 CBC over the text padded to blocks of sixteen; the left four bytes of the last block.
+///
+/// Shape: `iv` is all zero for MAC1, MAC2 and TAC. Source: the SM4 profile of JR/T 0025.
+pub fn mac_sm4(key: &Key16, iv: [u8; 16], text: &[u8]) -> [u8; 4] {
+    let padded = padded(text, 16);
+    left4(padded.as_chunks::<16>().0.iter().fold(iv, |last, block| key.sm4_encrypt(xor(last, *block))))
+}
+
 fn chain(key: &Key8, iv: [u8; 8], text: &[u8]) -> [u8; 8] {
     let padded = pad8(text);
     let (blocks, _) = padded.as_chunks::<8>();
     blocks.iter().fold(iv, |last, block| key.encrypt(xor(last, *block)))
 }
 
-fn xor(mut left: [u8; 8], right: [u8; 8]) -> [u8; 8] {
+fn xor<const N: usize>(mut left: [u8; N], right: [u8; N]) -> [u8; N] {
     for (to, from) in left.iter_mut().zip(right) {
         *to ^= from;
     }
     left
 }
 
-const fn left4(block: [u8; 8]) -> [u8; 4] {
-    let [a, b, c, d, ..] = block;
-    [a, b, c, d]
+fn left4<const N: usize>(block: [u8; N]) -> [u8; 4] {
+    let mut left = [0; 4];
+    for (to, from) in left.iter_mut().zip(block) {
+        *to = from;
+    }
+    left
 }
 
 #[cfg(test)]
@@ -190,6 +297,27 @@ mod tests {
             assert_eq!(result.len(), padded, "{length}");
             assert_eq!(result[length], 0x80);
             assert!(result[length + 1..].iter().all(|byte| *byte == 0));
+        }
+    }
+
+    #[test]
+    fn sm4_gives_the_known_answer_of_the_standard() {
+        let both = 0x0123456789ABCDEFFEDCBA9876543210_u128.to_be_bytes();
+        let sealed = 0x681EDF34D206965E86B3E94F536E4246_u128.to_be_bytes();
+        assert_eq!(Key::new(both).sm4_encrypt(both), sealed);
+        assert_eq!(Key::new(both).sm4_decrypt(sealed), both);
+    }
+
+    #[test]
+    fn what_is_sealed_opens_again_in_whole_blocks_only() {
+        let key = Key16::new([7; 16]);
+        for algorithm in [Algorithm::TripleDes, Algorithm::Sm4] {
+            let plain: Vec<u8> = (0..32).collect();
+            let sealed = algorithm.seal(&key, &plain);
+            assert_ne!(sealed, plain);
+            assert_eq!(algorithm.open(&key, &sealed), Some(plain));
+            assert_eq!(algorithm.open(&key, &sealed[..31]), None);
+            assert_eq!(algorithm.open(&key, &sealed[..algorithm.block() + 4]), None);
         }
     }
 
@@ -209,8 +337,10 @@ mod tests {
 
     #[test]
     fn an_algorithm_that_is_not_known_is_refused() {
-        assert_eq!(Algorithm::of(0), Ok(Algorithm::TripleDes));
-        for identifier in 1..=255 {
+        for algorithm in [Algorithm::TripleDes, Algorithm::Sm4] {
+            assert_eq!(Algorithm::of(algorithm.identifier()), Ok(algorithm));
+        }
+        for identifier in (1..=255).filter(|identifier| *identifier != 4) {
             assert_eq!(Algorithm::of(identifier), Err(UnknownAlgorithm(identifier)));
         }
     }

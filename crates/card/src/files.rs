@@ -198,6 +198,20 @@ pub struct Profile {
     pub validity: Validity,
 }
 
+impl Profile {
+    /// The public file of a card of this issue.
+    pub const fn public_file(&self, serial: [u8; 10]) -> PublicFile {
+        PublicFile {
+            issuer: self.issuer,
+            application: 0x02,
+            version: self.application_version,
+            serial,
+            validity: self.validity,
+            issuer_data: [0; 2],
+        }
+    }
+}
+
 /// The keys that live on one card.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardKeys {

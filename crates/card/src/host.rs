@@ -2,7 +2,7 @@
 
 use crate::crypto::{Algorithm, Key16, same_bytes};
 use crate::files::{CardKeys, CardNumber};
-use crate::session::{SessionKey, Stamp, Terms, load_tac, purchase_tac};
+use crate::session::{SessionKey, Stamp, Suite, Terms};
 use crate::terminal::LoadAnswer;
 
 /// The master keys of one version. Load and TAC masters stay in the host; the purchase master is also in the PSAMs.
@@ -21,23 +21,38 @@ pub struct Masters {
 impl Masters {
     /// The masters of one issuer or region below these: first of two levels, so that a stolen PSAM costs one school.
     pub fn of_issuer(&self, factor: [u8; 8]) -> Masters {
-        let CardKeys { load, purchase, tac, maintenance } = self.diversified(factor);
+        let CardKeys { load, purchase, tac, maintenance } = self.diversified(Algorithm::TripleDes, factor);
         Masters { load, purchase, tac, maintenance }
     }
 
-    /// The keys of one card.
+    /// The keys of one card under 3DES.
     pub fn card_keys(&self, card: CardNumber) -> CardKeys {
-        self.diversified(card.factor())
+        self.diversified(Algorithm::TripleDes, card.factor())
     }
 
-    fn diversified(&self, factor: [u8; 8]) -> CardKeys {
+    /// The keys of one card under the algorithm of `suite`. Masters that serve two algorithms serve an attacker: keep a
+    /// set of their own for each.
+    pub fn key_set(&self, suite: Suite, card: CardNumber) -> KeySet {
+        KeySet { suite, keys: self.diversified(suite.algorithm(), card.factor()) }
+    }
+
+    fn diversified(&self, algorithm: Algorithm, factor: [u8; 8]) -> CardKeys {
         CardKeys {
-            load: self.load.diversify(factor),
-            purchase: self.purchase.diversify(factor),
-            tac: self.tac.diversify(factor),
-            maintenance: self.maintenance.diversify(factor),
+            load: algorithm.diversify(&self.load, factor),
+            purchase: algorithm.diversify(&self.purchase, factor),
+            tac: algorithm.diversify(&self.tac, factor),
+            maintenance: algorithm.diversify(&self.maintenance, factor),
         }
     }
+}
+
+/// The keys of one card and how they are used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySet {
+    /// Algorithm and session keys.
+    pub suite: Suite,
+    /// The keys.
+    pub keys: CardKeys,
 }
 
 /// A load as far as INITIALIZE FOR LOAD brought it.
@@ -49,12 +64,12 @@ pub struct LoadOpening {
     pub answer: LoadAnswer,
 }
 
-impl CardKeys {
-    /// Whether MAC1 proves that this card answered these terms with this balance and counter. An algorithm that is not
-    /// known proves nothing.
+impl KeySet {
+    /// Whether MAC1 proves that this card answered these terms with this balance and counter. An answer that names another
+    /// algorithm proves nothing.
     pub fn proves_load(&self, load: &LoadOpening) -> bool {
         let mac1 = self.load_session(load).load_mac1(load.answer.old_balance, load.terms);
-        Algorithm::of(load.answer.algorithm).is_ok() && same_bytes(&mac1, &load.answer.mac1)
+        self.speaks(load) && same_bytes(&mac1, &load.answer.mac1)
     }
 
     /// MAC2 that lets the card add the amount, once and only in the field session of its random number.
@@ -68,16 +83,47 @@ impl CardKeys {
         let Some(new_balance) = load.answer.old_balance.checked_add(load.terms.amount) else {
             return false;
         };
-        let expected = load_tac(&self.tac, new_balance, load.answer.n, load.terms, stamp);
-        Algorithm::of(load.answer.algorithm).is_ok() && same_bytes(&expected, &tac)
+        let expected = self.suite.load_tac(&self.keys.tac, new_balance, load.answer.n, load.terms, stamp);
+        self.speaks(load) && same_bytes(&expected, &tac)
     }
 
     /// Whether the card's TAC proves that it was debited.
     pub fn proves_purchase(&self, terms: Terms, tsn: u32, stamp: Stamp, tac: [u8; 4]) -> bool {
-        same_bytes(&purchase_tac(&self.tac, terms, tsn, stamp), &tac)
+        same_bytes(&self.suite.purchase_tac(&self.keys.tac, terms, tsn, stamp), &tac)
+    }
+
+    fn speaks(&self, load: &LoadOpening) -> bool {
+        load.answer.algorithm == self.suite.algorithm().identifier()
     }
 
     fn load_session(&self, load: &LoadOpening) -> SessionKey {
-        SessionKey::for_load(&self.load, load.answer.random, load.answer.n)
+        self.suite.load_key(&self.keys.load, load.answer.random, load.answer.n)
+    }
+}
+
+/// The same under 3DES.
+impl CardKeys {
+    /// As [`KeySet::proves_load`].
+    pub fn proves_load(&self, load: &LoadOpening) -> bool {
+        self.triple_des().proves_load(load)
+    }
+
+    /// As [`KeySet::release_load`].
+    pub fn release_load(&self, load: &LoadOpening, stamp: Stamp) -> [u8; 4] {
+        self.triple_des().release_load(load, stamp)
+    }
+
+    /// As [`KeySet::proves_loaded`].
+    pub fn proves_loaded(&self, load: &LoadOpening, stamp: Stamp, tac: [u8; 4]) -> bool {
+        self.triple_des().proves_loaded(load, stamp, tac)
+    }
+
+    /// As [`KeySet::proves_purchase`].
+    pub fn proves_purchase(&self, terms: Terms, tsn: u32, stamp: Stamp, tac: [u8; 4]) -> bool {
+        self.triple_des().proves_purchase(terms, tsn, stamp, tac)
+    }
+
+    fn triple_des(&self) -> KeySet {
+        KeySet { suite: Suite::TripleDes, keys: self.clone() }
     }
 }

@@ -1,10 +1,12 @@
-//! The electronic purse of a campus card (JR/T 0025, 3DES profile): what terminal, card, purchase module and host say to
+//! The electronic purse of a campus card (JR/T 0025, 3DES and SM4 profiles): what terminal, card, purchase module and host say to
 //! each other, and the cryptography under it.
 //!
 //! | side | module | in, out |
 //! |---|---|---|
 //! | terminal | [`terminal`] | builds commands, reads answers; no state |
 //! | card | [`chip`], [`tear`] | a software card that answers APDUs; a hand that pulls it away |
+//! | card | [`profile`], [`filesystem`], [`keystore`], [`holder`] | how cards differ; their files and keys |
+//! | card office | [`office`] | makes a card of a blank one, blocks and unblocks it, sets PINs |
 //! | purchase module | [`psam`] | the trait of a PSAM, and one in software |
 //! | host | [`host`] | master keys, proofs and releases |
 //! | all | [`apdu`], [`status`], [`files`], [`session`], [`crypto`], [`secure`] | the shared vocabulary |
@@ -29,8 +31,14 @@ pub mod apdu;
 pub mod chip;
 pub mod crypto;
 pub mod files;
+pub mod filesystem;
+pub mod holder;
 pub mod host;
+mod image;
+pub mod keystore;
 mod memory;
+pub mod office;
+pub mod profile;
 pub mod psam;
 pub mod secure;
 pub mod session;

@@ -1,18 +1,20 @@
-//! What a card keeps without power, and its image as bytes.
+//! What a card keeps without power.
 
-use ledger::{CodecError, Reader, Writer, row_digest};
+use std::iter;
 
-use crate::crypto::Key16;
-use crate::files::{CardKeys, LOG_RECORD_LENGTH, LogRecord, PublicFile};
+use crate::crypto::{Algorithm, Key16};
+use crate::files::{CardNumber, LogRecord, Profile, PublicFile};
+use crate::filesystem::{File, FileForm, Shape};
+use crate::holder::HolderFile;
+use crate::host::KeySet;
+use crate::keystore::{CONTROL_KEY, CONTROL_TRIES, KeyForm, KeyKind, Pin, StoredKey, Tries};
+use crate::profile::{COUNTER_ID, DIRECTORY_ID, HOLDER_ID, LOAD_LOG_ID, LOG_ID, PUBLIC_ID, PURSE_ID, Switches};
+use crate::profile::{application_form, directory_form, directory_record, purse_forms};
 use crate::session::Kind;
+use crate::status::Status;
 
-/// Records that the cyclic log keeps.
-pub(crate) const LOG_DEPTH: usize = 10;
 /// Proofs that GET TRANSACTION PROVE can still find. Real cards keep few; nobody may rely on more.
 pub(crate) const PROOF_DEPTH: usize = 4;
-
-/// First byte of an image.
-const FORMAT: u8 = 1;
 
 /// What GET TRANSACTION PROVE answers for one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,129 +26,170 @@ pub(crate) struct Proof {
     pub(crate) tac: [u8; 4],
 }
 
-/// Survives a power cut as a whole: a transaction changes all of it or nothing.
+/// Survives a power cut as a whole: a command changes all that it changes, or nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Memory {
-    pub(crate) public: PublicFile,
-    pub(crate) key_version: u8,
-    pub(crate) keys: CardKeys,
+    pub(crate) switches: Switches,
+    /// CARD BLOCK.
+    pub(crate) blocked: bool,
+    /// Key 0 of EXTERNAL AUTHENTICATE; WRITE KEY is encrypted under it.
+    pub(crate) control: StoredKey,
+    /// Files of the root.
+    pub(crate) files: Vec<File>,
+    pub(crate) application: Option<Application>,
+}
+
+/// Whether an application works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lock {
+    Open,
+    /// Until APPLICATION UNBLOCK.
+    Temporary,
+    /// For good.
+    Permanent,
+}
+
+/// The purse application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Application {
+    pub(crate) id: u16,
+    pub(crate) name: Vec<u8>,
+    pub(crate) lock: Lock,
+    /// Wrong MACs of secure messaging since the last right one.
+    pub(crate) failures: u8,
+    pub(crate) files: Vec<File>,
+    pub(crate) keys: Vec<StoredKey>,
+    pub(crate) pin: Option<Pin>,
+    pub(crate) purse: Purse,
+}
+
+/// Money, counters and what tells of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Purse {
     pub(crate) balance: u32,
     pub(crate) n: u16,
     pub(crate) m: u16,
-    pub(crate) counter: [u8; 16],
     /// Newest first.
     pub(crate) log: Vec<LogRecord>,
+    /// Newest first; used by cards that keep loads apart.
+    pub(crate) loads: Vec<LogRecord>,
     /// Newest first.
     pub(crate) proofs: Vec<Proof>,
 }
 
-/// An image is not that of a card.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ImageFault {
-    /// Written by another version of this program.
-    #[error("card image has format {0}, this program reads format {FORMAT}")]
-    Format(u8),
-    /// Cut short, or a byte changed.
-    #[error("card image is damaged: its checksum does not fit")]
-    Damaged,
-}
-
-impl From<CodecError> for ImageFault {
-    fn from(_: CodecError) -> ImageFault {
-        ImageFault::Damaged
-    }
-}
-
 impl Memory {
-    /// Writes one transaction to log and proofs.
-    pub(crate) fn record(&mut self, record: LogRecord, proof: Proof) {
-        self.log.insert(0, record);
-        self.log.truncate(LOG_DEPTH);
-        self.proofs.insert(0, proof);
-        self.proofs.truncate(PROOF_DEPTH);
-    }
-
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Writer::new();
-        out.u8(FORMAT).raw(&self.public.encode()).u8(self.key_version);
-        for key in [&self.keys.load, &self.keys.purchase, &self.keys.tac, &self.keys.maintenance] {
-            out.raw(key.expose());
-        }
-        out.u32(self.balance).u16(self.n).u16(self.m).raw(&self.counter);
-        out.u8(count(&self.log));
-        for record in &self.log {
-            out.raw(&record.encode());
-        }
-        out.u8(count(&self.proofs));
-        for proof in &self.proofs {
-            out.u8(proof.kind.code()).u16(proof.seq).raw(&proof.mac).raw(&proof.tac);
-        }
-        let mut image = out.done();
-        image.extend_from_slice(&checksum(&image));
-        image
-    }
-
-    pub(crate) fn decode(image: &[u8]) -> Result<Memory, ImageFault> {
-        match image.first() {
-            Some(&FORMAT) => {}
-            Some(&other) => return Err(ImageFault::Format(other)),
-            None => return Err(ImageFault::Damaged),
-        }
-        let (body, sum) = image.split_last_chunk::<16>().ok_or(ImageFault::Damaged)?;
-        if checksum(body) != *sum {
-            return Err(ImageFault::Damaged);
-        }
-        let mut from = Reader::new(body);
-        from.u8()?;
-        let memory = Memory {
-            public: PublicFile::decode(&from.array::<30>()?)?,
-            key_version: from.u8()?,
-            keys: CardKeys {
-                load: Key16::new(from.array()?),
-                purchase: Key16::new(from.array()?),
-                tac: Key16::new(from.array()?),
-                maintenance: Key16::new(from.array()?),
-            },
-            balance: from.u32()?,
-            n: from.u16()?,
-            m: from.u16()?,
-            counter: from.array()?,
-            log: list(&mut from, LOG_DEPTH, read_record)?,
-            proofs: list(&mut from, PROOF_DEPTH, read_proof)?,
+    /// A card as its maker delivers it: nothing but a transport key.
+    pub(crate) fn blank(switches: Switches, transport: Key16, algorithm: Algorithm) -> Memory {
+        let control = StoredKey {
+            kind: KeyKind::External,
+            id: CONTROL_KEY,
+            version: 0,
+            algorithm,
+            tries: Tries::of(CONTROL_TRIES),
+            key: transport,
         };
-        from.end()?;
-        Ok(memory)
+        Memory { switches, blocked: false, control, files: Vec::new(), application: None }
+    }
+
+    /// The card that the office makes of a blank one. The first set has the control and maintenance key.
+    pub(crate) fn personalised(
+        serial: [u8; 10],
+        (set, others): (&KeySet, &[KeySet]),
+        profile: &Profile,
+        switches: Switches,
+        holder: &HolderFile,
+        counter: [u8; 16],
+    ) -> Memory {
+        let control = set.control_form(profile.key_version).stored();
+        let mut directory = File::new(directory_form());
+        directory.rows.push(directory_record());
+        let public = profile.public_file(serial);
+        let mut application = Application::new(application_form());
+        for form in purse_forms(&switches) {
+            let mut file = File::new(form);
+            match file.form.id {
+                PUBLIC_ID => file.rows = vec![public.encode()],
+                HOLDER_ID => file.rows = vec![holder.encode()],
+                COUNTER_ID => file.rows = vec![counter.to_vec()],
+                _ => {}
+            }
+            application.files.push(file);
+        }
+        let keys = iter::once(set).chain(others).flat_map(|set| set.forms(profile.key_version, false));
+        application.keys = keys.map(KeyForm::stored).collect();
+        Memory { switches, blocked: false, control, files: vec![directory], application: Some(application) }
+    }
+
+    /// The public file, when there is one.
+    pub(crate) fn public(&self) -> Option<PublicFile> {
+        let file = self.application.as_ref()?.file(PUBLIC_ID)?;
+        PublicFile::decode(file.bytes().ok()?).ok()
+    }
+
+    /// The card's number; 0 for a blank card.
+    pub(crate) fn card(&self) -> CardNumber {
+        self.public().map_or(CardNumber(0), |public| public.card())
+    }
+
+    /// Whether the root has its directory of applications.
+    pub(crate) fn has_directory(&self) -> bool {
+        self.files.iter().any(|file| file.form.id == DIRECTORY_ID)
     }
 }
 
-fn count<T>(list: &[T]) -> u8 {
-    u8::try_from(list.len()).unwrap_or(u8::MAX)
-}
-
-fn list<T>(
-    from: &mut Reader<'_>,
-    most: usize,
-    read: fn(&mut Reader<'_>) -> Result<T, CodecError>,
-) -> Result<Vec<T>, ImageFault> {
-    let length = usize::from(from.u8()?);
-    if length > most {
-        return Err(ImageFault::Damaged);
+impl Application {
+    /// The application as CREATE FILE leaves it.
+    pub(crate) fn new(form: FileForm) -> Application {
+        let name = if let Shape::Application(name) = form.shape { name } else { Vec::new() };
+        Application {
+            id: form.id,
+            name,
+            lock: Lock::Open,
+            failures: 0,
+            files: Vec::new(),
+            keys: Vec::new(),
+            pin: None,
+            purse: Purse::default(),
+        }
     }
-    (0..length).map(|_| read(from).map_err(ImageFault::from)).collect()
-}
 
-fn read_record(from: &mut Reader<'_>) -> Result<LogRecord, CodecError> {
-    let bytes: [u8; 23] = from.array()?;
-    LogRecord::decode(&bytes)
-}
+    /// The file with this id.
+    pub(crate) fn file(&self, id: u16) -> Option<&File> {
+        self.files.iter().find(|file| file.form.id == id)
+    }
 
-fn read_proof(from: &mut Reader<'_>) -> Result<Proof, CodecError> {
-    let kind = Kind::of(from.u8()?).ok_or(CodecError::Unknown)?;
-    Ok(Proof { kind, seq: from.u16()?, mac: from.array()?, tac: from.array()? })
-}
+    /// Whether there is a purse to pay from.
+    pub(crate) fn has_purse(&self) -> bool {
+        self.file(PURSE_ID).is_some()
+    }
 
-fn checksum(body: &[u8]) -> [u8; 16] {
-    row_digest("card image", &[], Some(body)).content
-}
+    /// The key for a use. Error: 9403.
+    pub(crate) fn key(&self, kind: KeyKind, id: u8) -> Result<&StoredKey, Status> {
+        self.keys.iter().find(|key| key.kind == kind && key.id == id).ok_or(Status::UnknownKey)
+    }
 
-const _: () = assert!(LOG_RECORD_LENGTH == 23);
+    /// The first key for a use. Error: 9403.
+    pub(crate) fn first_key(&self, kind: KeyKind) -> Result<&StoredKey, Status> {
+        self.keys.iter().find(|key| key.kind == kind).ok_or(Status::UnknownKey)
+    }
+
+    /// The key of transaction certificates under an algorithm. Error: 9406.
+    pub(crate) fn tac_key(&self, algorithm: Algorithm) -> Result<&Key16, Status> {
+        let found = self.keys.iter().find(|key| key.kind == KeyKind::Tac && key.algorithm == algorithm);
+        found.map(|key| &key.key).ok_or(Status::ProofNotAvailable)
+    }
+
+    /// Writes one transaction to its log and to the proofs. A card without a log file keeps the proof alone.
+    pub(crate) fn record(&mut self, record: LogRecord, proof: Proof, apart: bool) {
+        let id = if apart && proof.kind == Kind::Load { LOAD_LOG_ID } else { LOG_ID };
+        let most = match self.file(id).map(|file| &file.form.shape) {
+            Some(Shape::Cyclic { most, .. }) => usize::from(*most),
+            _ => 0,
+        };
+        let log = if id == LOAD_LOG_ID { &mut self.purse.loads } else { &mut self.purse.log };
+        log.insert(0, record);
+        log.truncate(most);
+        self.purse.proofs.insert(0, proof);
+        self.purse.proofs.truncate(PROOF_DEPTH);
+    }
+}

@@ -1,13 +1,15 @@
 //! The purchase module of a terminal (PSAM): it holds the purchase master key, counts transactions and proves to the card
 //! that the terminal may debit it.
 
+pub mod wire;
+
 use std::collections::BTreeMap;
 
 use ledger::{CodecError, Reader, Writer, row_digest};
 
 use crate::crypto::{Algorithm, Key16, same_bytes};
 use crate::files::CardNumber;
-use crate::session::{Kind, SessionKey, Stamp, Terms};
+use crate::session::{Kind, SessionForm, SessionKey, Stamp, Suite, Terms};
 
 /// What the module must know to open a purchase: facts of the card's INITIALIZE answer and of the sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,18 +86,62 @@ pub trait Psam {
 pub struct SoftPsam {
     terminal: [u8; 6],
     masters: BTreeMap<u8, Key16>,
+    /// Masters for SM4; a module without them does not speak it.
+    sm4: BTreeMap<u8, Key16>,
+    form: SessionForm,
     next_tsn: u32,
     /// Lost with the power, as in a real module.
     open: Option<(SessionKey, u32)>,
 }
 
-/// First byte of a stored module.
+/// First byte of a stored module without masters for SM4.
 const FORMAT: u8 = 1;
+/// First byte of a stored module with them.
+const FORMAT_WITH_SM4: u8 = 2;
 
 impl SoftPsam {
     /// A module of `terminal` with the purchase masters by version; its first transaction number is 1.
     pub fn new(terminal: [u8; 6], masters: BTreeMap<u8, Key16>) -> SoftPsam {
-        SoftPsam { terminal, masters, next_tsn: 1, open: None }
+        SoftPsam { terminal, masters, sm4: BTreeMap::new(), form: SessionForm::Padded, next_tsn: 1, open: None }
+    }
+
+    /// The same module, that speaks SM4 too, with purchase masters of its own for it.
+    pub fn with_sm4(self, form: SessionForm, sm4: BTreeMap<u8, Key16>) -> SoftPsam {
+        SoftPsam { sm4, form, ..self }
+    }
+
+    /// [`Psam::begin_purchase`] for a card of the construction ministry's profile, whose security identifier (GET DATA)
+    /// MAC1 must cover. Errors and repeats as there.
+    pub fn begin_identified_purchase(
+        &mut self,
+        request: &PurchaseRequest,
+        identifier: &[u8; 9],
+    ) -> Result<PurchaseGrant, PsamFault> {
+        self.begin(request, Some(identifier))
+    }
+
+    fn begin(&mut self, request: &PurchaseRequest, identifier: Option<&[u8; 9]>) -> Result<PurchaseGrant, PsamFault> {
+        self.open = None;
+        let algorithm = Algorithm::of(request.algorithm).map_err(|unknown| PsamFault::UnknownAlgorithm(unknown.0))?;
+        let masters = match algorithm {
+            Algorithm::TripleDes => &self.masters,
+            Algorithm::Sm4 if self.sm4.is_empty() => return Err(PsamFault::UnknownAlgorithm(request.algorithm)),
+            Algorithm::Sm4 => &self.sm4,
+        };
+        let master = masters.get(&request.key_version).ok_or(PsamFault::UnknownVersion(request.key_version))?;
+        let tsn = self.next_tsn;
+        let after = tsn.checked_add(1).ok_or(PsamFault::Exhausted)?;
+
+        let key = algorithm.diversify(master, request.card.factor());
+        let session = Suite::of(algorithm, self.form).purchase_key(&key, request.random, request.m, tsn);
+        let terms = Terms { amount: request.amount, kind: request.kind, terminal: self.terminal };
+        let mac1 = match identifier {
+            None => session.purchase_mac1(terms, request.stamp),
+            Some(identifier) => session.purchase_mac1_with(terms, request.stamp, identifier),
+        };
+        self.next_tsn = after;
+        self.open = Some((session, request.amount));
+        Ok(PurchaseGrant { tsn, mac1 })
     }
 
     /// The number that the next purchase will have.
@@ -113,10 +159,11 @@ impl SoftPsam {
     /// `begin_purchase`, before its grant is used, or a number could be given out twice.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Writer::new();
-        out.u8(FORMAT).raw(&self.terminal).u32(self.next_tsn);
-        out.u16(u16::try_from(self.masters.len()).unwrap_or(u16::MAX));
-        for (version, key) in &self.masters {
-            out.u8(*version).raw(key.expose());
+        out.u8(if self.sm4.is_empty() { FORMAT } else { FORMAT_WITH_SM4 }).raw(&self.terminal).u32(self.next_tsn);
+        write_masters(&mut out, &self.masters);
+        if !self.sm4.is_empty() {
+            out.u8(u8::from(self.form == SessionForm::Doubled));
+            write_masters(&mut out, &self.sm4);
         }
         let mut bytes = out.done();
         bytes.extend_from_slice(&checksum(&bytes));
@@ -130,15 +177,32 @@ impl SoftPsam {
             return Err(CodecError::Unknown);
         }
         let mut from = Reader::new(body);
-        if from.u8()? != FORMAT {
+        let format = from.u8()?;
+        if !matches!(format, FORMAT | FORMAT_WITH_SM4) {
             return Err(CodecError::Unknown);
         }
         let (terminal, next_tsn) = (from.array()?, from.u32()?);
-        let masters =
-            (0..from.u16()?).map(|_| Ok((from.u8()?, Key16::new(from.array()?)))).collect::<Result<_, _>>()?;
+        let masters = read_masters(&mut from)?;
+        let (form, sm4) = if format == FORMAT_WITH_SM4 {
+            let form = if from.u8()? == 0 { SessionForm::Padded } else { SessionForm::Doubled };
+            (form, read_masters(&mut from)?)
+        } else {
+            (SessionForm::Padded, BTreeMap::new())
+        };
         from.end()?;
-        Ok(SoftPsam { terminal, masters, next_tsn, open: None })
+        Ok(SoftPsam { terminal, masters, sm4, form, next_tsn, open: None })
     }
+}
+
+fn write_masters(out: &mut Writer, masters: &BTreeMap<u8, Key16>) {
+    out.u16(u16::try_from(masters.len()).unwrap_or(u16::MAX));
+    for (version, key) in masters {
+        out.u8(*version).raw(key.expose());
+    }
+}
+
+fn read_masters(from: &mut Reader<'_>) -> Result<BTreeMap<u8, Key16>, CodecError> {
+    (0..from.u16()?).map(|_| Ok((from.u8()?, Key16::new(from.array()?)))).collect()
 }
 
 fn checksum(body: &[u8]) -> [u8; 16] {
@@ -151,19 +215,7 @@ impl Psam for SoftPsam {
     }
 
     fn begin_purchase(&mut self, request: &PurchaseRequest) -> Result<PurchaseGrant, PsamFault> {
-        self.open = None;
-        Algorithm::of(request.algorithm).map_err(|unknown| PsamFault::UnknownAlgorithm(unknown.0))?;
-        let master = self.masters.get(&request.key_version).ok_or(PsamFault::UnknownVersion(request.key_version))?;
-        let tsn = self.next_tsn;
-        let after = tsn.checked_add(1).ok_or(PsamFault::Exhausted)?;
-
-        let key = master.diversify(request.card.factor());
-        let session = SessionKey::for_purchase(&key, request.random, request.m, tsn);
-        let terms = Terms { amount: request.amount, kind: request.kind, terminal: self.terminal };
-        let grant = PurchaseGrant { tsn, mac1: session.purchase_mac1(terms, request.stamp) };
-        self.next_tsn = after;
-        self.open = Some((session, request.amount));
-        Ok(grant)
+        self.begin(request, None)
     }
 
     fn verify_mac2(&mut self, mac2: [u8; 4]) -> Result<(), PsamFault> {

@@ -5,7 +5,7 @@
 
 use ledger::{Fen, Writer};
 
-use crate::crypto::{Key8, Key16, mac8};
+use crate::crypto::{Algorithm, Key8, Key16, doubled, mac_sm4, mac8};
 
 /// What kind of transaction a MAC, a TAC or a log record speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,9 +42,52 @@ pub struct Terms {
     pub terminal: [u8; 6],
 }
 
+/// How cards with SM4 make the key of a transaction; documents leave it open, so it is chosen per type of card.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SessionForm {
+    /// Form 1: the inputs padded to one block with `80 00 ..`.
+    #[default]
+    Padded,
+    /// Form 2: the eight bytes that 3DES takes, then their complement.
+    Doubled,
+}
+
+/// An algorithm and all that must be agreed on to use it in a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suite {
+    /// Two-key 3DES, as checked with real cards.
+    TripleDes,
+    /// SM4 with one of two forms of session keys.
+    Sm4(SessionForm),
+}
+
+impl Suite {
+    /// The suite of an algorithm; `form` matters for SM4 alone.
+    pub const fn of(algorithm: Algorithm, form: SessionForm) -> Suite {
+        match algorithm {
+            Algorithm::TripleDes => Suite::TripleDes,
+            Algorithm::Sm4 => Suite::Sm4(form),
+        }
+    }
+
+    /// The algorithm that the card names.
+    pub const fn algorithm(self) -> Algorithm {
+        match self {
+            Suite::TripleDes => Algorithm::TripleDes,
+            Suite::Sm4(_) => Algorithm::Sm4,
+        }
+    }
+}
+
 /// The key of one transaction: made of the card's random number and counter, dead when the card loses power.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionKey(pub Key8);
+pub struct SessionKey(Form);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Form {
+    TripleDes(Key8),
+    Sm4(Key16),
+}
 
 /// `amount` as a purse can hold it; `None` below zero and above 42,949,672.95 yuan.
 pub fn purse_amount(amount: Fen) -> Option<u32> {
@@ -94,16 +137,22 @@ impl Terms {
 }
 
 impl SessionKey {
-    /// Of a load: `E(load key, random || N || 80 00)`; `n` is the counter before the load.
+    /// Of a load under 3DES: `E(load key, random || N || 80 00)`; `n` is the counter before the load.
     pub fn for_load(load_key: &Key16, random: [u8; 4], n: u16) -> SessionKey {
-        let ([a, b, c, d], [e, f]) = (random, n.to_be_bytes());
-        SessionKey(Key8::new(load_key.encrypt([a, b, c, d, e, f, 0x80, 0x00])))
+        Suite::TripleDes.load_key(load_key, random, n)
     }
 
-    /// Of a purchase: `E(purchase key, random || M || low half of TSN)`; `m` is the counter before the purchase.
+    /// Of a purchase under 3DES: `E(purchase key, random || M || low half of TSN)`; `m` is the counter before the purchase.
     pub fn for_purchase(purchase_key: &Key16, random: [u8; 4], m: u16, tsn: u32) -> SessionKey {
-        let ([a, b, c, d], [e, f], [_, _, g, h]) = (random, m.to_be_bytes(), tsn.to_be_bytes());
-        SessionKey(Key8::new(purchase_key.encrypt([a, b, c, d, e, f, g, h])))
+        Suite::TripleDes.purchase_key(purchase_key, random, m, tsn)
+    }
+
+    /// The bytes, eight or sixteen. Only to compare with recorded ones; the name can be searched for.
+    pub fn expose(&self) -> &[u8] {
+        match &self.0 {
+            Form::TripleDes(key) => key.expose(),
+            Form::Sm4(key) => key.expose(),
+        }
     }
 
     /// MAC1 of a load, card to host: covers the balance before and the terms; the counter is bound through the key.
@@ -123,6 +172,13 @@ impl SessionKey {
         self.stamped_mac(terms, stamp)
     }
 
+    /// The same for a card of the construction ministry's profile, which wants its security identifier covered too.
+    pub fn purchase_mac1_with(&self, terms: Terms, stamp: Stamp, identifier: &[u8; 9]) -> [u8; 4] {
+        let mut text = Writer::new();
+        stamp.write(terms.write(&mut text)).raw(identifier);
+        self.mac(text)
+    }
+
     /// MAC2 of a purchase, card to terminal: the money has left the purse.
     pub fn purchase_mac2(&self, amount: u32) -> [u8; 4] {
         let mut text = Writer::new();
@@ -137,21 +193,72 @@ impl SessionKey {
     }
 
     fn mac(&self, text: Writer) -> [u8; 4] {
-        mac8(&self.0, [0; 8], &text.done())
+        match &self.0 {
+            Form::TripleDes(key) => mac8(key, [0; 8], &text.done()),
+            Form::Sm4(key) => mac_sm4(key, [0; 16], &text.done()),
+        }
     }
 }
 
-/// TAC of a load: the card says that it added the amount. `n` is the counter before the load.
-pub fn load_tac(tac_key: &Key16, new_balance: u32, n: u16, terms: Terms, stamp: Stamp) -> [u8; 4] {
-    let mut text = Writer::new();
-    stamp.write(terms.write(text.u32(new_balance).u16(n)));
-    mac8(&tac_key.tac_key(), [0; 8], &text.done())
+impl Suite {
+    /// Key of a load; `n` is the counter before it.
+    pub fn load_key(self, key: &Key16, random: [u8; 4], n: u16) -> SessionKey {
+        let ([a, b, c, d], [e, f]) = (random, n.to_be_bytes());
+        self.session(key, [a, b, c, d, e, f, 0x80, 0x00], 6)
+    }
+
+    /// Key of a purchase; `m` is the counter before it.
+    pub fn purchase_key(self, key: &Key16, random: [u8; 4], m: u16, tsn: u32) -> SessionKey {
+        let ([a, b, c, d], [e, f], [_, _, g, h]) = (random, m.to_be_bytes(), tsn.to_be_bytes());
+        self.session(key, [a, b, c, d, e, f, g, h], 8)
+    }
+
+    /// `facts` of the eight input bytes are facts; the rest is the padding of 3DES.
+    fn session(self, key: &Key16, input: [u8; 8], facts: usize) -> SessionKey {
+        SessionKey(match self {
+            Suite::TripleDes => Form::TripleDes(Key8::new(key.encrypt(input))),
+            Suite::Sm4(SessionForm::Doubled) => Form::Sm4(Key16::new(key.sm4_encrypt(doubled(input)))),
+            Suite::Sm4(SessionForm::Padded) => {
+                let mut block = [0; 16];
+                let padded = input.iter().take(facts).chain(&[0x80]);
+                for (to, from) in block.iter_mut().zip(padded) {
+                    *to = *from;
+                }
+                Form::Sm4(Key16::new(key.sm4_encrypt(block)))
+            }
+        })
+    }
+
+    /// TAC of a load: the card says that it added the amount. `n` is the counter before the load.
+    pub fn load_tac(self, tac_key: &Key16, new_balance: u32, n: u16, terms: Terms, stamp: Stamp) -> [u8; 4] {
+        let mut text = Writer::new();
+        stamp.write(terms.write(text.u32(new_balance).u16(n)));
+        self.tac(tac_key, text)
+    }
+
+    /// TAC of a purchase: the card says to the host that it was debited. It covers neither card number nor counter nor
+    /// balance; who it was follows from the key, and that it is new from (terminal, `tsn`).
+    pub fn purchase_tac(self, tac_key: &Key16, terms: Terms, tsn: u32, stamp: Stamp) -> [u8; 4] {
+        let mut text = Writer::new();
+        stamp.write(terms.write(&mut text).u32(tsn));
+        self.tac(tac_key, text)
+    }
+
+    /// Under 3DES the two halves of the key are folded into one; SM4 takes the key as it is.
+    fn tac(self, key: &Key16, text: Writer) -> [u8; 4] {
+        match self {
+            Suite::TripleDes => mac8(&key.tac_key(), [0; 8], &text.done()),
+            Suite::Sm4(_) => mac_sm4(key, [0; 16], &text.done()),
+        }
+    }
 }
 
-/// TAC of a purchase: the card says to the host that it was debited. It covers neither card number nor counter nor
-/// balance; who it was follows from the key, and that it is new from (terminal, `tsn`).
+/// TAC of a load under 3DES: [`Suite::load_tac`].
+pub fn load_tac(tac_key: &Key16, new_balance: u32, n: u16, terms: Terms, stamp: Stamp) -> [u8; 4] {
+    Suite::TripleDes.load_tac(tac_key, new_balance, n, terms, stamp)
+}
+
+/// TAC of a purchase under 3DES: [`Suite::purchase_tac`].
 pub fn purchase_tac(tac_key: &Key16, terms: Terms, tsn: u32, stamp: Stamp) -> [u8; 4] {
-    let mut text = Writer::new();
-    stamp.write(terms.write(&mut text).u32(tsn));
-    mac8(&tac_key.tac_key(), [0; 8], &text.done())
+    Suite::TripleDes.purchase_tac(tac_key, terms, tsn, stamp)
 }

@@ -13,6 +13,8 @@ pub enum Status {
     WrongExpectedLength(u8),
     /// 63Cx: wrong code or cryptogram, so many tries left.
     TriesLeft(u8),
+    /// 6283: file or key is there, its checksum does not fit.
+    Damaged,
     /// 6581.
     MemoryFailure,
     /// 6700.
@@ -66,8 +68,9 @@ pub enum Status {
 use Status::*;
 
 /// The words that carry no number of their own.
-const FIXED: [(u16, Status, &str); 24] = [
+const FIXED: [(u16, Status, &str); 25] = [
     (0x9000, Done, "done"),
+    (0x6283, Damaged, "the file or key on the card is damaged"),
     (0x6581, MemoryFailure, "the card's memory failed"),
     (0x6700, WrongLength, "wrong length"),
     (0x6901, InvalidState, "no transaction is open for this command"),

@@ -47,6 +47,11 @@ impl TearableCard {
         self.present = true;
     }
 
+    /// The reader switches the field off and on again: the session is lost, the card stays, the plan holds.
+    pub fn lose_power(&mut self) {
+        self.chip.power_off();
+    }
+
     /// Takes the card out of the field between two commands.
     pub fn remove(&mut self) {
         self.chip.power_off();
@@ -76,27 +81,36 @@ impl TearableCard {
 
     /// One command and its answer. A card that has left answers with no bytes at all.
     pub fn exchange(&mut self, apdu: &[u8], random: &mut dyn FnMut() -> [u8; 4]) -> Vec<u8> {
+        self.turn(&mut |chip| chip.process(apdu, random))
+    }
+
+    /// The same for a command that is answered outside the chip, such as GET RESPONSE, which fetches what waits.
+    pub fn hand_over(&mut self, waiting: &[u8]) -> Vec<u8> {
+        self.turn(&mut |_| waiting.to_vec())
+    }
+
+    fn turn(&mut self, obey: &mut dyn FnMut(&mut Chip) -> Vec<u8>) -> Vec<u8> {
         if !self.present {
             return Vec::new();
         }
         let place = self.cut.filter(|cut| cut.at == self.seen).map(|cut| cut.place);
         self.seen = self.seen.saturating_add(1);
         let Some(place) = place else {
-            return self.chip.process(apdu, random);
+            return obey(&mut self.chip);
         };
         let answer = match place {
             CutPlace::BeforeReceive => Vec::new(),
             CutPlace::BeforeApply => {
                 // The card works on a copy that it never gets to write back.
-                let _ = self.chip.clone().process(apdu, random);
+                let _ = obey(&mut self.chip.clone());
                 Vec::new()
             }
             CutPlace::BeforeAnswer => {
-                let _ = self.chip.process(apdu, random);
+                let _ = obey(&mut self.chip);
                 Vec::new()
             }
             CutPlace::InAnswer(bytes) => {
-                let mut answer = self.chip.process(apdu, random);
+                let mut answer = obey(&mut self.chip);
                 answer.truncate(bytes);
                 answer
             }

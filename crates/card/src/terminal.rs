@@ -111,7 +111,7 @@ pub fn data(answer: &[u8]) -> Result<&[u8], CardFault> {
     }
 }
 
-fn read<'a, T>(
+pub(crate) fn read<'a, T>(
     answer: &'a [u8],
     fields: impl FnOnce(&mut Reader<'a>) -> Result<T, CodecError>,
 ) -> Result<T, CardFault> {

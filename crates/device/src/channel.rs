@@ -1,8 +1,16 @@
 //! The way to a card. A reader of any make is a [`CardChannel`]; agents never see one, the driver moves the bytes.
 
+mod card_file;
+#[cfg(feature = "pcsc")]
+mod pcsc;
 mod soft;
+mod vpcd;
 
-pub use soft::{CardFileFault, Pull, PullAt, SoftReader, store_card};
+pub use card_file::{CardFileFault, Pull, PullAt, store_card};
+#[cfg(feature = "pcsc")]
+pub use pcsc::{PcscFault, PcscReader};
+pub use soft::SoftReader;
+pub use vpcd::{Left, Manner, VirtualReader};
 
 /// One insertion of a card; another one differs, even of the same card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

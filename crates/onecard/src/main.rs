@@ -3,6 +3,7 @@
 mod anchors;
 mod backup;
 mod bench;
+mod card_reader;
 mod cases;
 mod clock;
 mod config;
@@ -22,6 +23,7 @@ mod terminal;
 mod terminal_screen;
 mod tls;
 mod verify;
+mod virtual_card;
 mod wechat_command;
 
 use std::path::PathBuf;
@@ -50,11 +52,8 @@ enum Command {
         #[command(subcommand)]
         command: terminal::Command,
     },
-    /// Cards: hand one to its holder.
-    Card {
-        #[command(subcommand)]
-        command: issue::Command,
-    },
+    /// Cards: hand one to its holder, or put a software card on a virtual reader.
+    Card(virtual_card::Options),
     /// Reads a roster or a list of merchants into the book.
     Import(import::Options),
     /// Shows and changes business rules, with their history.
@@ -114,7 +113,7 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve::run(options),
         Command::Sandbox(options) => sandbox_command::run(options),
         Command::Terminal { command } => terminal::run(command),
-        Command::Card { command } => issue::run(command),
+        Command::Card(options) => virtual_card::run(options),
         Command::Import(options) => import::run(options),
         Command::Settings { command } => settings::run(command),
         Command::Refund(options) => cases::refund(options),

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use card::psam::SoftPsam;
-use device::channel::SoftReader;
 use device::journal_file::JournalFile;
 use device::uplink::{Identity, PosHandle, PosSetup, Reader, Server, run_pos};
 use flows::School;
@@ -15,7 +14,7 @@ use rules::ids::TerminalNo;
 
 use crate::prompt::{Refused, Said, start_log};
 use crate::tls::{Authority, fingerprint_of_pem, write_secret};
-use crate::{Failure, Place, config, issue, terminal_screen};
+use crate::{Failure, Place, card_reader, config, issue, terminal_screen};
 
 /// Subcommands of `onecard terminal`.
 #[derive(clap::Subcommand)]
@@ -49,9 +48,10 @@ pub enum Command {
         /// Folder of its identity; its journal is kept there too.
         #[arg(long, value_name = "DIR")]
         identity: PathBuf,
-        /// The card reader: `soft` for software cards.
-        #[arg(long, value_parser = ["soft"])]
-        reader: String,
+        /// The card reader: `soft` for software cards, or `pcsc:NAME` for the reader of PC/SC whose name is NAME or, of all
+        /// that are there, alone begins so.
+        #[arg(long, value_name = "soft|pcsc:NAME", value_parser = card_reader::wish)]
+        reader: card_reader::Wish,
         /// How the screen is shown.
         #[command(flatten)]
         screen: terminal_screen::Options,
@@ -86,11 +86,11 @@ pub fn run(command: Command) -> Result<(), Failure> {
                 Ok(())
             })
         }
-        Command::Pos { server: url, identity, reader: _, screen } => {
+        Command::Pos { server: url, identity, reader, screen } => {
             start_log("error");
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(async {
-                let (handle, life) = ready(&identity, server(&url)?)?;
+                let (handle, life) = ready(&identity, server(&url)?, card_reader::open(&reader)?)?;
                 terminal_screen::run(handle, life, screen).await
             })
         }
@@ -139,7 +139,11 @@ pub async fn enrol(school: &School, new: NewTerminal) -> Result<(), Failure> {
 }
 
 /// Makes a terminal ready from the files of its identity; its journal is kept beside them.
-pub fn ready(folder: &Path, server: Server) -> Result<(PosHandle, impl Future<Output = ()> + Send + 'static), Failure> {
+pub fn ready(
+    folder: &Path,
+    server: Server,
+    reader: Reader,
+) -> Result<(PosHandle, impl Future<Output = ()> + Send + 'static), Failure> {
     let text = |name: &str| {
         let path = folder.join(name);
         fs::read_to_string(&path).map_err(|fault| {
@@ -156,24 +160,12 @@ pub fn ready(folder: &Path, server: Server) -> Result<(PosHandle, impl Future<Ou
     if let Some(tsn) = journal.state().last_tsn() {
         module.used(tsn);
     }
-    let random = || {
-        let mut bytes = [0; 4];
-        SystemEntropy.fill(&mut bytes);
-        bytes
-    };
     let entropy = || {
         let mut bytes = [0; 16];
         SystemEntropy.fill(&mut bytes);
         bytes
     };
-    Ok(run_pos(PosSetup {
-        server,
-        identity,
-        reader: Reader::Soft(SoftReader::new(random)),
-        journal,
-        module,
-        entropy: Box::new(entropy),
-    })?)
+    Ok(run_pos(PosSetup { server, identity, reader, journal, module, entropy: Box::new(entropy) })?)
 }
 
 /// The address of a platform's terminal listener.

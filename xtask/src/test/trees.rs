@@ -39,7 +39,7 @@ const BANS: [Ban; 3] = [
     Ban {
         what: "the product",
         selection: &["--package", "onecard", "--edges", "normal,build"],
-        banned: &["sim", "drill", "fail", "xtask", "proptest"],
+        banned: &["sim", "sweep", "drill", "fail", "xtask", "proptest"],
         why: "no planted bug, no fail point and no tool of the tests may reach the product",
     },
 ];

@@ -8,7 +8,7 @@ use card::status::Status;
 use card::tear::TearableCard;
 use card::terminal::{self, CardFault, LoadAnswer};
 
-use crate::world::{Dice, Host, POS, STAMP, Sale, new_chip, new_psam, profile};
+use crate::world::{Dice, Host, POS, STAMP, Sale, first_image, new_chip, new_psam, profile};
 
 /// A card with 50.00, selected.
 fn card_with_money() -> (TearableCard, Dice) {
@@ -46,7 +46,7 @@ fn each_fault_of_a_command_has_its_status_and_changes_nothing() {
         ("no such record", terminal::read_log(2), Status::RecordNotFound),
         ("record zero", terminal::read_log(0), Status::RecordNotFound),
         ("no such file", Command::ReadRecord { file: 9, record: 1, length: 0 }.encode(), Status::FileNotFound),
-        ("no such file", Command::ReadBinary { file: 0x16, offset: 0, length: 0 }.encode(), Status::FileNotFound),
+        ("no such file", Command::ReadBinary { file: 0x14, offset: 0, length: 0 }.encode(), Status::FileNotFound),
         ("beyond the file", Command::ReadBinary { file: 0x15, offset: 30, length: 0 }.encode(), Status::WrongOffset),
         (
             "too much",
@@ -74,15 +74,15 @@ fn nothing_but_select_and_challenge_is_answered_before_the_purse_is_selected() {
     let mut card = TearableCard::new(new_chip());
     let mut dice = Dice::new();
     card.insert(None);
-    for apdu in [
-        terminal::get_balance(),
-        terminal::init_load(1, POS),
-        terminal::init_purchase(0, POS),
-        terminal::read_log(1),
-        terminal::read_public_file(),
-        terminal::prove(Kind::Load, 1),
+    for (apdu, expected) in [
+        (terminal::get_balance(), Status::ConditionsNotSatisfied),
+        (terminal::init_load(1, POS), Status::ConditionsNotSatisfied),
+        (terminal::init_purchase(0, POS), Status::ConditionsNotSatisfied),
+        (terminal::read_log(1), Status::FileNotFound),
+        (terminal::read_public_file(), Status::FileNotFound),
+        (terminal::prove(Kind::Load, 1), Status::ConditionsNotSatisfied),
     ] {
-        assert_eq!(status(&mut card, &mut dice, &apdu), Status::ConditionsNotSatisfied);
+        assert_eq!(status(&mut card, &mut dice, &apdu), expected, "{apdu:02X?}");
     }
     assert_eq!(status(&mut card, &mut dice, &terminal::get_challenge()), Status::Done);
     assert_eq!(status(&mut card, &mut dice, &terminal::select_purse()), Status::Done);
@@ -101,6 +101,7 @@ fn select_and_the_public_file_name_the_card() {
     let read =
         terminal::parse_public_file(&crate::world::send(&mut card, &mut dice, &terminal::read_public_file())).unwrap();
     assert_eq!(selected, read);
+    assert_eq!(Some(selected), card.chip().public_file());
     assert_eq!(selected.card().0, 0x2026_0000_0000_0042);
     assert_eq!(selected.validity, profile().validity);
     assert_eq!(selected.issuer, profile().issuer);
@@ -176,9 +177,12 @@ fn a_composite_purchase_without_its_record_is_refused() {
     let (mut card, mut dice) = card_with_money();
     assert_eq!(status(&mut card, &mut dice, &terminal::init_composite(100, POS)), Status::Done);
     assert_eq!(status(&mut card, &mut dice, &terminal::debit(1, STAMP, [0; 4])), Status::InvalidState);
-    for (file, record, length, expected) in
-        [(0x18, 1, 16, Status::FileNotFound), (0x17, 2, 16, Status::RecordNotFound), (0x17, 1, 15, Status::WrongLength)]
-    {
+    for (file, record, length, expected) in [
+        (0x18, 1, 16, Status::WrongFileType),
+        (0x19, 1, 16, Status::FileNotFound),
+        (0x17, 2, 16, Status::RecordNotFound),
+        (0x17, 1, 15, Status::WrongLength),
+    ] {
         assert_eq!(status(&mut card, &mut dice, &terminal::init_composite(100, POS)), Status::Done);
         let cache = Command::CacheRecord { file, record, data: vec![0; length] }.encode();
         assert_eq!(status(&mut card, &mut dice, &cache), expected);
@@ -188,15 +192,8 @@ fn a_composite_purchase_without_its_record_is_refused() {
 
 #[test]
 fn a_card_at_the_end_of_its_counter_says_so() {
-    let (mut card, mut dice) = card_with_money();
-    let mut image = card.chip().to_bytes();
-    // Format, public file, key version, four keys and the balance stand before N and M.
-    let at = 1 + 30 + 1 + 64 + 4;
-    image[at..at + 4].copy_from_slice(&[0xFF; 4]);
-    let length = image.len() - 16;
-    let sum = ledger::row_digest("card image", &[], Some(&image[..length])).content;
-    image[length..].copy_from_slice(&sum);
-    card = TearableCard::new(Chip::from_bytes(&image).unwrap());
+    let image = first_image(&Host::new().keys, 5_000, [0xFFFF; 2], &[], &[]);
+    let (mut card, mut dice) = (TearableCard::new(Chip::from_bytes(&image).unwrap()), Dice::new());
     card.insert(None);
     status(&mut card, &mut dice, &terminal::select_purse());
     assert_eq!(status(&mut card, &mut dice, &terminal::init_load(1, POS)), Status::CounterAtMaximum);
@@ -212,7 +209,7 @@ fn an_image_with_any_changed_byte_or_cut_is_refused() {
     for place in 0..image.len() {
         let mut changed = image.clone();
         changed[place] ^= 0x01;
-        let expected = if place == 0 { ImageFault::Format(0) } else { ImageFault::Damaged };
+        let expected = if place == 0 { ImageFault::Format(3) } else { ImageFault::Damaged };
         assert_eq!(Chip::from_bytes(&changed), Err(expected), "byte {place}");
         assert_eq!(Chip::from_bytes(&image[..place]), Err(ImageFault::Damaged), "cut at {place}");
     }
@@ -262,5 +259,27 @@ fn a_purchase_module_refuses_what_it_cannot_sign_and_never_counts_back() {
         changed[place] ^= 0x80;
         assert!(SoftPsam::from_bytes(&changed).is_err(), "byte {place}");
         assert!(SoftPsam::from_bytes(&stored[..place]).is_err(), "cut at {place}");
+    }
+}
+
+#[test]
+fn an_image_of_the_first_version_opens_as_the_card_that_it_was() {
+    let (card, mut dice) = card_with_money();
+    let chip = card.into_chip();
+    let keys = Host::new().keys;
+    let record = chip.log()[0].encode();
+    let mut open = TearableCard::new(chip.clone());
+    open.insert(None);
+    status(&mut open, &mut dice, &terminal::select_purse());
+    let answer = crate::world::send(&mut open, &mut dice, &terminal::prove(Kind::Load, 1));
+    let proof = [&[0x02, 0, 1][..], &answer[..8]].concat();
+    let image = first_image(&keys, 5_000, [1, 0], &[record], &[proof]);
+    assert_eq!(Chip::from_bytes(&image), Ok(chip));
+
+    for place in 0..image.len() {
+        let mut changed = image.clone();
+        changed[place] ^= 0x04;
+        assert!(Chip::from_bytes(&changed).is_err(), "byte {place}");
+        assert!(Chip::from_bytes(&image[..place]).is_err(), "cut at {place}");
     }
 }

@@ -105,7 +105,7 @@ fn loads_are_signed_as_real_cards_and_hosts_sign_them() {
         let terms = Terms { amount: row.amount, kind: row.kind, terminal: hex(row.terminal) };
         let at = stamp(row.at.0, row.at.1);
         let session = SessionKey::for_load(&key(row.load_key), hex(row.random), row.n);
-        assert_eq!(session.0.expose(), &hex(row.session));
+        assert_eq!(session.expose(), hex::<8>(row.session));
         assert_eq!(session.load_mac1(row.old_balance, terms), hex(row.mac1));
         assert_eq!(session.load_mac2(terms, at), hex(row.mac2));
         if let Some(tac_key) = row.tac_key {
@@ -185,7 +185,7 @@ fn purchases_are_signed_as_real_cards_and_modules_sign_them() {
         let terms = Terms { amount: row.amount, kind: row.kind, terminal: hex(row.terminal) };
         let at = stamp(row.at.0, row.at.1);
         let session = SessionKey::for_purchase(&key(row.purchase_key), hex(row.random), row.m, row.tsn);
-        assert_eq!(session.0.expose(), &hex(row.session));
+        assert_eq!(session.expose(), hex::<8>(row.session));
         assert_eq!(session.purchase_mac1(terms, at), hex(row.mac1));
         assert_eq!(session.purchase_mac2(row.amount), hex(row.mac2));
         assert_eq!(purchase_tac(&key(row.tac_key), terms, row.tsn, at), hex(row.tac));

@@ -54,6 +54,26 @@ pub fn new_psam() -> SoftPsam {
     SoftPsam::new(POS, BTreeMap::from([(1, masters().purchase)]))
 }
 
+/// The image of a card as the first version of this program wrote it: facts, counters N and M, log records, proofs.
+pub fn first_image(keys: &CardKeys, balance: u32, [n, m]: [u16; 2], log: &[Vec<u8>], proofs: &[Vec<u8>]) -> Vec<u8> {
+    let mut image = vec![1];
+    image.extend(profile().public_file(SERIAL).encode());
+    image.push(1);
+    for key in [&keys.load, &keys.purchase, &keys.tac, &keys.maintenance] {
+        image.extend(key.expose());
+    }
+    image.extend(balance.to_be_bytes());
+    image.extend([n.to_be_bytes(), m.to_be_bytes()].concat());
+    image.extend([0; 16]);
+    for list in [log, proofs] {
+        image.push(list.len() as u8);
+        image.extend(list.concat());
+    }
+    let sum = ledger::row_digest("card image", &[], Some(&image)).content;
+    image.extend(sum);
+    image
+}
+
 /// Chance that never repeats within a test and is the same in every run.
 pub struct Dice(u32);
 

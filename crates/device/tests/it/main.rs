@@ -6,6 +6,8 @@ mod folder;
 #[cfg(feature = "uplink")]
 mod journal_on_disk;
 mod keys;
+#[cfg(feature = "pcsc")]
+mod pcsc_reader;
 mod platform;
 mod pos_story;
 mod restarts;
@@ -15,4 +17,5 @@ mod tears;
 mod terminals_page;
 #[cfg(feature = "uplink")]
 mod uplink;
+mod virtual_reader;
 mod world;

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::setup::DemoTerminal;
 use super::text::{Both, Lang, Texts};
-use crate::{Failure, terminal};
+use crate::{Failure, card_reader, terminal};
 
 /// A way to pull a card in mid-command, as the page offers it.
 pub struct PullChoice {
@@ -78,7 +78,7 @@ pub fn start(terminals: Vec<DemoTerminal>, gateway: SocketAddr) -> Result<Vec<Co
         .into_iter()
         .map(|each| {
             let server = Server { host: gateway.ip().to_string(), port: gateway.port() };
-            let (handle, life) = terminal::ready(&each.folder, server)?;
+            let (handle, life) = terminal::ready(&each.folder, server, card_reader::soft())?;
             let heard = listen(&handle);
             tokio::spawn(life);
             Ok(Counter { place: each.place, handle, heard })

@@ -1,0 +1,327 @@
+//! All cases of a flow, and what is told of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::case::{self, Case};
+use crate::composite::Counter;
+use crate::disk::Kind;
+use crate::ending::Ending;
+use crate::flow::{Differs, Flow};
+use crate::hand::{Hand, Place, Which};
+use crate::plant::Plant;
+use crate::world::{HERE, Prepared, Purse, World, purse};
+use crate::{Broken, campus};
+
+/// What is swept, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the platform keeps its book.
+    pub kind: Kind,
+    /// Where a card is torn within a command.
+    pub places: &'static [Place],
+    /// A planted bug.
+    pub plant: Option<Plant>,
+    /// The first case.
+    pub from: u64,
+    /// This case alone.
+    pub only: Option<u64>,
+    /// Of every so many cases the ones with this rest: for several processes side by side.
+    pub part: Part,
+    /// Keep everything that happens, to be told.
+    pub trace: bool,
+}
+
+/// One of several parts of all cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Counted from 1.
+    pub number: u64,
+    /// Of so many.
+    pub of: u64,
+}
+
+impl Part {
+    /// Everything.
+    pub const WHOLE: Part = Part { number: 1, of: 1 };
+
+    fn has(self, case: u64) -> bool {
+        case.checked_rem(self.of).and_then(|rest| rest.checked_add(1)) == Some(self.number)
+    }
+}
+
+/// A case that did not end as it must.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Which flow.
+    pub flow: Flow,
+    /// Its number.
+    pub number: u64,
+    /// The case in words.
+    pub case: String,
+    /// What does not hold.
+    pub findings: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Failure { flow, number, case, findings } = self;
+        writeln!(out, "{} case {number}: {case}", flow.name())?;
+        for finding in findings {
+            writeln!(out, "  {finding}")?;
+        }
+        write!(out, "  again: onecard-sweep --flow {} --case {number} --trace", flow.name())
+    }
+}
+
+/// What became of a flow's cases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Which flow.
+    pub flow: Flow,
+    /// Commands of the untorn hold.
+    pub commands: u32,
+    /// Cases there are: commands x places x successors.
+    pub of: u64,
+    /// Cases that were to be run.
+    pub wanted: u64,
+    /// Cases that were run.
+    pub cases: u64,
+    /// How often an end differed by what is allowed.
+    pub differs: BTreeMap<Differs, u64>,
+    /// Cases that failed.
+    pub failures: Vec<Failure>,
+    /// Everything that happened, if it was kept.
+    pub trace: Vec<String>,
+    /// Over all ends, in order.
+    pub digest: [u8; 16],
+}
+
+impl Outcome {
+    /// All that was to be run was run, and nothing failed. A sweep of no case fails.
+    pub fn good(&self) -> bool {
+        self.failures.is_empty() && self.cases == self.wanted && self.cases > 0
+    }
+
+    /// Differences that the table allows and that never happened: the table is wrong then. Only a whole sweep can tell.
+    pub fn unused(&self) -> Vec<Differs> {
+        self.flow.differs().iter().copied().filter(|differs| !self.differs.contains_key(differs)).collect()
+    }
+}
+
+/// The hold that was not torn.
+struct Untorn {
+    commands: u32,
+    /// Before the first command and after each.
+    purses: Vec<Purse>,
+    ending: Ending,
+}
+
+/// A flow and everything that its cases share.
+struct Sweep<'a> {
+    flow: Flow,
+    options: &'a Options,
+    ground: &'a campus::Ground,
+    prepared: Prepared,
+    /// Which command of the hold before is its DEBIT, for flows that start with a torn one.
+    debit_at: Option<u32>,
+}
+
+/// The platform and the keys that all flows of a sweep share.
+pub struct Ground(campus::Ground);
+
+impl Ground {
+    /// Makes them. Errors: the machine gives no thread, no file.
+    pub fn new(options: &Options) -> Result<Ground, Broken> {
+        Ok(Ground(campus::Ground::new(options.kind.clone(), options.plant)?))
+    }
+}
+
+/// Runs the cases of a flow; `told` hears after each how many of the wanted ones are done.
+///
+/// Errors: the sweep itself cannot go on. What a case finds is in the outcome.
+pub fn sweep(
+    flow: Flow,
+    options: &Options,
+    ground: &Ground,
+    hand: &mut dyn Hand,
+    told: &mut dyn FnMut(u64, u64),
+) -> Result<Outcome, Broken> {
+    let ground = &ground.0;
+    let prepared = Prepared::new(ground, &flow.scene(), flow.name())?;
+    let mut sweep = Sweep { flow, options, ground, prepared, debit_at: None };
+    sweep.find_debit(hand)?;
+    let untorn = sweep.untorn(hand)?;
+    let of = case::count(untorn.commands, options.places);
+    let mine = |number: &u64| match options.only {
+        Some(only) => *number == only,
+        None => *number >= options.from && options.part.has(*number),
+    };
+    let wanted: Vec<u64> = (0..of).filter(mine).collect();
+    let total = u64::try_from(wanted.len()).unwrap_or(u64::MAX);
+    let mut outcome = Outcome {
+        flow,
+        commands: untorn.commands,
+        of,
+        wanted: total,
+        cases: 0,
+        differs: BTreeMap::new(),
+        failures: Vec::new(),
+        trace: Vec::new(),
+        digest: [0; 16],
+    };
+    for number in wanted {
+        if let Some(case) = case::numbered(number, untorn.commands, options.places) {
+            sweep.case(hand, &untorn, (number, case), &mut outcome);
+            outcome.cases = outcome.cases.saturating_add(1);
+            told(outcome.cases, total);
+        }
+    }
+    Ok(outcome)
+}
+
+impl Sweep<'_> {
+    fn open<'a>(&'a self, hand: &'a mut dyn Hand, name: &str) -> Result<World<'a>, Broken> {
+        let mut world = self.prepared.open(self.ground, hand, self.options.plant, name)?;
+        world.trace = self.options.trace.then(Vec::new);
+        Ok(world)
+    }
+
+    /// A flow that starts with a torn debit must know which command that is: it is looked up in a hold that is not torn.
+    fn find_debit(&mut self, hand: &mut dyn Hand) -> Result<(), Broken> {
+        let scene = self.flow.scene();
+        let (Some(_), Some(price)) = (scene.torn_before, scene.price) else { return Ok(()) };
+        let mut world = self.open(hand, &format!("{}-debit", self.flow.name()))?;
+        world.new_sale(price)?;
+        world.tap(HERE, Which::Anna)?;
+        let found = world.debit_at;
+        drop(world);
+        self.debit_at = found;
+        found.map(|_| ()).ok_or_else(|| Broken::new("the hold before has no debit"))
+    }
+
+    /// Everything before the hold that is swept.
+    fn begin(&self, world: &mut World<'_>) -> Result<(), Broken> {
+        let scene = self.flow.scene();
+        if let Some(price) = scene.price {
+            world.new_sale(price)?;
+        }
+        if let (Some(torn), Some(at)) = (scene.torn_before, self.debit_at) {
+            world.tear_before(torn.obeyed, torn.given_up, at)?;
+        }
+        world.pay_late(scene.late);
+        Ok(())
+    }
+
+    fn untorn(&self, hand: &mut dyn Hand) -> Result<Untorn, Broken> {
+        let mut world = self.open(hand, &format!("{}-untorn", self.flow.name()))?;
+        let mut counter = (self.flow == Flow::Composite).then(|| Counter::new(&world));
+        match &mut counter {
+            Some(counter) => counter.hold(&mut world, None)?,
+            None => {
+                self.begin(&mut world)?;
+                world.tap(HERE, Which::Anna)?;
+                if world.sale.is_some() && !world.paid() {
+                    return Err(Broken::new(format!("the untorn hold pays nothing: {:?}", world.screen())));
+                }
+            }
+        }
+        let (commands, purses) = (world.hand.commands(), world.purses.clone());
+        let ending = finish(&mut world, counter.as_mut())?;
+        if !world.findings.is_empty() {
+            return Err(Broken::new(format!("the untorn run of {}: {:?}", self.flow.name(), world.findings)));
+        }
+        Ok(Untorn { commands, purses, ending })
+    }
+
+    fn case(&self, hand: &mut dyn Hand, untorn: &Untorn, (number, case): (u64, Case), outcome: &mut Outcome) {
+        let mut findings = Vec::new();
+        match self.play(hand, untorn, (number, case), &mut findings, &mut outcome.trace) {
+            Ok(ending) => {
+                let text = format!("{number} {ending:?}");
+                let next = ledger::row_digest("sweep", &outcome.digest, Some(text.as_bytes()));
+                outcome.digest = next.content;
+                match ending.compare(&untorn.ending, self.flow.differs()) {
+                    Ok(differs) => {
+                        for each in differs {
+                            let count = outcome.differs.entry(each).or_default();
+                            *count = count.saturating_add(1);
+                        }
+                    }
+                    Err(why) => findings.push(why),
+                }
+            }
+            Err(broken) => findings.push(format!("it came to no end: {broken}")),
+        }
+        if !findings.is_empty() {
+            outcome.failures.push(Failure { flow: self.flow, number, case: case.to_string(), findings });
+        }
+    }
+
+    fn play(
+        &self,
+        hand: &mut dyn Hand,
+        untorn: &Untorn,
+        (number, case): (u64, Case),
+        findings: &mut Vec<String>,
+        trace: &mut Vec<String>,
+    ) -> Result<Ending, Broken> {
+        let mut world = self.open(hand, &format!("{}-{number}", self.flow.name()))?;
+        let end = self.act(&mut world, untorn, case);
+        findings.append(&mut world.findings);
+        trace.extend(world.trace.take().into_iter().flatten());
+        // A card that lies there still would be in the way of the next case.
+        world.hand.lift()?;
+        end
+    }
+
+    fn act(&self, world: &mut World<'_>, untorn: &Untorn, case: Case) -> Result<Ending, Broken> {
+        let mut counter = (self.flow == Flow::Composite).then(|| Counter::new(world));
+        match &mut counter {
+            Some(counter) => counter.hold(world, Some(case.tear))?,
+            None => {
+                self.begin(world)?;
+                world.put(HERE, Which::Anna, Some(case.tear))?;
+                world.lift(HERE)?;
+            }
+        }
+        after_the_cut(world, untorn, case)?;
+        match &mut counter {
+            Some(counter) => counter.go_on(world, case.after)?,
+            None => {
+                world.explained()?;
+                world.go_on(case.after)?;
+            }
+        }
+        finish(world, counter.as_mut())
+    }
+}
+
+/// The card left at the command it was to leave at, and its purse is the old or the new one, whole.
+fn after_the_cut(world: &mut World<'_>, untorn: &Untorn, case: Case) -> Result<(), Broken> {
+    if world.hand.commands() != case.tear.at {
+        return Err(Broken::new(format!("the card was to leave at command {}, and got {}", case.tear.at, {
+            world.hand.commands()
+        })));
+    }
+    let after = usize::try_from(case.tear.at).unwrap_or(usize::MAX);
+    let place = if case.tear.place.obeyed() { after } else { after.saturating_sub(1) };
+    let (now, expected) = (purse(&world.hand.chip(Which::Anna)?), untorn.purses.get(place));
+    if Some(&now) != expected {
+        world.findings.push(format!("after the cut the purse is {now:?}, not {expected:?}"));
+    }
+    Ok(())
+}
+
+fn finish(world: &mut World<'_>, counter: Option<&mut Counter>) -> Result<Ending, Broken> {
+    match counter {
+        Some(counter) => {
+            counter.calm(world)?;
+            world.ending_of_cards()
+        }
+        None => {
+            world.calm()?;
+            world.ending()
+        }
+    }
+}
