@@ -92,6 +92,12 @@ pub enum OfficeFault {
     /// What was written does not read back, or does not prove.
     #[error("the finished card fails the check of its {0}: destroy it and take another")]
     NotProved(&'static str),
+    /// It signs, but not as the order's keys do. Nothing is lost: the maker's key still opens it.
+    #[error(
+        "the card does not answer under the {0}: check the form of SM4 session keys and which algorithms the card speaks, \
+         then start again"
+    )]
+    OtherKeys(&'static str),
     /// The order itself does not fit on a card.
     #[error("the order cannot be written to a card: {0} is too long")]
     TooLong(&'static str),
@@ -108,6 +114,7 @@ impl OfficeFault {
             | OfficeFault::OtherCard(_)
             | OfficeFault::ForeignKeys
             | OfficeFault::Blocked
+            | OfficeFault::OtherKeys(_)
             | OfficeFault::TooLong(_) => false,
         }
     }

@@ -3,6 +3,7 @@
 mod anchors;
 mod backup;
 mod bench;
+mod card_office;
 mod cases;
 mod clock;
 mod config;
@@ -49,7 +50,7 @@ enum Command {
         #[command(subcommand)]
         command: terminal::Command,
     },
-    /// Cards: hand one to its holder.
+    /// Cards: make, hand out, block, and list them for a printer.
     Card {
         #[command(subcommand)]
         command: issue::Command,

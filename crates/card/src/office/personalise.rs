@@ -47,6 +47,11 @@ pub fn personalise(transmit: &mut Transmit<'_>, order: &Order) -> Result<Made, O
         make_files(transmit, order)?;
         write_keys(transmit, order, control)?;
         write_files(transmit, order)?;
+        // Before the maker's key is gone: a card of another type can still be made over.
+        check_all_keys(transmit, order, true).map_err(|fault| match fault {
+            OfficeFault::NotProved(what) => OfficeFault::OtherKeys(what),
+            other => other,
+        })?;
         let form = order.set.control_form(order.profile.key_version);
         let challenge = challenge(transmit)?;
         let command = command::write_key(control.0, control.1, challenge, &form);
@@ -197,7 +202,11 @@ fn check(transmit: &mut Transmit<'_>, order: &Order, fresh: bool) -> Result<(), 
         let log = log.map_err(|fault| named("show its log", fault))?;
         require(!fresh || log.is_none(), "log")?;
     }
-    std::iter::once(set).chain(&order.others).try_for_each(|set| check_keys(transmit, order, set, fresh))
+    check_all_keys(transmit, order, fresh)
+}
+
+fn check_all_keys(transmit: &mut Transmit<'_>, order: &Order, fresh: bool) -> Result<(), OfficeFault> {
+    std::iter::once(&order.set).chain(&order.others).try_for_each(|set| check_keys(transmit, order, set, fresh))
 }
 
 /// The card must sign a load under the new keys, name the purchase key, and prove itself.

@@ -245,6 +245,19 @@ fn a_file_of_another_form_condemns_the_card() {
 }
 
 #[test]
+fn a_card_that_makes_session_keys_otherwise_is_found_before_the_makers_key_is_gone() {
+    let wrong = Order { others: vec![key_set(Suite::Sm4(SessionForm::Doubled))], ..order() };
+    let (mut card, mut dice) = (TearableCard::new(blank_chip(&wrong)), Dice::new());
+    for _ in 0..2 {
+        let fault = make(&mut card, &mut dice, &wrong).unwrap_err();
+        assert!(fault == OfficeFault::OtherKeys("load key") && !fault.destroys(), "{fault}");
+    }
+    let right = Order { others: vec![sm4_set()], ..order() };
+    assert_eq!(make(&mut card, &mut dice, &right).map(|made| made.written), Ok(true));
+    assert_eq!(card.chip().to_bytes(), ordered_chip(&right).to_bytes());
+}
+
+#[test]
 fn a_contact_reader_makes_and_uses_the_same_card() {
     let order = order();
     let (mut chip, mut dice) = (blank_chip(&order).on(Interface::Contact), Dice::new());
