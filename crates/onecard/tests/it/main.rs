@@ -3,6 +3,7 @@
 mod anchors;
 mod backup;
 mod bench;
+mod card_office;
 mod cases;
 mod doctor;
 mod reports;
