@@ -40,17 +40,15 @@ pub const FOUR_PLACES: &[Place] = &[
     Place::Cut(CutPlace::InAnswer(2)),
 ];
 
-/// The four places, answers cut to no byte, one, two, some and all of them, and rests that look like status words: more
+/// The four places, answers cut to one byte, two, some and all of them, and rests that look like status words: more
 /// data, wrong length, wrong MAC.
 pub const ALL_PLACES: &[Place] = &[
     Place::Cut(CutPlace::BeforeReceive),
     Place::Cut(CutPlace::BeforeApply),
     Place::Cut(CutPlace::BeforeAnswer),
-    Place::Cut(CutPlace::InAnswer(0)),
     Place::Cut(CutPlace::InAnswer(1)),
     Place::Cut(CutPlace::InAnswer(2)),
     Place::Cut(CutPlace::InAnswer(5)),
-    Place::Cut(CutPlace::InAnswer(9)),
     Place::Cut(CutPlace::InAnswer(usize::MAX)),
     Place::LooksLike(0x6104),
     Place::LooksLike(0x6C04),

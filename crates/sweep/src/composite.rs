@@ -11,6 +11,7 @@ use rules::calendar::card_stamp;
 
 use crate::Broken;
 use crate::campus::{CARDS, START, TERMINALS};
+use crate::card_work::CardWork;
 use crate::case::Successor;
 use crate::flow::PRICE;
 use crate::hand::{Tear, Which};
@@ -51,13 +52,6 @@ impl Counter {
         let masters = world.keyring().card_masters().iter();
         let masters = masters.map(|(version, masters)| (*version, masters.purchase.clone())).collect();
         Counter { terminal, module: SoftPsam::new(terminal, masters), intent: None, paid: false, first_m: None }
-    }
-
-    /// The hold that may be torn.
-    pub(crate) fn hold(&mut self, world: &mut World<'_>, tear: Option<Tear>) -> Result<(), Broken> {
-        world.lay(Which::Anna, tear)?;
-        self.sell(world)?;
-        world.take()
     }
 
     fn sell(&mut self, world: &mut World<'_>) -> Result<End, Broken> {
@@ -162,9 +156,16 @@ impl Counter {
         }
         Ok(End::Done)
     }
+}
 
-    /// What people do after the card was torn.
-    pub(crate) fn go_on(&mut self, world: &mut World<'_>, after: Successor) -> Result<(), Broken> {
+impl CardWork for Counter {
+    fn hold(&mut self, world: &mut World<'_>, tear: Option<Tear>) -> Result<(), Broken> {
+        world.lay(Which::Anna, tear)?;
+        self.sell(world)?;
+        world.take()
+    }
+
+    fn go_on(&mut self, world: &mut World<'_>, after: Successor) -> Result<(), Broken> {
         match after {
             Successor::SameTerminal => Ok(()),
             Successor::OtherTerminal => look(world, Which::Anna),
@@ -178,8 +179,7 @@ impl Counter {
         }
     }
 
-    /// Calm holds until it is paid.
-    pub(crate) fn calm(&mut self, world: &mut World<'_>) -> Result<(), Broken> {
+    fn calm(&mut self, world: &mut World<'_>) -> Result<(), Broken> {
         for _ in 0..MOST_TAPS {
             world.lay(Which::Anna, None)?;
             let end = self.sell(world)?;
@@ -190,6 +190,10 @@ impl Counter {
         }
         world.findings.push(format!("after {MOST_TAPS} calm holds the composite purchase is not paid"));
         Ok(())
+    }
+
+    fn with_book(&self) -> bool {
+        false
     }
 }
 

@@ -20,7 +20,7 @@ use crate::world::{Purse, World, purse};
 /// What is compared with the untorn run. Numbers of attempts and records may differ, and are not in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ending {
-    /// Balance, loads, purchases of both cards.
+    /// Balance, loads, purchases of both cards, and whether they are blocked.
     purses: Vec<Purse>,
     /// Loads and purchases in the cards' logs, newest first: kind and amount.
     logs: Vec<Vec<(u8, u32)>>,
@@ -197,7 +197,7 @@ impl Ending {
     fn differences(&self, untorn: &Ending) -> String {
         let parts = |ending: &Ending| {
             [
-                ("purses (balance, loads, purchases)", format!("{:?}", ending.purses)),
+                ("purses (balance, loads, purchases, blocked)", format!("{:?}", ending.purses)),
                 ("logs (kind, amount)", format!("{:?}", ending.logs)),
                 ("accounts", format!("{:?}", ending.accounts)),
                 ("orders", format!("{:?}", ending.orders)),
@@ -219,7 +219,7 @@ impl Ending {
         else {
             return false;
         };
-        let one_less = ours.1.checked_add(1).map(|loads| (ours.0, loads, ours.2)) == Some(*theirs);
+        let one_less = ours.1.checked_add(1).map(|loads| (ours.0, loads, ours.2, ours.3)) == Some(*theirs);
         one_less && kind == late && kind == early && first.checked_add(*second) == Some(*amount)
     }
 
@@ -231,7 +231,7 @@ impl Ending {
         else {
             return false;
         };
-        let one_purchase = theirs.2.checked_add(1).map(|purchases| (theirs.0, theirs.1, purchases)) == Some(*ours);
+        let one_purchase = theirs.2.checked_add(1).map(|m| (theirs.0, theirs.1, m, theirs.3)) == Some(*ours);
         let one_sale = self.sales.get(FROM_PURSE) == Some(&1) && untorn.sales.get(FROM_ACCOUNT) == Some(&1);
         one_purchase && one_sale && calm.checked_add(*paid) == Some(*filled)
     }

@@ -17,6 +17,8 @@ pub enum Flow {
     LoadThenPayPurse,
     /// A composite purchase: balance and day counter together.
     Composite,
+    /// The card office blocks the application, under secure messaging.
+    Block,
     /// The hold after a torn debit that happened: the proof is asked.
     ProvePaid,
     /// The hold after a torn debit that did not happen: there is no proof.
@@ -97,7 +99,7 @@ pub(crate) const PRICE: i64 = 1_200;
 
 impl Flow {
     /// All of them.
-    pub const ALL: [Flow; 13] = [
+    pub const ALL: [Flow; 14] = [
         Flow::Load,
         Flow::LoadTwoItems,
         Flow::LoadTwice,
@@ -105,6 +107,7 @@ impl Flow {
         Flow::PayPurse,
         Flow::LoadThenPayPurse,
         Flow::Composite,
+        Flow::Block,
         Flow::ProvePaid,
         Flow::ProveNotPaid,
         Flow::ProveGivenUp,
@@ -123,6 +126,7 @@ impl Flow {
             Flow::PayPurse => "pay-purse",
             Flow::LoadThenPayPurse => "load-then-pay-purse",
             Flow::Composite => "composite",
+            Flow::Block => "block",
             Flow::ProvePaid => "prove-paid",
             Flow::ProveNotPaid => "prove-not-paid",
             Flow::ProveGivenUp => "prove-given-up",
@@ -147,6 +151,7 @@ impl Flow {
             | Flow::LoadTwoItems
             | Flow::LoadThenPay
             | Flow::Composite
+            | Flow::Block
             | Flow::ProvePaid
             | Flow::ProveGivenUp
             | Flow::ProveGivenUpNotPaid
@@ -163,7 +168,7 @@ impl Flow {
             Flow::LoadThenPay => Scene { account: 9_000, waiting: &[5_000], price, ..NOTHING },
             Flow::PayPurse => Scene { purse, price, ..NOTHING },
             Flow::LoadThenPayPurse => Scene { waiting: &[5_000], price, ..NOTHING },
-            Flow::Composite => Scene { purse, ..NOTHING },
+            Flow::Composite | Flow::Block => Scene { purse, ..NOTHING },
             Flow::ProvePaid => Scene { purse, price, torn_before: torn(true, false), ..NOTHING },
             Flow::ProveNotPaid => Scene { purse, price, torn_before: torn(false, false), ..NOTHING },
             Flow::ProveGivenUp => Scene { purse, price, torn_before: torn(true, true), ..NOTHING },

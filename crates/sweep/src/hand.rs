@@ -3,6 +3,8 @@
 use card::chip::Chip;
 use card::tear::{CutPlace, TearableCard};
 
+pub use device::channel::Manner;
+
 use crate::Broken;
 use crate::ports::Chance;
 
@@ -79,15 +81,6 @@ pub trait Hand {
 
     /// What a card physically holds.
     fn chip(&self, card: Which) -> Result<Chip, Broken>;
-}
-
-/// How a card speaks to its reader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
-    /// Each answer comes at once (ISO/IEC 14443-4).
-    Contactless,
-    /// An answer with data to a command with data is announced as `61xx` and fetched with GET RESPONSE (T=0).
-    Contact,
 }
 
 /// Software cards at a reader in this process.

@@ -13,20 +13,25 @@
 //! | `campus.rs`, `disk.rs`, `ports.rs` | the platform and what it is made of |
 //! | `till.rs` | a terminal |
 //! | `world.rs` | one case: cut, what comes next, calm taps |
-//! | `composite.rs` | a composite purchase, the card and the host's proof alone |
+//! | `pcsc.rs` | feature `pcsc`: the same hand at virtual readers of PC/SC, and many of them side by side |
+//! | `card_work.rs` | holds that no POS agent makes: `composite.rs`, a composite purchase; `block.rs`, the card office |
 //! | `ending.rs` | what is compared, and what must hold at any end |
 //! | `plant.rs` | bugs planted on purpose, to show that the sweep finds them |
 //! | `run.rs` | all cases of a flow, and what is told of them |
 //!
 //! Architecture invariant: time is set by hand and chance comes from a seed; the same options give the same output.
 
+mod block;
 mod campus;
+mod card_work;
 pub mod case;
 mod composite;
 mod disk;
 mod ending;
 pub mod flow;
 pub mod hand;
+#[cfg(feature = "pcsc")]
+pub mod pcsc;
 pub mod plant;
 mod ports;
 pub mod run;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::card_work::{self, CardWork};
 use crate::case::{self, Case};
-use crate::composite::Counter;
 use crate::disk::Kind;
 use crate::ending::Ending;
 use crate::flow::{Differs, Flow};
-use crate::hand::{Hand, Place, Which};
+use crate::hand::{Hand, Manner, Place, SoftHand, Which};
 use crate::plant::Plant;
 use crate::world::{HERE, Prepared, Purse, World, purse};
 use crate::{Broken, campus};
@@ -18,6 +18,8 @@ use crate::{Broken, campus};
 pub struct Options {
     /// Where the platform keeps its book.
     pub kind: Kind,
+    /// How the card speaks to its reader.
+    pub manner: Manner,
     /// Where a card is torn within a command.
     pub places: &'static [Place],
     /// A planted bug.
@@ -44,6 +46,12 @@ pub struct Part {
 impl Part {
     /// Everything.
     pub const WHOLE: Part = Part { number: 1, of: 1 };
+
+    /// Part `number` of `of` parts of this one.
+    pub const fn within(self, number: u64, of: u64) -> Part {
+        let before = number.saturating_sub(1).saturating_mul(self.of);
+        Part { number: self.number.saturating_add(before), of: self.of.saturating_mul(of) }
+    }
 
     fn has(self, case: u64) -> bool {
         case.checked_rem(self.of).and_then(|rest| rest.checked_add(1)) == Some(self.number)
@@ -93,7 +101,7 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// Everything that happened, if it was kept.
     pub trace: Vec<String>,
-    /// Over all ends, in order.
+    /// Over all ends, in whatever order.
     pub digest: [u8; 16],
 }
 
@@ -103,6 +111,26 @@ impl Outcome {
         self.failures.is_empty() && self.cases == self.wanted && self.cases > 0
     }
 
+    /// Adds what became of other cases of the same flow.
+    pub fn add(&mut self, other: Outcome) {
+        self.wanted = self.wanted.saturating_add(other.wanted);
+        self.cases = self.cases.saturating_add(other.cases);
+        for (differs, times) in other.differs {
+            let sum = self.differs.entry(differs).or_default();
+            *sum = sum.saturating_add(times);
+        }
+        self.failures.extend(other.failures);
+        self.failures.sort_by_key(|failure| failure.number);
+        self.trace.extend(other.trace);
+        self.mix(other.digest);
+    }
+
+    fn mix(&mut self, digest: [u8; 16]) {
+        for (to, from) in self.digest.iter_mut().zip(digest) {
+            *to ^= from;
+        }
+    }
+
     /// Differences that the table allows and that never happened: the table is wrong then. Only a whole sweep can tell.
     pub fn unused(&self) -> Vec<Differs> {
         self.flow.differs().iter().copied().filter(|differs| !self.differs.contains_key(differs)).collect()
@@ -110,6 +138,7 @@ impl Outcome {
 }
 
 /// The hold that was not torn.
+#[derive(PartialEq, Eq)]
 struct Untorn {
     commands: u32,
     /// Before the first command and after each.
@@ -122,6 +151,8 @@ struct Sweep<'a> {
     flow: Flow,
     options: &'a Options,
     ground: &'a campus::Ground,
+    /// Tells its folders from those of other parts.
+    name: String,
     prepared: Prepared,
     /// Which command of the hold before is its DEBIT, for flows that start with a torn one.
     debit_at: Option<u32>,
@@ -148,10 +179,16 @@ pub fn sweep(
     told: &mut dyn FnMut(u64, u64),
 ) -> Result<Outcome, Broken> {
     let ground = &ground.0;
-    let prepared = Prepared::new(ground, &flow.scene(), flow.name())?;
-    let mut sweep = Sweep { flow, options, ground, prepared, debit_at: None };
-    sweep.find_debit(hand)?;
-    let untorn = sweep.untorn(hand)?;
+    let name = format!("{}-{}", flow.name(), options.part.number);
+    let prepared = Prepared::new(ground, &flow.scene(), &name)?;
+    let mut sweep = Sweep { flow, options, ground, name, prepared, debit_at: None };
+    // The measure is the untorn run in this process; on any other reader it must be the same.
+    let mut soft = SoftHand::new(options.manner);
+    sweep.find_debit(&mut soft)?;
+    let untorn = sweep.untorn(&mut soft)?;
+    if options.part.number == 1 && sweep.untorn(hand)? != untorn {
+        return Err(Broken::new(format!("the untorn run of {} is another one at this reader", flow.name())));
+    }
     let of = case::count(untorn.commands, options.places);
     let mine = |number: &u64| match options.only {
         Some(only) => *number == only,
@@ -191,7 +228,7 @@ impl Sweep<'_> {
     fn find_debit(&mut self, hand: &mut dyn Hand) -> Result<(), Broken> {
         let scene = self.flow.scene();
         let (Some(_), Some(price)) = (scene.torn_before, scene.price) else { return Ok(()) };
-        let mut world = self.open(hand, &format!("{}-debit", self.flow.name()))?;
+        let mut world = self.open(hand, &format!("{}-debit", self.name))?;
         world.new_sale(price)?;
         world.tap(HERE, Which::Anna)?;
         let found = world.debit_at;
@@ -214,10 +251,10 @@ impl Sweep<'_> {
     }
 
     fn untorn(&self, hand: &mut dyn Hand) -> Result<Untorn, Broken> {
-        let mut world = self.open(hand, &format!("{}-untorn", self.flow.name()))?;
-        let mut counter = (self.flow == Flow::Composite).then(|| Counter::new(&world));
-        match &mut counter {
-            Some(counter) => counter.hold(&mut world, None)?,
+        let mut world = self.open(hand, &format!("{}-untorn", self.name))?;
+        let mut work = card_work::of(self.flow, &world);
+        match &mut work {
+            Some(work) => work.hold(&mut world, None)?,
             None => {
                 self.begin(&mut world)?;
                 world.tap(HERE, Which::Anna)?;
@@ -227,7 +264,7 @@ impl Sweep<'_> {
             }
         }
         let (commands, purses) = (world.hand.commands(), world.purses.clone());
-        let ending = finish(&mut world, counter.as_mut())?;
+        let ending = finish(&mut world, work.as_deref_mut())?;
         if !world.findings.is_empty() {
             return Err(Broken::new(format!("the untorn run of {}: {:?}", self.flow.name(), world.findings)));
         }
@@ -239,8 +276,7 @@ impl Sweep<'_> {
         match self.play(hand, untorn, (number, case), &mut findings, &mut outcome.trace) {
             Ok(ending) => {
                 let text = format!("{number} {ending:?}");
-                let next = ledger::row_digest("sweep", &outcome.digest, Some(text.as_bytes()));
-                outcome.digest = next.content;
+                outcome.mix(ledger::row_digest("sweep", &[], Some(text.as_bytes())).content);
                 match ending.compare(&untorn.ending, self.flow.differs()) {
                     Ok(differs) => {
                         for each in differs {
@@ -266,7 +302,7 @@ impl Sweep<'_> {
         findings: &mut Vec<String>,
         trace: &mut Vec<String>,
     ) -> Result<Ending, Broken> {
-        let mut world = self.open(hand, &format!("{}-{number}", self.flow.name()))?;
+        let mut world = self.open(hand, &format!("{}-{number}", self.name))?;
         let end = self.act(&mut world, untorn, case);
         findings.append(&mut world.findings);
         trace.extend(world.trace.take().into_iter().flatten());
@@ -276,9 +312,9 @@ impl Sweep<'_> {
     }
 
     fn act(&self, world: &mut World<'_>, untorn: &Untorn, case: Case) -> Result<Ending, Broken> {
-        let mut counter = (self.flow == Flow::Composite).then(|| Counter::new(world));
-        match &mut counter {
-            Some(counter) => counter.hold(world, Some(case.tear))?,
+        let mut work = card_work::of(self.flow, world);
+        match &mut work {
+            Some(work) => work.hold(world, Some(case.tear))?,
             None => {
                 self.begin(world)?;
                 world.put(HERE, Which::Anna, Some(case.tear))?;
@@ -286,14 +322,14 @@ impl Sweep<'_> {
             }
         }
         after_the_cut(world, untorn, case)?;
-        match &mut counter {
-            Some(counter) => counter.go_on(world, case.after)?,
+        match &mut work {
+            Some(work) => work.go_on(world, case.after)?,
             None => {
                 world.explained()?;
                 world.go_on(case.after)?;
             }
         }
-        finish(world, counter.as_mut())
+        finish(world, work.as_deref_mut())
     }
 }
 
@@ -313,11 +349,11 @@ fn after_the_cut(world: &mut World<'_>, untorn: &Untorn, case: Case) -> Result<(
     Ok(())
 }
 
-fn finish(world: &mut World<'_>, counter: Option<&mut Counter>) -> Result<Ending, Broken> {
-    match counter {
-        Some(counter) => {
-            counter.calm(world)?;
-            world.ending_of_cards()
+fn finish(world: &mut World<'_>, work: Option<&mut (dyn CardWork + 'static)>) -> Result<Ending, Broken> {
+    match work {
+        Some(work) => {
+            work.calm(world)?;
+            if work.with_book() { world.ending() } else { world.ending_of_cards() }
         }
         None => {
             world.calm()?;

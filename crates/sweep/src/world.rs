@@ -33,11 +33,11 @@ const MOST_TAPS: u32 = 6;
 pub(crate) const HERE: usize = 0;
 const ELSEWHERE: usize = 1;
 
-/// What a purse physically holds: balance, counter of loads, counter of purchases.
-pub(crate) type Purse = (u32, u16, u16);
+/// What a purse physically holds: balance, counter of loads, counter of purchases; and whether the card is blocked.
+pub(crate) type Purse = (u32, u16, u16, bool);
 
 pub(crate) fn purse(chip: &Chip) -> Purse {
-    (chip.balance(), chip.loads(), chip.purchases())
+    (chip.balance(), chip.loads(), chip.purchases(), chip.blocked())
 }
 
 /// A school as it lies before the hold; every case starts from a copy of it.
@@ -373,6 +373,11 @@ impl<'a> World<'a> {
     pub(crate) fn tap(&mut self, till: usize, card: Which) -> Result<(), Broken> {
         self.put(till, card, None)?;
         self.lift(till)
+    }
+
+    /// Lets so much time pass that nothing of the hold before matters.
+    pub(crate) fn rest(&mut self) -> Result<(), Broken> {
+        self.wait(CALM)
     }
 
     /// Lets time pass for everybody; agents are woken when they asked for it.

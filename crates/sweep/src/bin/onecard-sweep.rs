@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use sweep::case::{ALL_PLACES, FOUR_PLACES};
 use sweep::flow::Flow;
-use sweep::hand::{Hand, Manner, SoftHand};
+use sweep::hand::{Manner, SoftHand};
 use sweep::plant::Plant;
 use sweep::run::{Ground, Options, Outcome, Part, sweep};
 use sweep::{Broken, Kind};
@@ -22,6 +22,8 @@ end with that of the hold that was not torn. Platform, terminal and card are the
   --places all|four    Where within a command: all ways in which an answer is cut, or the four places [default: all]
   --manner NAME        How the card speaks: contactless, contact (T=0: GET RESPONSE is a command of its own), both
                        [default: both]
+  --pcsc FOLDER        Through virtual readers of PC/SC, all of ONECARD_READERS side by side (`cargo xtask readers` names
+                       them); the cards lie in this folder. Each flow is then swept in this process too, and must end alike
   --store KIND         Where the platform keeps its book: memory, or sqlite:FOLDER [default: memory]
   --part I/N           Every N-th case, from the I-th on: for N processes side by side
   --from N             Start at this case
@@ -38,6 +40,8 @@ Exit codes: 0 every case ended as it must, 1 one did not and was told, 2 wrong u
 const MOST_TOLD: usize = 10;
 
 struct Arguments {
+    /// The folder of the cards, when they lie at readers of PC/SC.
+    pcsc: Option<PathBuf>,
     flows: Vec<Flow>,
     manners: Vec<Manner>,
     list: bool,
@@ -83,6 +87,7 @@ fn list() {
 fn parse(words: &[String]) -> Result<Arguments, String> {
     let options = Options {
         kind: Kind::Memory,
+        manner: Manner::Contactless,
         places: ALL_PLACES,
         plant: None,
         from: 0,
@@ -91,7 +96,7 @@ fn parse(words: &[String]) -> Result<Arguments, String> {
         trace: false,
     };
     let manners = vec![Manner::Contactless, Manner::Contact];
-    let mut arguments = Arguments { flows: Vec::new(), manners, list: false, options };
+    let mut arguments = Arguments { pcsc: None, flows: Vec::new(), manners, list: false, options };
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
@@ -123,6 +128,7 @@ fn parse(words: &[String]) -> Result<Arguments, String> {
                     Some(_) => return Err("--store: write memory or sqlite:FOLDER".to_owned()),
                 };
             }
+            "--pcsc" => arguments.pcsc = Some(PathBuf::from(value()?)),
             "--part" => {
                 let text = value()?;
                 let (number, of) = text.split_once('/').ok_or_else(|| format!("--part {text}: write I/N"))?;
@@ -159,46 +165,80 @@ fn all(arguments: &Arguments) -> Result<bool, Broken> {
     let (mut cases, mut failed) = (0_u64, 0_usize);
     let mut good = true;
     for manner in &arguments.manners {
-        let mut hand = SoftHand::new(*manner);
-        for flow in &arguments.flows {
-            let outcome = one(*flow, *manner, arguments, &ground, &mut hand)?;
+        let options = Options { manner: *manner, ..arguments.options.clone() };
+        for outcome in swept(arguments, &options, &ground)? {
+            tell(&outcome, &options);
             // A part may have none of a short flow's cases.
             good &= outcome.failures.is_empty() && outcome.cases == outcome.wanted;
             cases = cases.saturating_add(outcome.cases);
             failed = failed.saturating_add(outcome.failures.len());
         }
     }
-    println!("{cases} cases, {failed} failed");
+    println!("{} passed, {failed} failed", cases.saturating_sub(u64::try_from(failed).unwrap_or(u64::MAX)));
     Ok(good && cases > 0)
 }
 
-fn one(
-    flow: Flow,
-    manner: Manner,
-    arguments: &Arguments,
-    ground: &Ground,
-    hand: &mut dyn Hand,
-) -> Result<Outcome, Broken> {
-    let seen = std::io::stderr().is_terminal();
-    let mut told = |done: u64, of: u64| {
-        if seen && (done == of || done.checked_rem(50) == Some(0)) {
-            eprint!("\r{} {done} of {of}   ", flow.name());
-            let _ = std::io::stderr().flush();
-        }
+/// What became of each flow.
+fn swept(arguments: &Arguments, options: &Options, ground: &Ground) -> Result<Vec<Outcome>, Broken> {
+    let here = |flow: &Flow| {
+        let mut hand = SoftHand::new(options.manner);
+        let mut told = |done, of| progress(flow.name(), done, of);
+        sweep(*flow, options, ground, &mut hand, &mut told)
     };
-    let outcome = sweep(flow, &arguments.options, ground, hand, &mut told)?;
-    if seen {
-        eprint!("\r");
+    let Some(folder) = &arguments.pcsc else { return arguments.flows.iter().map(here).collect() };
+    let mut outcomes = at_readers(&arguments.flows, options, ground, folder)?;
+    for outcome in &mut outcomes {
+        let alike = here(&outcome.flow)?;
+        if (alike.cases, alike.digest, &alike.differs) != (outcome.cases, outcome.digest, &outcome.differs) {
+            return Err(Broken::new(format!("{} ends otherwise at these readers than in this process", {
+                outcome.flow.name()
+            })));
+        }
     }
+    Ok(outcomes)
+}
+
+#[cfg(feature = "pcsc")]
+fn at_readers(
+    flows: &[Flow],
+    options: &Options,
+    ground: &Ground,
+    folder: &std::path::Path,
+) -> Result<Vec<Outcome>, Broken> {
+    #[expect(clippy::disallowed_methods, reason = "named by who made the readers, and read here alone")]
+    let named = std::env::var("ONECARD_READERS");
+    let named =
+        named.map_err(|_| Broken::new("ONECARD_READERS names no readers; run this by `cargo xtask readers`"))?;
+    let readers = sweep::pcsc::ReaderAt::list(&named).map_err(Broken::new)?;
+    let told = |done| progress("cases at the readers", done, 0);
+    sweep::pcsc::side_by_side(flows, options, ground, &readers, folder, &told)
+}
+
+#[cfg(not(feature = "pcsc"))]
+fn at_readers(_: &[Flow], _: &Options, _: &Ground, _: &std::path::Path) -> Result<Vec<Outcome>, Broken> {
+    Err(Broken::new("this program was built without PC/SC; build it with --features pcsc"))
+}
+
+/// One line on a terminal that a person looks at.
+fn progress(what: &str, done: u64, of: u64) {
+    let seen = std::io::stderr().is_terminal();
+    if seen && (done == of || done.checked_rem(20) == Some(0)) {
+        eprint!("\r{what} {done}{}   \r", if of > 0 { format!(" of {of}") } else { String::new() });
+        // A line that does not show harms nobody.
+        let _ = std::io::stderr().flush();
+    }
+}
+
+fn tell(outcome: &Outcome, options: &Options) {
     for line in &outcome.trace {
         println!("{line}");
     }
-    let Outcome { commands, of, cases, differs, failures, digest, .. } = &outcome;
-    let manner = match manner {
+    let Outcome { flow, commands, of, cases, differs, failures, digest, .. } = outcome;
+    let manner = match options.manner {
         Manner::Contactless => "contactless",
         Manner::Contact => "contact",
     };
-    let (places, name) = (arguments.options.places.len(), flow.name());
+    let (places, name) = (options.places.len(), flow.name());
     let digest: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     println!("{name} {manner}: {commands} commands x {places} places x 5 = {of} cases, {cases} run, ends {digest}");
     for (differs, times) in differs {
@@ -210,5 +250,4 @@ fn one(
     if failures.len() > MOST_TOLD {
         println!("and {} more", failures.len().saturating_sub(MOST_TOLD));
     }
-    Ok(outcome)
 }

@@ -11,6 +11,7 @@ use sweep::run::{Ground, Options, Outcome, Part, sweep};
 /// Everything, on a book in memory.
 const WHOLE: Options = Options {
     kind: Kind::Memory,
+    manner: Manner::Contactless,
     places: ALL_PLACES,
     plant: None,
     from: 0,
@@ -20,7 +21,7 @@ const WHOLE: Options = Options {
 };
 
 /// Commands of the hold that is swept: contactless, and with GET RESPONSE as a command of its own.
-const COMMANDS: [(Flow, u32, u32); 13] = [
+const COMMANDS: [(Flow, u32, u32); 14] = [
     (Flow::Load, 4, 8),
     (Flow::LoadTwoItems, 4, 8),
     (Flow::LoadTwice, 6, 12),
@@ -28,6 +29,7 @@ const COMMANDS: [(Flow, u32, u32); 13] = [
     (Flow::PayPurse, 5, 10),
     (Flow::LoadThenPayPurse, 6, 12),
     (Flow::Composite, 5, 8),
+    (Flow::Block, 3, 4),
     (Flow::ProvePaid, 3, 6),
     (Flow::ProveNotPaid, 9, 15),
     (Flow::ProveGivenUp, 5, 10),
@@ -36,9 +38,9 @@ const COMMANDS: [(Flow, u32, u32); 13] = [
     (Flow::PayThenFill, 4, 8),
 ];
 
-fn run(flow: Flow, manner: Manner, options: &Options) -> Outcome {
+fn run(flow: Flow, options: &Options) -> Outcome {
     let ground = Ground::new(options).expect("a machine with threads and files");
-    let mut hand = SoftHand::new(manner);
+    let mut hand = SoftHand::new(options.manner);
     sweep(flow, options, &ground, &mut hand, &mut |_, _| {}).expect("the untorn run is good")
 }
 
@@ -46,7 +48,7 @@ fn run(flow: Flow, manner: Manner, options: &Options) -> Outcome {
 fn every_case(manner: Manner, places: &'static [Place]) {
     let mut all = 0;
     for (flow, contactless, contact) in COMMANDS {
-        let outcome = run(flow, manner, &Options { places, ..WHOLE });
+        let outcome = run(flow, &Options { manner, places, ..WHOLE });
         let told: String = outcome.failures.iter().take(3).map(|failure| format!("{failure}\n")).collect();
         assert!(outcome.good(), "{}: {} of {} failed\n{told}", flow.name(), outcome.failures.len(), outcome.cases);
         let commands = if manner == Manner::Contact { contact } else { contactless };
@@ -87,8 +89,8 @@ fn a_book_on_disk_ends_as_one_in_memory() {
     let folder = std::env::temp_dir().join(format!("onecard-sweep-it-{}", std::process::id()));
     let part = Part { number: 3, of: 17 };
     for flow in [Flow::LoadTwice, Flow::PayPurse, Flow::ProveGivenUp] {
-        let in_memory = run(flow, Manner::Contactless, &Options { part, ..WHOLE });
-        let on_disk = run(flow, Manner::Contactless, &Options { part, kind: Kind::Sqlite(folder.clone()), ..WHOLE });
+        let in_memory = run(flow, &Options { part, ..WHOLE });
+        let on_disk = run(flow, &Options { part, kind: Kind::Sqlite(folder.clone()), ..WHOLE });
         assert!(on_disk.good(), "{:?}", on_disk.failures.first());
         assert_eq!(on_disk, in_memory);
     }
@@ -99,7 +101,7 @@ fn a_book_on_disk_ends_as_one_in_memory() {
 fn the_same_options_give_the_same_ends_and_the_same_trace() {
     let options = Options { part: Part { number: 2, of: 5 }, trace: true, ..WHOLE };
     for flow in [Flow::LoadThenPayPurse, Flow::ProveNotPaid] {
-        let [one, again] = [0; 2].map(|_| run(flow, Manner::Contactless, &options));
+        let [one, again] = [0; 2].map(|_| run(flow, &options));
         assert!(!one.trace.is_empty());
         assert_eq!(one, again);
     }
@@ -107,10 +109,10 @@ fn the_same_options_give_the_same_ends_and_the_same_trace() {
 
 #[test]
 fn the_parts_are_the_whole() {
-    let whole = run(Flow::Load, Manner::Contactless, &Options { places: FOUR_PLACES, ..WHOLE });
+    let whole = run(Flow::Load, &Options { places: FOUR_PLACES, ..WHOLE });
     let parts = [1, 2, 3].map(|number| {
         let part = Part { number, of: 3 };
-        run(Flow::Load, Manner::Contactless, &Options { places: FOUR_PLACES, part, ..WHOLE })
+        run(Flow::Load, &Options { places: FOUR_PLACES, part, ..WHOLE })
     });
     assert_eq!(parts.iter().map(|part| part.cases).sum::<u64>(), whole.cases);
     assert!(parts.iter().all(|part| part.of == whole.of && part.good()));
@@ -119,7 +121,7 @@ fn the_parts_are_the_whole() {
 #[test]
 fn a_sweep_of_no_case_is_not_good() {
     let beyond = Options { only: Some(1_000_000), ..WHOLE };
-    let outcome = run(Flow::Load, Manner::Contactless, &beyond);
+    let outcome = run(Flow::Load, &beyond);
     assert_eq!((outcome.cases, outcome.failures.len()), (0, 0));
     assert!(!outcome.good());
 }
@@ -137,7 +139,7 @@ fn every_planted_bug_is_found_and_named() {
     assert_eq!(PLANTED.map(|(plant, ..)| plant), Plant::ALL);
     for (plant, flow, place, after, said) in PLANTED {
         let options = Options { places: FOUR_PLACES, plant: Some(plant), ..WHOLE };
-        let outcome = run(flow, Manner::Contactless, &options);
+        let outcome = run(flow, &options);
         assert!(!outcome.good(), "{} is not found", plant.name());
         let found = outcome.failures.iter().find(|failure| failure.findings.join(" ").contains(said));
         assert!(found.is_some(), "{} is found and not named: {:?}", plant.name(), outcome.failures.first());
@@ -146,7 +148,7 @@ fn every_planted_bug_is_found_and_named() {
             let case = sweep::case::numbered(failure.number, outcome.commands, FOUR_PLACES)?;
             (case.tear.place == Place::Cut(place) && case.after == after).then_some(failure.number)
         });
-        let only = run(flow, Manner::Contactless, &Options { only: case, ..options });
+        let only = run(flow, &Options { only: case, ..options });
         assert_eq!((only.cases, only.failures.len()), (1, 1), "{}", plant.name());
     }
 }
