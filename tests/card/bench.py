@@ -72,7 +72,7 @@ class Running:
         self.lines.put(None)
 
     def wait_for(self, *words, seconds=PATIENCE_SECONDS):
-        """The next line that has all these words; lines before it are passed over."""
+        """The next line that has all these words, however they begin; lines before it are passed over."""
         ends = time.monotonic() + seconds
         while True:
             try:
@@ -82,7 +82,7 @@ class Running:
             if line is None:
                 raise RuntimeError(f"{self.line[1:3]} did not say {words}; it said:\n" + "\n".join(self.log[-25:]))
             self.log.append(line)
-            if all(word in line for word in words):
+            if all(word.lower() in line.lower() for word in words):
                 return line
 
     def type(self, line):
