@@ -44,13 +44,14 @@ def readers():
 def until(what, look, seconds=PATIENCE_SECONDS):
     """Looks until it is so, and gives what was found."""
     ends = time.monotonic() + seconds
+    pause = threading.Event()
     while True:
         found = look()
         if found:
             return found
         if time.monotonic() > ends:
             raise RuntimeError(f"in vain: {what}")
-        time.sleep(0.02)
+        pause.wait(0.02)
 
 
 class Running:
