@@ -207,8 +207,7 @@ fn at_readers(
 ) -> Result<Vec<Outcome>, Broken> {
     #[expect(clippy::disallowed_methods, reason = "named by who made the readers, and read here alone")]
     let named = std::env::var("CARD_READERS");
-    let named =
-        named.map_err(|_| Broken::new("CARD_READERS names no readers; run this by `cargo xtask readers`"))?;
+    let named = named.map_err(|_| Broken::new("CARD_READERS names no readers; run this by `cargo xtask readers`"))?;
     let readers = sweep::pcsc::ReaderAt::list(&named).map_err(Broken::new)?;
     let told = |done| progress("cases at the readers", done, 0);
     sweep::pcsc::side_by_side(flows, options, ground, &readers, folder, &told)
