@@ -19,6 +19,8 @@ use crate::run::{Ground, Options, Outcome, sweep};
 
 /// The service looks every 0.4 s; on a busy machine later.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than the service needs to notice that a card left.
+const TWO_LOOKS: Duration = Duration::from_secs(2);
 /// Header and one byte of length: a longer command carries data.
 const SHORT: usize = 5;
 
@@ -73,6 +75,12 @@ impl PcscHand {
         }
     }
 
+    /// The card left during the GET RESPONSE of this command. Two bytes may be a status word of a card that stays: whether
+    /// the reader sees it leave tells them apart.
+    fn left_fetching(&self, answer: &[u8]) -> bool {
+        answer.len() < 2 || self.reader.wait(false, TWO_LOOKS)
+    }
+
     fn until(&self, there: bool) -> Result<(), Broken> {
         if self.reader.wait(there, PATIENCE) {
             return Ok(());
@@ -118,9 +126,8 @@ impl Hand for PcscHand {
         if fetched && leaves != Some(self.commands) {
             self.commands = self.commands.saturating_add(1);
         }
-        // The fetch of a torn GET RESPONSE gave nothing, or too little to be seen by.
-        let lost = self.manner == Manner::Contact && leaves == self.commands.checked_add(1) && !fetched;
-        if lost && command.len() > SHORT && self.virtual_reader.card().is_none() {
+        let next = leaves == self.commands.checked_add(1);
+        if self.manner == Manner::Contact && command.len() > SHORT && !fetched && next && self.left_fetching(&answer) {
             self.commands = self.commands.saturating_add(1);
         }
         if leaves == Some(self.commands) {
