@@ -233,7 +233,7 @@ def paid_twice(story):
     story.look("records-with-refund", story.demo.base + "/me/records", holder.state())
     story.look("home-paid-twice", story.demo.base + "/me", holder.state())
     holder.page.goto("about:blank")
-    code, said = story.demo.command("cases", "--ended")
+    code, said = story.demo.command("cases", "--all")
     told = code == 0 and "PAY_TWICE" in said and number in said and "ended" in said
     story.tally.check("paid twice: a case tells of it, and has ended", told, said)
     holder.finish("paid twice")

@@ -146,10 +146,20 @@ class Holder:
 class Till:
     """The virtual POS of the canteen, with the cards that lie beside it."""
 
-    def __init__(self, story, language):
-        self.context = story.looker.context(language)
+    def __init__(self, story, language, **more):
+        self.context = story.looker.context(language, **more)
         self.page = self.context.new_page()
         self.page.goto(story.demo.base + story.demo.pos)
+
+    def keys(self, *names):
+        """The clerk presses keys, one after the other."""
+        for name in names:
+            with self.page.expect_response(lambda answer: answer.url.endswith("/key")):
+                self.page.click(f"button[name=key][value='{name}']")
+
+    def takings(self, text):
+        takings = self.page.locator("[data-testid=pos-takings]")
+        expect(takings).to_contain_text(text, timeout=PATIENCE_MILLISECONDS)
 
     def sale(self, amount):
         self.page.fill("[data-testid=pos-amount]", amount)

@@ -26,7 +26,7 @@ Commands:
                   let the disk fail and fill up. Needs root and loop devices; nothing stays mounted, also after Ctrl-C
   readers [--count N] -- COMMAND ...
                   Run a command beside N virtual card readers (2 unless told otherwise, 16 at most), named with their
-                  ports in ONECARD_READERS. Needs root, pcscd and vsmartcard-vpcd; nothing of it stays
+                  ports in CARD_READERS. Needs root, pcscd and vsmartcard-vpcd; nothing of it stays
   help            Print this text
 
 Exit codes: 0 all good, 1 something failed and was named, 2 wrong usage

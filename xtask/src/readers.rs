@@ -15,7 +15,7 @@ use crate::test::run::answer;
 pub struct Wish {
     /// How many readers.
     pub readers: u8,
-    /// What runs beside them; it finds them in `ONECARD_READERS`.
+    /// What runs beside them; it finds them in `CARD_READERS`.
     pub command: Vec<String>,
 }
 
@@ -82,9 +82,9 @@ while :; do
     if [ "$tries" -gt 200 ] || ! kill -0 "$service"; then echo 'pcscd did not start' >&2; exit 1; fi
     sleep 0.05
 done
-export ONECARD_READERS="$readers"
+export CARD_READERS="$readers"
 "$@"; done=$?
-kill "$service"; wait "$service"
+kill "$service" 2>/dev/null; wait "$service"
 exit $done
 "#;
 

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that shows that the product works, from a clean checkout, in one command.
 
+mod card_readers;
 mod counts;
 mod install;
 pub mod run;
@@ -52,6 +53,15 @@ impl Places {
 
     fn sdk_modules(&self) -> PathBuf {
         self.sdk().join("node_modules")
+    }
+
+    /// Where the card client keeps its interpreter, and the binary that can use readers is.
+    fn card(&self) -> PathBuf {
+        self.target.join("xtask/card")
+    }
+
+    fn card_python(&self) -> PathBuf {
+        self.card().join("venv/bin/python")
     }
 
     fn binary(&self) -> PathBuf {
@@ -176,15 +186,16 @@ fn perform(step: &Step, places: &Places) -> Outcome {
         Work::Trees => Outcome::of(trees::check(places).map(Counts::passed)),
         Work::Command { line, counting } => {
             let line: Vec<String> = line.iter().map(|word| filled(word, places)).collect();
-            command(step, &line, *counting, places)
+            command(step.name, &line, *counting, places)
         }
+        Work::CardReaders => card_readers::run(places),
         Work::PowerCuts(rounds) => {
             let wish = power_cut::Wish { rounds: *rounds, ..power_cut::Wish::default() };
             if let Some(why) = power_cut::missing(&places.root, &places.target, wish) {
                 return Outcome::NotRun(why);
             }
             match power_cut::build(&places.root) {
-                Ok(()) => command(step, &power_cut::line(&places.target, wish), Counting::Summary, places),
+                Ok(()) => command(step.name, &power_cut::line(&places.target, wish), Counting::Summary, places),
                 Err(error) => Outcome::Failed(Counts::default(), error),
             }
         }
@@ -192,8 +203,8 @@ fn perform(step: &Step, places: &Places) -> Outcome {
 }
 
 /// Runs a program and counts what it says.
-fn command(step: &Step, line: &[String], counting: Counting, places: &Places) -> Outcome {
-    let done = match run::aloud(line, &places.root, &places.target.join("xtask"), step.name) {
+fn command(name: &str, line: &[String], counting: Counting, places: &Places) -> Outcome {
+    let done = match run::aloud(line, &places.root, &places.target.join("xtask"), name) {
         Ok(done) => done,
         Err(error) => return Outcome::Failed(Counts::default(), error),
     };

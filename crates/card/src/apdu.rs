@@ -273,6 +273,12 @@ pub(crate) fn with_data(header: [u8; 4], data: &[u8], expected: Option<u8>) -> V
     out
 }
 
+/// Bytes of the body of a well-formed command that has one.
+pub(crate) fn body_length(bytes: &[u8]) -> Option<usize> {
+    let frame = Frame::read(bytes).ok()?;
+    (!frame.data.is_empty()).then_some(frame.data.len())
+}
+
 /// A short command frame, taken apart by ISO/IEC 7816-4 cases 1 to 4.
 struct Frame<'a> {
     header: [u8; 4],

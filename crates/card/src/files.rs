@@ -13,6 +13,10 @@ pub const PUBLIC_FILE: u8 = 0x15;
 pub const COUNTER_FILE: u8 = 0x17;
 /// Short identifier of the transaction log (0018).
 pub const LOG_FILE: u8 = 0x18;
+/// Short identifier of the log of loads, on cards that keep it apart.
+pub const LOAD_LOG_FILE: u8 = 0x1A;
+/// Key identifier of the SM4 load and purchase keys.
+pub const SM4_KEY_ID: u8 = 0x41;
 /// Key identifier of the 3DES load and purchase keys.
 pub const KEY_ID: u8 = 0x01;
 /// Bytes of a log record.

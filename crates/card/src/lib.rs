@@ -6,6 +6,7 @@
 //! | terminal | [`terminal`] | builds commands, reads answers; no state |
 //! | card | [`chip`], [`tear`] | a software card that answers APDUs; a hand that pulls it away |
 //! | card | [`profile`], [`filesystem`], [`keystore`], [`holder`] | how cards differ; their files and keys |
+//! | reader | [`contact`] | what a T=0 reader does besides |
 //! | card office | [`office`] | makes a card of a blank one, blocks and unblocks it, sets PINs |
 //! | purchase module | [`psam`] | the trait of a PSAM, and one in software |
 //! | host | [`host`] | master keys, proofs and releases |
@@ -29,6 +30,7 @@
 
 pub mod apdu;
 pub mod chip;
+pub mod contact;
 pub mod crypto;
 pub mod files;
 pub mod filesystem;

@@ -1,1 +1,154 @@
-//! The card office's side.
+//! The card office's side: builds what only the office may send, and makes a whole card of a blank one.
+//!
+//! The builders need a challenge that the card just gave; the card takes each command once. [`personalise`] and [`maintain`]
+//! run whole sequences over a closure that sends one command and gives the answer (fewer than two bytes: none). They wait
+//! for nothing, know no reader, and may be run again after any interruption.
+
+pub mod command;
+mod maintain;
+mod personalise;
+
+use crate::crypto::{Algorithm, Key16};
+use crate::files::{CardNumber, Profile};
+use crate::holder::HolderFile;
+use crate::host::KeySet;
+use crate::profile::Switches;
+use crate::status::Status;
+use crate::terminal::{self, CardFault};
+
+pub use maintain::{Measure, maintain};
+pub use personalise::personalise;
+
+/// The way to the card: one command and its answer.
+pub type Transmit<'a> = dyn FnMut(&[u8]) -> Vec<u8> + 'a;
+
+/// A card to be made.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Serial number; its last eight bytes are the card number.
+    pub serial: [u8; 10],
+    /// The keys that it gets; the first set has the maintenance and the control key.
+    pub set: KeySet,
+    /// The keys of its other algorithm.
+    pub others: Vec<KeySet>,
+    /// Issuer, version of the keys, validity.
+    pub profile: Profile,
+    /// Type of card.
+    pub switches: Switches,
+    /// Its holder.
+    pub holder: HolderFile,
+    /// Two to six bytes; the project's own cards have none (M15).
+    pub pin: Option<Vec<u8>>,
+    /// The maker's key.
+    pub transport: Key16,
+    /// Its algorithm.
+    pub transport_algorithm: Algorithm,
+}
+
+/// What became of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// The card.
+    pub card: CardNumber,
+    /// False when it was finished before and was only checked.
+    pub written: bool,
+}
+
+/// Why a card is not finished. Every text says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OfficeFault {
+    /// The card left or the reader failed. Nothing is lost.
+    #[error("the card did not answer while it was to {0}: put it on the reader again and start again")]
+    NoAnswer(&'static str),
+    /// The card refused a step.
+    #[error("the card refused to {step}: {status}; start again, and destroy the card if it refuses again")]
+    Refused {
+        /// Which.
+        step: &'static str,
+        /// Its status.
+        status: Status,
+    },
+    /// It answers otherwise than a card of the family.
+    #[error("the card answered otherwise than expected when it was to {0}: it is not of the ordered type")]
+    Malformed(&'static str),
+    /// It is somebody's already.
+    #[error("the card on the reader is card {number:016X} already: put a blank card on the reader", number = .0.0)]
+    OtherCard(CardNumber),
+    /// Neither the maker's key nor the order's opens it.
+    #[error(
+        "neither the transport key nor the school's keys open the card: check the transport key; if it is right, the card \
+         is of another issue"
+    )]
+    ForeignKeys,
+    /// No right answer of the office will ever be heard.
+    #[error("the card has locked its control key: destroy it and take another")]
+    Locked,
+    /// It was blocked.
+    #[error("the card was blocked: destroy it or unblock it first")]
+    Blocked,
+    /// A file of an interrupted run of another order.
+    #[error("file {0:04X} on the card has another form than ordered: destroy the card and take another")]
+    OtherForm(u16),
+    /// What was written does not read back, or does not prove.
+    #[error("the finished card fails the check of its {0}: destroy it and take another")]
+    NotProved(&'static str),
+    /// It signs, but not as the order's keys do. Nothing is lost: the maker's key still opens it.
+    #[error(
+        "the card does not answer under the {0}: check the form of SM4 session keys and which algorithms the card speaks, \
+         then start again"
+    )]
+    OtherKeys(&'static str),
+    /// The order itself does not fit on a card.
+    #[error("the order cannot be written to a card: {0} is too long")]
+    TooLong(&'static str),
+}
+
+impl OfficeFault {
+    /// Whether the card is of no more use.
+    pub const fn destroys(&self) -> bool {
+        match self {
+            OfficeFault::Locked | OfficeFault::OtherForm(_) | OfficeFault::NotProved(_) => true,
+            OfficeFault::NoAnswer(_)
+            | OfficeFault::Refused { .. }
+            | OfficeFault::Malformed(_)
+            | OfficeFault::OtherCard(_)
+            | OfficeFault::ForeignKeys
+            | OfficeFault::Blocked
+            | OfficeFault::OtherKeys(_)
+            | OfficeFault::TooLong(_) => false,
+        }
+    }
+}
+
+/// One step of a sequence: sends, and names the step if it fails.
+fn ask(transmit: &mut Transmit<'_>, step: &'static str, command: &[u8]) -> Result<Vec<u8>, OfficeFault> {
+    match terminal::data(&transmit(command)) {
+        Ok(data) => Ok(data.to_vec()),
+        Err(fault) => Err(named(step, fault)),
+    }
+}
+
+/// The same where a missing file or record is an answer: `None`.
+fn look(transmit: &mut Transmit<'_>, step: &'static str, command: &[u8]) -> Result<Option<Vec<u8>>, OfficeFault> {
+    match ask(transmit, step, command) {
+        Ok(data) => Ok(Some(data)),
+        Err(OfficeFault::Refused { status: Status::FileNotFound | Status::RecordNotFound, .. }) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+fn challenge(transmit: &mut Transmit<'_>) -> Result<[u8; 4], OfficeFault> {
+    let step = "give a challenge";
+    let data = ask(transmit, step, &terminal::get_challenge())?;
+    data.try_into().map_err(|_| OfficeFault::Malformed(step))
+}
+
+fn named(step: &'static str, fault: CardFault) -> OfficeFault {
+    match fault {
+        CardFault::NoAnswer => OfficeFault::NoAnswer(step),
+        CardFault::Malformed => OfficeFault::Malformed(step),
+        CardFault::Status(Status::AuthenticationLocked) => OfficeFault::Locked,
+        CardFault::Status(Status::Blocked | Status::PermanentlyLocked) => OfficeFault::Blocked,
+        CardFault::Status(status) => OfficeFault::Refused { step, status },
+    }
+}

@@ -1,7 +1,7 @@
 //! Secure messaging: commands that a card obeys only under a MAC, and external authentication. Both sides are here: what the
 //! office sends and what the card checks.
 
-use crate::crypto::{Algorithm, Key8, Key16, challenge_block, same_bytes};
+use crate::crypto::{Algorithm, Key8, Key16, challenge_block, mac_sm4, mac8, same_bytes};
 
 /// CLA, INS, P1 and P2 of a command; CLA already says that secure messaging is used (its low nibble is 4).
 pub type Header = [u8; 4];
@@ -130,6 +130,14 @@ pub fn authentication_under(algorithm: Algorithm, key: &Key16, challenge: &[u8])
     let mut block = challenge.to_vec();
     block.resize(algorithm.block(), 0);
     algorithm.seal(key, &block)
+}
+
+/// The MAC of RELOAD PIN: the chain over the PIN under the folded key, or under SM4 as it is.
+pub fn reload_mac(algorithm: Algorithm, key: &Key16, digits: &[u8]) -> [u8; 4] {
+    match algorithm {
+        Algorithm::TripleDes => mac8(&key.tac_key(), [0; 8], digits),
+        Algorithm::Sm4 => mac_sm4(key, [0; 16], digits),
+    }
 }
 
 #[cfg(test)]

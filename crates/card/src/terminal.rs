@@ -8,8 +8,8 @@ use ledger::{CodecError, Reader, Writer};
 
 use crate::apdu::{Command, Init};
 use crate::files::{
-    COUNTER_FILE, COUNTER_RECORD_LENGTH, DayCounter, KEY_ID, LOG_FILE, LOG_RECORD_LENGTH, LogRecord, PUBLIC_FILE,
-    PURSE_NAME, PublicFile,
+    COUNTER_FILE, COUNTER_RECORD_LENGTH, DayCounter, KEY_ID, LOAD_LOG_FILE, LOG_FILE, LOG_RECORD_LENGTH, LogRecord,
+    PUBLIC_FILE, PURSE_NAME, PublicFile,
 };
 use crate::session::{Kind, Stamp};
 use crate::status::Status;
@@ -44,6 +44,21 @@ pub fn read_public_file() -> Vec<u8> {
     Command::ReadBinary { file: PUBLIC_FILE, offset: 0, length: PublicFile::LENGTH }.encode()
 }
 
+/// READ BINARY of any file from its beginning.
+pub fn read_binary(file: u8, length: u8) -> Vec<u8> {
+    Command::ReadBinary { file, offset: 0, length }.encode()
+}
+
+/// READ RECORD of any file, of whatever length.
+pub fn read_record(file: u8, record: u8) -> Vec<u8> {
+    Command::ReadRecord { file, record, length: 0 }.encode()
+}
+
+/// GET DATA of the security identifier of construction-ministry cards.
+pub fn get_security_id() -> Vec<u8> {
+    Command::GetData { object: 0x0000, length: 9 }.encode()
+}
+
 /// GET BALANCE.
 pub fn get_balance() -> Vec<u8> {
     Command::GetBalance.encode()
@@ -52,6 +67,11 @@ pub fn get_balance() -> Vec<u8> {
 /// READ RECORD of the log; record 1 is the newest.
 pub fn read_log(record: u8) -> Vec<u8> {
     Command::ReadRecord { file: LOG_FILE, record, length: LOG_RECORD_LENGTH }.encode()
+}
+
+/// READ RECORD of the log of loads, on cards that keep it apart.
+pub fn read_load_log(record: u8) -> Vec<u8> {
+    Command::ReadRecord { file: LOAD_LOG_FILE, record, length: LOG_RECORD_LENGTH }.encode()
 }
 
 /// READ RECORD of the day counter.
@@ -70,6 +90,11 @@ pub fn init_load(amount: u32, terminal: [u8; 6]) -> Vec<u8> {
     Command::InitLoad(Init { key: KEY_ID, amount, terminal }).encode()
 }
 
+/// [`init_load`] with another key: [`SM4_KEY_ID`](crate::files::SM4_KEY_ID) picks SM4 on a card with two algorithms.
+pub fn init_load_with(key: u8, amount: u32, terminal: [u8; 6]) -> Vec<u8> {
+    Command::InitLoad(Init { key, amount, terminal }).encode()
+}
+
 /// CREDIT FOR LOAD. Never sent twice in one session, never again after the card lost power.
 pub fn credit_load(stamp: Stamp, mac2: [u8; 4]) -> Vec<u8> {
     Command::CreditForLoad { stamp, mac2 }.encode()
@@ -80,9 +105,19 @@ pub fn init_purchase(amount: u32, terminal: [u8; 6]) -> Vec<u8> {
     Command::InitPurchase(Init { key: KEY_ID, amount, terminal }).encode()
 }
 
+/// [`init_purchase`] with another key.
+pub fn init_purchase_with(key: u8, amount: u32, terminal: [u8; 6]) -> Vec<u8> {
+    Command::InitPurchase(Init { key, amount, terminal }).encode()
+}
+
 /// INITIALIZE FOR CAPP PURCHASE. `amount` in fen.
 pub fn init_composite(amount: u32, terminal: [u8; 6]) -> Vec<u8> {
     Command::InitComposite(Init { key: KEY_ID, amount, terminal }).encode()
+}
+
+/// [`init_composite`] with another key.
+pub fn init_composite_with(key: u8, amount: u32, terminal: [u8; 6]) -> Vec<u8> {
+    Command::InitComposite(Init { key, amount, terminal }).encode()
 }
 
 /// The day counter that the following DEBIT of a composite purchase shall write.
@@ -154,6 +189,11 @@ pub fn parse_balance(answer: &[u8]) -> Result<u32, CardFault> {
 
 /// The challenge.
 pub fn parse_challenge(answer: &[u8]) -> Result<[u8; 4], CardFault> {
+    read(answer, Reader::array)
+}
+
+/// The security identifier.
+pub fn parse_security_id(answer: &[u8]) -> Result<[u8; 9], CardFault> {
     read(answer, Reader::array)
 }
 

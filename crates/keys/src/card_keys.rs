@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use card::crypto::Algorithm;
-use card::files::{CardKeys, CardNumber};
-use card::host::{LoadOpening, Masters};
-use card::session::{Kind, Stamp, Terms};
+use card::files::CardNumber;
+use card::host::{KeySet, LoadOpening, Masters};
+use card::session::{Kind, SessionForm, Stamp, Suite, Terms};
 use card::terminal::LoadAnswer;
 use flows::ports::{self, CardNo, CardStamp, LoadSession, PurseDebit};
 
@@ -13,18 +13,30 @@ use crate::Keyring;
 #[derive(Clone, Debug)]
 pub struct CardMasterKeys {
     masters: BTreeMap<u8, Masters>,
+    sm4: BTreeMap<u8, Masters>,
+    form: SessionForm,
 }
 
 impl CardMasterKeys {
     /// The card keys of a keyring.
     pub fn new(keyring: &Keyring) -> CardMasterKeys {
-        CardMasterKeys { masters: keyring.card_masters().clone() }
+        let sm4 = keyring.sm4_masters();
+        CardMasterKeys {
+            masters: keyring.card_masters().clone(),
+            sm4: sm4.map(|sm4| sm4.cards.clone()).unwrap_or_default(),
+            form: sm4.map(|sm4| sm4.form).unwrap_or_default(),
+        }
     }
 
-    /// Keys of one card, if this program speaks its algorithm and holds masters of its version.
-    fn keys(&self, card: CardNo, key_version: u8, algorithm: u8) -> Option<CardKeys> {
-        Algorithm::of(algorithm).ok()?;
-        Some(self.masters.get(&key_version)?.card_keys(CardNumber(card.0)))
+    /// Keys of one card, if this program speaks its algorithm and holds masters of its version for it.
+    fn keys(&self, card: CardNo, key_version: u8, algorithm: u8) -> Option<KeySet> {
+        let algorithm = Algorithm::of(algorithm).ok()?;
+        let masters = match algorithm {
+            Algorithm::TripleDes => &self.masters,
+            Algorithm::Sm4 => &self.sm4,
+        };
+        let suite = Suite::of(algorithm, self.form);
+        Some(masters.get(&key_version)?.key_set(suite, CardNumber(card.0)))
     }
 }
 

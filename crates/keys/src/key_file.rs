@@ -11,13 +11,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use card::crypto::Key;
 use card::host::Masters;
+use card::session::SessionForm;
 use ledger::Id;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use crate::Keyring;
 use crate::entropy::random;
+use crate::{Keyring, Sm4Masters};
 
 /// Written into every file; another number is refused.
 const FORMAT: u32 = 1;
@@ -55,12 +56,23 @@ struct Form {
     format: u32,
     instance: String,
     cards: BTreeMap<u8, MastersForm>,
+    /// Missing where no card speaks SM4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sm4: Option<Sm4Form>,
     pepper: KeyText<32>,
     sealing: BTreeMap<u8, KeyText<32>>,
     lookup: KeyText<32>,
     /// Missing in files from before there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     signing: Option<KeyText<32>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sm4Form {
+    /// 1 or 2.
+    session_form: u8,
+    cards: BTreeMap<u8, MastersForm>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,14 +111,32 @@ impl Keyring {
         let mut keys = Keyring::load(path)?;
         if keys.signing.is_none() {
             keys.signing = Some(Key::new(random()));
-            let beside = path.with_extension("json.new");
-            // What an interrupted call left is no key file yet.
-            let _ = std::fs::remove_file(&beside);
-            keys.save_new(&beside)?;
-            std::fs::rename(&beside, path)?;
-            sync_folder(path)?;
+            keys.replace(path)?;
         }
         Ok(keys)
+    }
+
+    /// Gives the keyring of a file fresh SM4 masters, durably and in one step; every other key stays.
+    ///
+    /// Errors: as `load`, and `Io` when the folder cannot be written; the file is then as it was. Repeats: a file that has
+    /// SM4 masters is left alone.
+    pub fn add_sm4(path: &Path, form: SessionForm) -> Result<Keyring, KeyFileFault> {
+        let before = Keyring::load(path)?;
+        let after = before.clone().with_sm4(form);
+        if after != before {
+            after.replace(path)?;
+        }
+        Ok(after)
+    }
+
+    fn replace(&self, path: &Path) -> Result<(), KeyFileFault> {
+        let beside = path.with_extension("json.new");
+        // What an interrupted call left is no key file yet.
+        let _ = std::fs::remove_file(&beside);
+        self.save_new(&beside)?;
+        std::fs::rename(&beside, path)?;
+        sync_folder(path)?;
+        Ok(())
     }
 
     /// Writes a new file with mode 0600, durably. Errors: `Io`, also when `path` exists; nothing is ever overwritten.
@@ -143,9 +173,11 @@ fn read(text: &[u8]) -> Result<Keyring, KeyFileFault> {
     if form.sealing.is_empty() {
         return Err(KeyFileFault::Missing("sealing key"));
     }
+    let sm4 = form.sm4.map(Sm4Form::masters).transpose()?;
     Ok(Keyring {
         instance: Id::parse(&form.instance).map_err(|_| KeyFileFault::Missing("instance id"))?,
         cards: form.cards.into_iter().map(|(version, masters)| (version, masters.masters())).collect(),
+        sm4,
         pepper: form.pepper.0,
         sealing: form.sealing.into_iter().map(|(version, key)| (version, key.0)).collect(),
         lookup: form.lookup.0,
@@ -159,11 +191,37 @@ impl Form {
             format: FORMAT,
             instance: keys.instance.to_string(),
             cards: keys.cards.iter().map(|(version, masters)| (*version, MastersForm::of(masters))).collect(),
+            sm4: keys.sm4.as_ref().map(Sm4Form::of),
             pepper: KeyText(keys.pepper.clone()),
             sealing: keys.sealing.iter().map(|(version, key)| (*version, KeyText(key.clone()))).collect(),
             lookup: KeyText(keys.lookup.clone()),
             signing: keys.signing.clone().map(KeyText),
         }
+    }
+}
+
+impl Sm4Form {
+    fn of(sm4: &Sm4Masters) -> Sm4Form {
+        Sm4Form {
+            session_form: match sm4.form {
+                SessionForm::Padded => 1,
+                SessionForm::Doubled => 2,
+            },
+            cards: sm4.cards.iter().map(|(version, masters)| (*version, MastersForm::of(masters))).collect(),
+        }
+    }
+
+    fn masters(self) -> Result<Sm4Masters, KeyFileFault> {
+        let form = match self.session_form {
+            1 => SessionForm::Padded,
+            2 => SessionForm::Doubled,
+            _ => return Err(KeyFileFault::Missing("form of SM4 session keys: write 1 or 2")),
+        };
+        if self.cards.is_empty() {
+            return Err(KeyFileFault::Missing("SM4 card master keys"));
+        }
+        let cards = self.cards.into_iter().map(|(version, masters)| (version, masters.masters())).collect();
+        Ok(Sm4Masters { form, cards })
     }
 }
 

@@ -27,6 +27,6 @@ pub use card_keys::CardMasterKeys;
 pub use entropy::SystemEntropy;
 pub use instance::{InstanceKey, PublicKey};
 pub use key_file::KeyFileFault;
-pub use keyring::Keyring;
-pub use production::{UnfitKey, Weakness};
+pub use keyring::{Keyring, Sm4Masters};
+pub use production::{UnfitKey, Weakness, transport_weakness};
 pub use secrets::SoftSecrets;

@@ -7,7 +7,7 @@ use card::crypto::same_bytes;
 use crate::Keyring;
 
 /// Keys that stand in published vectors, sample cards, default configurations and this project's own tests.
-const PUBLISHED: [[u8; 16]; 15] = [
+const PUBLISHED: [[u8; 16]; 16] = [
     // Cards whose transcripts were published with their keys.
     0x374598B5C0B0EAE1E1D06609AC5BB369_u128.to_be_bytes(),
     0xCAA6025290114BFCC3C9043F70F7A07A_u128.to_be_bytes(),
@@ -25,8 +25,9 @@ const PUBLISHED: [[u8; 16]; 15] = [
     *b"WATCHDATATimeCOS",
     0x404142434445464748494A4B4C4D4E4F_u128.to_be_bytes(),
     0x303132333435363738393A3B3C3D3E3F_u128.to_be_bytes(),
-    // What a card of the project's tests carries.
+    // What cards of the project's tests carry, under 3DES and under SM4.
     0x2C40DED895E0FCFEFEFAFA64AB443F96_u128.to_be_bytes(),
+    0xB6AD16265FEE08D4D503BE6DE8AD22BF_u128.to_be_bytes(),
 ];
 
 /// A key that production refuses.
@@ -60,6 +61,12 @@ impl fmt::Display for Weakness {
     }
 }
 
+/// Why a card maker's transport key is unfit to guard the making of cards; `None` when it is fit. Only a trial may use a
+/// published one: who listens to the making of a card under it has the card's keys.
+pub fn transport_weakness(key: &[u8; 16]) -> Option<Weakness> {
+    weakness(key, &[])
+}
+
 impl Keyring {
     /// Refuses keys that others know or can guess. DES parity bits are left out of every comparison.
     ///
@@ -77,7 +84,9 @@ impl Keyring {
 
     fn named(&self) -> Vec<(String, &[u8])> {
         let mut keys: Vec<(String, &[u8])> = Vec::new();
-        for (version, masters) in &self.cards {
+        let sm4 = self.sm4.iter().flat_map(|sm4| &sm4.cards).map(|(version, masters)| ("SM4 card", version, masters));
+        let cards = self.cards.iter().map(|(version, masters)| ("card", version, masters));
+        for (card, version, masters) in cards.chain(sm4) {
             let four = [
                 ("load", &masters.load),
                 ("purchase", &masters.purchase),
@@ -85,7 +94,7 @@ impl Keyring {
                 ("maintenance", &masters.maintenance),
             ];
             keys.extend(
-                four.map(|(use_, key)| (format!("card {use_} master of version {version}"), key.expose().as_slice())),
+                four.map(|(use_, key)| (format!("{card} {use_} master of version {version}"), key.expose().as_slice())),
             );
         }
         keys.push(("pepper".to_owned(), self.pepper.expose()));

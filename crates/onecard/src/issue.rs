@@ -12,7 +12,7 @@ use rules::ids::CardNo;
 use crate::clock::SteadyClock;
 use crate::engine::{self, Files, no_channel::NoChannel};
 use crate::prompt::{Refused, Said};
-use crate::{Failure, Place, config, serve, verify};
+use crate::{Failure, Place, card_office, config, serve, verify};
 
 /// Subcommands of `onecard card`.
 #[derive(clap::Subcommand)]
@@ -31,11 +31,16 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    #[command(flatten)]
+    Office(card_office::Command),
 }
 
 /// Issues.
 pub fn run(command: Command) -> Result<(), Failure> {
-    let Command::Issue { place, number, card, out } = command;
+    let (place, number, card, out) = match command {
+        Command::Issue { place, number, card, out } => (place, number, card, out),
+        Command::Office(command) => return card_office::run(command),
+    };
     let no = (card.len() == 16).then(|| u64::from_str_radix(&card, 16).ok()).flatten();
     let no = CardNo(no.ok_or_else(|| Said("--card has 16 hexadecimal digits".to_owned()))?);
     let keyring = keyring_of(&place)?;
@@ -67,7 +72,7 @@ pub fn personalise(keyring: &Keyring, no: CardNo) -> Result<Chip, Failure> {
 }
 
 /// What all cards of this software have in common.
-fn profile(key_version: u8) -> Profile {
+pub fn profile(key_version: u8) -> Profile {
     Profile {
         issuer: *b"ONECARD1",
         application_version: 1,

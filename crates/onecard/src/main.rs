@@ -3,6 +3,7 @@
 mod anchors;
 mod backup;
 mod bench;
+mod card_office;
 mod card_reader;
 mod cases;
 mod clock;
@@ -52,7 +53,7 @@ enum Command {
         #[command(subcommand)]
         command: terminal::Command,
     },
-    /// Cards: hand one to its holder, or put a software card on a virtual reader.
+    /// Cards: make, hand out, block, and list them for a printer; or put a software card on a virtual reader.
     Card(virtual_card::Options),
     /// Reads a roster or a list of merchants into the book.
     Import(import::Options),

@@ -123,7 +123,11 @@ pub fn identity(
         fs::create_dir_all(folder)?;
         let fresh = authority.terminal(&format!("POS {number}"))?;
         let masters = keyring.card_masters().iter().map(|(version, masters)| (*version, masters.purchase.clone()));
-        let module = SoftPsam::new(number.with([0; 3]), masters.collect());
+        let mut module = SoftPsam::new(number.with([0; 3]), masters.collect());
+        if let Some(sm4) = keyring.sm4_masters() {
+            let masters = sm4.cards.iter().map(|(version, masters)| (*version, masters.purchase.clone()));
+            module = module.with_sm4(sm4.form, masters.collect());
+        }
         write_secret(&folder.join(files::KEY), fresh.key.as_bytes())?;
         write_secret(&folder.join(files::PSAM), &module.to_bytes())?;
         fs::write(folder.join(files::PLATFORM_CA), authority.certificate())?;

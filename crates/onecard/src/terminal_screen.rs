@@ -65,7 +65,7 @@ impl Language {
     }
 }
 
-const HELP: &str = "\
+const HELP: &str = "What can be typed:
   12.50            enters an amount
   repeat           puts the last amount on the display; an empty line enters it
   cancel           calls the sale off, or gives up asking for a card
@@ -220,7 +220,9 @@ struct Face {
 }
 
 /// Lines that the face takes; what is typed and answered scrolls below it.
-const ROWS: usize = 16;
+const ROWS: usize = 17;
+/// Columns of a line of the display.
+const COLUMNS: usize = 76;
 
 impl Face {
     fn new(options: Options, terminal: bool) -> Face {
@@ -243,17 +245,17 @@ impl Face {
     }
 
     fn show(&mut self, screen: &Screen, now: &Takings) {
-        let new = self.shown.as_ref() != Some(screen);
-        if !new && !self.drawn {
+        if self.shown.as_ref() == Some(screen) && !self.drawn {
             return;
         }
+        let sound = Sound::at(self.shown.as_ref(), screen).filter(|_| self.options.bell);
         self.shown = Some(screen.clone());
         let mut text = if self.drawn {
             drawn(screen, now, self.options.language)
         } else {
             plain_line(screen, self.options.language) + "\n"
         };
-        if let Some(sound) = Sound::of(screen).filter(|_| new && self.options.bell) {
+        if let Some(sound) = sound {
             text.extend(sound.pattern().iter().filter(|tone| tone.hertz > 0).map(|_| '\x07'));
         }
         self.print(&text);
@@ -295,6 +297,24 @@ impl Face {
     }
 }
 
+/// A line in parts that fit, broken at blanks and between Chinese characters, which take two columns.
+fn wrapped(line: &str) -> Vec<String> {
+    let wide = |letter: char| if letter.is_ascii() { 1 } else { 2 };
+    let (mut parts, mut part, mut columns) = (Vec::new(), String::new(), 0);
+    for letter in line.chars() {
+        if columns + wide(letter) > COLUMNS {
+            // The word that no longer fits goes with what follows; one that is longer than a line is cut.
+            let rest = part.rfind(' ').map_or_else(String::new, |blank| part.split_off(blank));
+            parts.push(std::mem::replace(&mut part, rest.trim_start().to_owned()));
+            columns = part.chars().map(wide).sum();
+        }
+        part.push(letter);
+        columns += wide(letter);
+    }
+    parts.push(part);
+    parts
+}
+
 /// The whole face at the top of the window; the cursor comes back to where it was.
 fn drawn(screen: &Screen, now: &Takings, language: Language) -> String {
     let colour = match screen.lamp() {
@@ -307,7 +327,9 @@ fn drawn(screen: &Screen, now: &Takings, language: Language) -> String {
     let sound = Sound::of(screen).map_or_else(String::new, |sound| format!("   ♪ {}", sound.name()));
     let rule = "─".repeat(60);
     let mut lines = vec![format!(" \x1b[{colour}m● {lamp}\x1b[0m{sound}"), rule.clone()];
-    lines.extend(language.lines(&words::display(screen)).into_iter().map(|line| format!("   \x1b[1m{line}\x1b[0m")));
+    for line in language.lines(&words::display(screen)) {
+        lines.extend(wrapped(&line).into_iter().map(|part| format!("   \x1b[1m{part}\x1b[0m")));
+    }
     let beside = takings(now, language);
     lines.resize(ROWS.saturating_sub(beside.len() + 2).max(lines.len()), String::new());
     lines.push(rule.clone());
@@ -371,11 +393,24 @@ mod tests {
     fn a_plain_line_has_lamp_sound_and_words_in_the_chosen_language() {
         let screen = Screen::RemovedEarly { amount: None };
         let line = |language| plain_line(&screen, language);
-        let english = "[amber lamp, sound again] Card removed too early, the money is safe; Hold it again";
+        let english = "[amber lamp, sound again] Card removed too early; The money is safe: hold it again";
         assert_eq!(line(Language::En), english);
-        assert!(line(Language::Zh).ends_with("资金安全; 请重新贴卡"));
+        assert!(line(Language::Zh).ends_with("卡片移开过早; 资金安全，请重新贴卡"));
         assert!(line(Language::Both).contains("请重新贴卡 | Card removed too early"));
         assert_eq!(plain_line(&Screen::CalledOff, Language::En), "[lamp off] Called off");
+    }
+
+    #[test]
+    fn long_lines_are_broken_at_blanks_and_chinese_takes_two_columns() {
+        let table = [
+            ("short".to_owned(), vec!["short".to_owned()]),
+            (format!("{} bb", "a".repeat(75)), vec!["a".repeat(75), "bb".to_owned()]),
+            ("a".repeat(80), vec!["a".repeat(76), "a".repeat(4)]),
+            ("卡".repeat(40), vec!["卡".repeat(38), "卡".repeat(2)]),
+        ];
+        for (line, parts) in table {
+            assert_eq!(wrapped(&line), parts);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use ledger::{Id, SchoolId};
 
 use super::*;
+use crate::top_up::Suspicion;
 
 const T0: Micros = Micros::from_seconds(1_795_400_000);
 const CASE: CaseId = CaseId(Id::new(5));
@@ -253,4 +254,19 @@ fn row_20_only_a_paid_order_can_go_back_and_its_place_is_known() {
     for (on_card_at, arrival, item, place) in table {
         assert_eq!(of(credited(on_card_at), arrival, item), Ok((payment(), place)));
     }
+}
+
+#[test]
+fn a_rules_reason_is_read_in_either_language_and_a_persons_as_it_was_given() {
+    for suspicion in [Suspicion::Twice, Suspicion::AccountClosed] {
+        let Asked { reason, by, .. } = by_rule(suspicion).expect("a rule gives it back");
+        let mut refund = refund(State::Held);
+        (refund.reason, refund.made_by) = (reason.clone(), by);
+        let (zh, en) = refund.reason_words();
+        assert_eq!(zh, reason);
+        assert!(en.is_ascii() && en != zh, "{en}");
+        refund.made_by = "Lin".into();
+        assert_eq!(refund.reason_words(), (reason.as_str(), reason.as_str()), "a person wrote the same");
+    }
+    assert_eq!(refund(State::Held).reason_words(), ("误充", "误充"));
 }

@@ -320,7 +320,8 @@ fn rows(record: &Record, language: Language) -> Vec<(Text, String)> {
             if let RefundState::Settled { at } = refund.state {
                 rows.push((language.t("order-step-refunded"), exact(at)));
             }
-            rows.push((language.t("record-reason"), refund.reason.clone()));
+            let (zh, en) = refund.reason_words();
+            rows.push((language.t("record-reason"), language.either(zh, en).to_owned()));
             rows.push((language.t("record-transaction"), refund.transaction.clone()));
         }
         Record::Purchase(sale, _) => {

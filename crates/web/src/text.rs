@@ -93,9 +93,14 @@ impl Language {
 
     /// The sentence of a refusal in this language.
     pub fn words(self, words: &Words) -> &str {
+        self.either(&words.zh, &words.en)
+    }
+
+    /// The one of the two that is in this language.
+    pub const fn either<T: Copy>(self, zh: T, en: T) -> T {
         match self {
-            Language::Chinese => &words.zh,
-            Language::English => &words.en,
+            Language::Chinese => zh,
+            Language::English => en,
         }
     }
 

@@ -14,6 +14,10 @@ const AXE: &str = "4.14";
 /// Merchant SDKs of WeChat Pay written by others: from PyPI and from npm.
 const PYTHON_SDK: [(&str, &str); 1] = [("wechatpayv3", "2.0.4")];
 const NODE_SDK: &str = "0.9.6";
+/// The arithmetic of the stranger's card client.
+const CARD: [(&str, &str); 1] = [("pycryptodome", "3.23")];
+/// The system's Python: its package of PC/SC is for that one alone.
+const SYSTEM_PYTHON: &str = "/usr/bin/python3";
 
 /// Something of the system that the tests need.
 struct Need {
@@ -25,7 +29,7 @@ struct Need {
     packages: &'static [&'static str],
 }
 
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 6] = [
     Need { what: "Chromium", probe: "command -v chromium", packages: &["chromium"] },
     Need {
         what: "a font with Chinese characters (Noto Sans CJK)",
@@ -44,6 +48,21 @@ const NEEDS: [Need; 5] = [
         probe: "command -v xfs_io && command -v mkfs.xfs || ! test -w /dev/loop-control",
         packages: &["xfsprogs"],
     },
+    Need {
+        what: "PC/SC with virtual readers and clients",
+        probe: "PATH=\"$PATH:/usr/sbin\"; command -v pcscd && command -v opensc-tool && command -v ip && \
+            test -e /usr/lib/pcsc/drivers/serial/libifdvpcd.so && /usr/bin/python3 -c 'import smartcard' && \
+            pkg-config --exists libpcsclite",
+        packages: &[
+            "pcscd",
+            "vsmartcard-vpcd",
+            "libpcsclite-dev",
+            "pkg-config",
+            "python3-pyscard",
+            "opensc",
+            "iproute2",
+        ],
+    },
 ];
 
 /// Sees to it that everything is here.
@@ -53,7 +72,8 @@ pub fn everything(places: &Places) -> Result<(), String> {
     browser(places)?;
     axe(places)?;
     python_sdk(places)?;
-    node_sdk(places)
+    node_sdk(places)?;
+    card(places)
 }
 
 fn run(line: &[&str], places: &Places) -> Result<(), String> {
@@ -114,16 +134,29 @@ fn by_hand(missing: &[&Need]) -> String {
 
 /// What drives the browser, in a folder of its own.
 fn browser(places: &Places) -> Result<(), String> {
-    from_pypi(places, &BROWSER, &places.browser().join("venv"), &places.python())
+    from_pypi(places, &["python3"], &BROWSER, &places.browser().join("venv"), &places.python())
 }
 
 /// The Python SDK in a folder of its own.
 fn python_sdk(places: &Places) -> Result<(), String> {
-    from_pypi(places, &PYTHON_SDK, &places.sdk().join("venv"), &places.sdk_python())
+    from_pypi(places, &["python3"], &PYTHON_SDK, &places.sdk().join("venv"), &places.sdk_python())
 }
 
-/// Packages of PyPI, each of its line of versions, in a virtual environment of their own.
-fn from_pypi(places: &Places, packages: &[(&str, &str)], folder: &Path, python: &Path) -> Result<(), String> {
+/// The arithmetic of the card client, beside the system's packages.
+fn card(places: &Places) -> Result<(), String> {
+    let venv = [SYSTEM_PYTHON, "--system-site-packages"];
+    from_pypi(places, &venv, &CARD, &places.card().join("venv"), &places.card_python())
+}
+
+/// Packages of PyPI, each of its line of versions, in a virtual environment of their own, made by a
+/// Python with these options.
+fn from_pypi(
+    places: &Places,
+    maker: &[&str],
+    packages: &[(&str, &str)],
+    folder: &Path,
+    python: &Path,
+) -> Result<(), String> {
     let right = || {
         packages.iter().all(|(package, line)| {
             let ask = format!("import importlib.metadata as m; print(m.version('{package}'))");
@@ -135,7 +168,9 @@ fn from_pypi(places: &Places, packages: &[(&str, &str)], folder: &Path, python: 
     }
     let wanted: Vec<String> = packages.iter().map(|(package, line)| format!("{package}=={line}.*")).collect();
     let all = wanted.join(" ");
-    run(&["python3", "-m", "venv", "--clear", &folder.display().to_string()], places)?;
+    let (program, options) = maker.split_first().ok_or("no Python is named")?;
+    let place = folder.display().to_string();
+    run(&[&[*program, "-m", "venv", "--clear"], options, &[&place]].concat(), places)?;
     let python = python.display().to_string();
     let mut pip = vec![python.as_str(), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"];
     pip.extend(wanted.iter().map(String::as_str));

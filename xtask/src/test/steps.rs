@@ -24,6 +24,8 @@ pub enum Work {
     Trees,
     /// Cut the power so many times, where the machine permits.
     PowerCuts(u32),
+    /// Hold cards to readers of PC/SC, where the machine permits.
+    CardReaders,
     /// Run a program; `{python}`, `{axe}`, `{sdk-python}`, `{sdk-modules}` and `{binary}` stand for places.
     Command {
         /// The program and its arguments.
@@ -154,6 +156,12 @@ pub const STEPS: &[Step] = &[
             line: &["{sdk-python}", "tests/sdk/run.py", "--binary", "{binary}", "--modules", "{sdk-modules}"],
             counting: Counting::Summary,
         },
+    },
+    Step {
+        name: "card readers",
+        shows: "real readers of PC/SC, a stranger's client, and a card pulled away at every bad moment",
+        quick: false,
+        work: Work::CardReaders,
     },
     Step {
         name: "browser",

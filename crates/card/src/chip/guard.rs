@@ -1,10 +1,10 @@
 //! Who may do what: secure messaging, authentication, PINs.
 
 use super::{Chip, Place};
-use crate::crypto::{Algorithm, Key16, mac_sm4, mac8, mac16, same_bytes};
+use crate::crypto::{Algorithm, Key16, mac_sm4, mac16, same_bytes};
 use crate::keystore::{CONTROL_KEY, KeyKind};
 use crate::memory::Lock;
-use crate::secure::{Protected, authentication_under};
+use crate::secure::{Protected, authentication_under, reload_mac};
 use crate::status::Status;
 
 /// Wrong MACs in a row that lock the application for good.
@@ -174,14 +174,6 @@ impl Chip {
         pin.digits = digits.to_vec();
         pin.tries.reset();
         Ok(Vec::new())
-    }
-}
-
-/// The MAC of RELOAD PIN: the chain over the PIN under the folded key, or under SM4 as it is.
-pub(crate) fn reload_mac(algorithm: Algorithm, key: &Key16, digits: &[u8]) -> [u8; 4] {
-    match algorithm {
-        Algorithm::TripleDes => mac8(&key.tac_key(), [0; 8], digits),
-        Algorithm::Sm4 => mac_sm4(key, [0; 16], digits),
     }
 }
 

@@ -1,7 +1,11 @@
 //! Tests of `card` from outside.
 
 mod behaviour;
+mod blocks;
 mod chance;
+mod files;
+mod making;
+mod sm4;
 mod tears;
 mod vectors;
 mod world;

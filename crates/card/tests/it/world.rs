@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use card::chip::Chip;
-use card::crypto::Key16;
-use card::files::{CardKeys, DayCounter, Profile, Validity};
-use card::host::{LoadOpening, Masters};
+use card::crypto::{Algorithm, Key16};
+use card::files::{CardKeys, CardNumber, DayCounter, Profile, Validity};
+use card::holder::HolderFile;
+use card::host::{KeySet, LoadOpening, Masters};
+use card::office::Order;
+use card::profile::Switches;
 use card::psam::{Psam, PurchaseRequest, SoftPsam};
-use card::session::{Kind, Stamp, Terms};
+use card::session::{Kind, Stamp, Suite, Terms};
 use card::tear::TearableCard;
 use card::terminal::{self, CardFault, DebitAnswer, LoadAnswer, ProveAnswer, PurchaseAnswer};
 
@@ -52,6 +55,45 @@ pub fn new_chip() -> Chip {
 
 pub fn new_psam() -> SoftPsam {
     SoftPsam::new(POS, BTreeMap::from([(1, masters().purchase)]))
+}
+
+pub const TRANSPORT: [u8; 16] = *b"maker's own key!";
+
+/// The keys of the card with [`SERIAL`].
+pub fn key_set(suite: Suite) -> KeySet {
+    masters().key_set(suite, CardNumber::of_serial(SERIAL))
+}
+
+/// An order for the card with [`SERIAL`], as the project makes cards.
+pub fn order() -> Order {
+    Order {
+        serial: SERIAL,
+        set: key_set(Suite::TripleDes),
+        others: Vec::new(),
+        profile: profile(),
+        switches: Switches::CAMPUS,
+        holder: HolderFile::of_school(b"Li Lei", b"2026010001", false).unwrap(),
+        pin: None,
+        transport: Key16::new(TRANSPORT),
+        transport_algorithm: Algorithm::TripleDes,
+    }
+}
+
+/// The card of an order, as no interruption could have made it.
+pub fn ordered_chip(order: &Order) -> Chip {
+    Chip::with_key_sets(order.serial, &order.set, &order.others, &order.profile, order.switches, &order.holder)
+}
+
+/// A blank card for an order.
+pub fn blank_chip(order: &Order) -> Chip {
+    Chip::blank(order.switches, order.transport.clone(), order.transport_algorithm)
+}
+
+/// Status word of one command.
+pub fn word(card: &mut TearableCard, dice: &mut Dice, apdu: &[u8]) -> u16 {
+    let answer = send(card, dice, apdu);
+    let (_, word) = answer.split_last_chunk::<2>().expect("the card is there");
+    u16::from_be_bytes(*word)
 }
 
 /// The image of a card as the first version of this program wrote it: facts, counters N and M, log records, proofs.

@@ -65,7 +65,13 @@ impl Sound {
         }
     }
 
-    /// The sound that goes with a screen, once, when it appears.
+    /// The sound to be played now that `screen` follows `before`: a screen that only changes its figures appears once.
+    pub fn at(before: Option<&Screen>, screen: &Screen) -> Option<Sound> {
+        let same = before.is_some_and(|before| std::mem::discriminant(before) == std::mem::discriminant(screen));
+        Sound::of(screen).filter(|_| !same)
+    }
+
+    /// The sound that goes with a screen, once, when it appears: see [`Sound::at`].
     pub fn of(screen: &Screen) -> Option<Sound> {
         match screen {
             Screen::Paid(_) | Screen::Loaded { .. } => Some(Sound::Done),
@@ -111,7 +117,19 @@ fn of_refusal(code: &str, about_money: bool) -> Sound {
 
 #[cfg(test)]
 mod tests {
+    use ledger::Fen;
+
     use super::*;
+
+    #[test]
+    fn a_screen_that_changes_its_figures_is_not_heard_again() {
+        let loaded = |fen| Screen::Loaded { loaded: Fen::new(fen), purse: Fen::new(fen), account: Fen::ZERO };
+        assert_eq!(Sound::at(None, &loaded(1)), Some(Sound::Done));
+        assert_eq!(Sound::at(Some(&loaded(1)), &loaded(2)), None);
+        let reading = Screen::Reading { amount: None };
+        assert_eq!(Sound::at(Some(&reading), &loaded(2)), Some(Sound::Done));
+        assert_eq!(Sound::at(Some(&loaded(2)), &reading), None);
+    }
 
     #[test]
     fn every_sound_can_be_told_from_every_other_by_its_rhythm_alone() {

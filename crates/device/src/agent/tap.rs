@@ -7,9 +7,11 @@
 use card::session::{Kind, Stamp as CardStamp};
 use card::status::Status;
 use card::terminal::{self, CardFault, LoadAnswer, ProveAnswer};
-use ledger::Fen;
+use ledger::{Fen, Micros};
 use link::{LoadInit, Proof, Stage, Stamp, ToPlatform, ToTerminal, Words};
 use rules::ids::TerminalNo;
+
+use super::later;
 
 /// INITIALIZEs in one stage. A hold is short: what then still waits is loaded by the next one (R33).
 pub const MOST_ROUNDS: u8 = 32;
@@ -30,9 +32,14 @@ impl Asks {
 pub struct Tap {
     card: u64,
     terminal: TerminalNo,
+    stage: Stage,
     ask: u32,
     rounds: u8,
     at: At,
+    /// How long an answer of the platform may take.
+    patience_micros: i64,
+    until: Option<Micros>,
+    crediting: Option<Fen>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,9 +112,54 @@ pub enum Step {
 
 impl Tap {
     /// Opens a stage for the selected card. Gives the stage and the question to the platform.
-    pub fn open(asks: &mut Asks, card: u64, terminal: TerminalNo, stage: Stage) -> (Tap, ToPlatform) {
+    pub fn open(
+        asks: &mut Asks,
+        (card, terminal): (u64, TerminalNo),
+        stage: Stage,
+        patience_micros: i64,
+        now: Micros,
+    ) -> (Tap, ToPlatform) {
         let ask = asks.next();
-        (Tap { card, terminal, ask, rounds: 0, at: At::Opening }, ToPlatform::TapOpen { ask, card, stage })
+        let until = Some(later(now, patience_micros));
+        let (rounds, at, crediting) = (0, At::Opening, None);
+        let tap = Tap { card, terminal, stage, ask, rounds, at, patience_micros, until, crediting };
+        (tap, ToPlatform::TapOpen { ask, card, stage })
+    }
+
+    /// The card.
+    pub fn number(&self) -> u64 {
+        self.card
+    }
+
+    /// Which stage.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// What is being put on the card, from CREDIT FOR LOAD on.
+    pub fn crediting(&self) -> Option<Fen> {
+        self.crediting
+    }
+
+    /// When the platform's answer is late; `None` while the card is asked.
+    pub fn deadline(&self) -> Option<Micros> {
+        self.until
+    }
+
+    /// Notes whose turn it is after `step`.
+    fn turned(&mut self, step: Step, now: Micros) -> Step {
+        match &step {
+            Step::Send(_) => self.until = Some(later(now, self.patience_micros)),
+            Step::Credit { amount, .. } => (self.crediting, self.until) = (Some(*amount), None),
+            Step::Ignored => {}
+            Step::Transmit(_)
+            | Step::Done(_)
+            | Step::Refused(_)
+            | Step::CardRefused(_)
+            | Step::TooMany
+            | Step::Torn => self.until = None,
+        }
+        step
     }
 
     /// The platform's turn; else the card's.
@@ -119,7 +171,12 @@ impl Tap {
     }
 
     /// The platform spoke.
-    pub fn platform(&mut self, message: &ToTerminal) -> Step {
+    pub fn platform(&mut self, message: &ToTerminal, now: Micros) -> Step {
+        let step = self.heard(message);
+        self.turned(step, now)
+    }
+
+    fn heard(&mut self, message: &ToTerminal) -> Step {
         match message {
             ToTerminal::TapNonce { ask, nonce, amount, prove } if self.expects(*ask, &At::Opening) => {
                 let left = prove.iter().rev().copied().collect();
@@ -164,7 +221,12 @@ impl Tap {
     }
 
     /// The card answered; fewer than two bytes say that it did not.
-    pub fn card(&mut self, asks: &mut Asks, answer: &[u8]) -> Step {
+    pub fn card(&mut self, asks: &mut Asks, answer: &[u8], now: Micros) -> Step {
+        let step = self.answered(asks, answer);
+        self.turned(step, now)
+    }
+
+    fn answered(&mut self, asks: &mut Asks, answer: &[u8]) -> Step {
         match std::mem::replace(&mut self.at, At::Over) {
             At::Proving { nonce, amount, left, asked, proofs } => {
                 self.proved(answer, nonce, amount, left, asked, proofs)

@@ -138,7 +138,7 @@ fn paid_text(paid: &Paid) -> Text {
 fn refused(amount: Option<Fen>, words: &Words, left: Option<(Fen, Fen)>) -> Text {
     let (mut zh, mut en) = match amount {
         None => (words.zh.clone(), words.en.clone()),
-        Some(amount) => (format!("{amount} 元未支付：{}", words.zh), format!("{amount} not paid: {}", words.en)),
+        Some(amount) => (format!("{amount} 元未支付\n{}", words.zh), format!("{amount} not paid\n{}", words.en)),
     };
     if let Some((account, purse)) = left {
         let left = balances(purse, Some(account));
@@ -150,18 +150,18 @@ fn refused(amount: Option<Fen>, words: &Words, left: Option<(Fen, Fen)>) -> Text
 
 fn removed_early(amount: Option<Fen>) -> Text {
     match amount {
-        None => text("卡片移开过早，资金安全\n请重新贴卡", "Card removed too early, the money is safe\nHold it again"),
+        None => text("卡片移开过早\n资金安全，请重新贴卡", "Card removed too early\nThe money is safe: hold it again"),
         Some(amount) => text(
-            format!("应付 {amount} 元，尚未支付\n卡片移开过早，资金安全，请重新贴卡"),
-            format!("To pay {amount}, not yet paid\nCard removed too early, the money is safe: hold it again"),
+            format!("应付 {amount} 元，尚未支付\n卡片移开过早\n资金安全，请重新贴卡"),
+            format!("To pay {amount}, not yet paid\nCard removed too early\nThe money is safe: hold it again"),
         ),
     }
 }
 
 fn hold_again(amount: Option<Fen>) -> Text {
     let (zh, en) = (
-        "还有资金待写入，资金安全\n请移开卡片后重新贴卡",
-        "More waits for this card, the money is safe\nTake it away and hold it again",
+        "还有资金待写入\n资金安全，请移开卡片后重新贴卡",
+        "More waits for this card\nThe money is safe: take it away and hold it again",
     );
     match amount {
         None => text(zh, en),
@@ -303,8 +303,8 @@ mod tests {
             ),
             (
                 Screen::Refused { amount: Some(Fen::new(1200)), words, balances: Some((Fen::new(350), Fen::new(800))) },
-                "12.00 元未支付：余额不足\n卡内 8.00 元，账户 3.50 元",
-                "12.00 not paid: not enough money\nCard 8.00, account 3.50",
+                "12.00 元未支付\n余额不足\n卡内 8.00 元，账户 3.50 元",
+                "12.00 not paid\nnot enough money\nCard 8.00, account 3.50",
             ),
             (
                 Screen::Loaded { loaded: Fen::ZERO, purse: Fen::new(800), account: Fen::ZERO },

@@ -23,7 +23,7 @@ use crate::world::{BEN, new_chip};
 #[expect(clippy::disallowed_methods, reason = "says which readers are there; nothing else can")]
 fn place() -> (String, SocketAddr) {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let all = std::env::var("ONECARD_READERS").expect("run this with `cargo xtask readers --count 16 -- ...`");
+    let all = std::env::var("CARD_READERS").expect("run this with `cargo xtask readers --count 16 -- ...`");
     let own = all.split(',').nth(NEXT.fetch_add(1, Ordering::Relaxed)).expect("ask for more readers with --count");
     let (name, port) = own.split_once('=').expect("name=port");
     (name.to_owned(), SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().expect("a port"))))

@@ -2,6 +2,7 @@
 
 use card::tear::{Cut, CutPlace};
 use device::agent::display::Screen;
+use device::agent::pos::{Input, Key};
 
 use crate::world::{ANNA, BEN, PowerCut, World};
 
@@ -44,9 +45,28 @@ struct Tally {
     off_line: usize,
 }
 
+/// Some keys, any keys, and mostly ENTER at the end.
+fn fingers(world: &mut World, lot: &mut Lot) {
+    for _ in 0..lot.below(5) {
+        let key = match lot.below(16) {
+            digit @ 0..=9 => Key::Digit(digit as u8),
+            10 => Key::Point,
+            11 => Key::Back,
+            12 | 13 => Key::Repeat,
+            14 => Key::Cancel,
+            _ => Key::Enter,
+        };
+        world.give(Input::Key(key));
+    }
+    if lot.below(4) > 0 {
+        world.give(Input::Key(Key::Enter));
+    }
+}
+
 fn step(world: &mut World, lot: &mut Lot, on_reader: &mut bool) {
     match lot.below(16) {
-        0..=3 => world.sell([300, 1200, 700, 4000][lot.below(4) as usize]),
+        0 | 1 => world.sell([300, 1200, 700, 4000][lot.below(4) as usize]),
+        2 | 3 => fingers(world, lot),
         4..=8 if !*on_reader => {
             let card = if lot.below(4) == 0 { BEN } else { ANNA };
             world.deaf_reader = lot.below(2) == 0;
@@ -103,7 +123,10 @@ fn day(seed: u64, tally: &mut Tally) {
     world.wait_seconds(10);
     world.check(money, &format!("seed {seed}"));
     let green: i64 = world.paid().iter().map(|paid| paid.amount.get()).sum();
-    assert!(green <= i64::from(world.platform.merchant), "what was green is paid: seed {seed}");
+    let (today, _) = world.agent.takings(world.now);
+    let counted = i64::try_from(today.fen).expect("small");
+    assert!(green <= counted, "what was green is in the day's total: {green} {counted} seed {seed}");
+    assert!(counted <= i64::from(world.platform.merchant), "what is in the day's total is paid: seed {seed}");
 
     let shown = |wanted: fn(&Screen) -> bool| world.screens.iter().filter(|screen| wanted(screen)).count();
     tally.paid += world.paid().len();

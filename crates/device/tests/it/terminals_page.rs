@@ -115,7 +115,8 @@ fn page() -> String {
         "# Screens, lamps, sounds and keys of a terminal\n\n\
          For makers of terminals and for whoever writes another display: what the agent of a POS shows is data, and this is all\n\
          of it. A display shows one language or both; the lamp goes with the screen, the sound is played once when the screen\n\
-         appears. Amounts here are examples. This page is made by a test from the program.\n\n\
+         appears. Amounts here are examples. `onecard terminal pos` shows the same in a terminal window, and with `--plain` a line for\n\
+         each screen: lamp, sound, words. This page is made by a test from the program.\n\n\
          ## Screens\n\n| screen | shown when | Chinese | English | lamp | sound |\n|---|---|---|---|---|---|\n",
     );
     for (when, screen) in screens() {

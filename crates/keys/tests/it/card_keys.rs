@@ -1,9 +1,11 @@
 //! The port of the card keys against a software card.
 
 use card::chip::Chip;
-use card::files::{Profile, Validity};
+use card::files::{CardNumber, Profile, SM4_KEY_ID, Validity};
+use card::holder::HolderFile;
+use card::profile::Switches;
 use card::psam::{Psam, PurchaseRequest, SoftPsam};
-use card::session::{Kind, Stamp};
+use card::session::{Kind, SessionForm, Stamp, Suite};
 use card::terminal::{self, DebitAnswer, LoadAnswer, PurchaseAnswer};
 use flows::ports::{CardKeys, CardNo, CardStamp, LoadSession, PurseDebit};
 use keys::{CardMasterKeys, Keyring};
@@ -105,6 +107,73 @@ fn an_unknown_version_or_algorithm_releases_nothing_that_a_card_takes() {
         );
     }
     assert_eq!(tap.chip.balance(), 0);
+}
+
+#[test]
+fn a_card_that_speaks_sm4_is_loaded_and_pays_under_the_sm4_masters_alone() {
+    for form in [SessionForm::Padded, SessionForm::Doubled] {
+        let keyring = Keyring::generate().with_sm4(form);
+        assert!(keyring.clone().with_sm4(SessionForm::Padded) == keyring, "masters stay");
+        let sm4 = keyring.sm4_masters().unwrap();
+        let masters = &sm4.cards[&1];
+        let validity = Validity { from: AT.date, until: [0x20, 0x30, 0x07, 0x31] };
+        let profile = Profile { issuer: [1; 8], application_version: 1, key_version: 1, validity };
+        let card = CardNumber(0x1234);
+        let mut serial = [0; 10];
+        serial[2..].copy_from_slice(&card.factor());
+        let set = masters.key_set(Suite::Sm4(form), card);
+        let switches = Switches { session_form: form, ..Switches::CAMPUS };
+        let chip = Chip::with_key_sets(serial, &set, &[], &profile, switches, &HolderFile::NOBODY);
+        let mut tap = Tap { host: CardMasterKeys::new(&keyring), card: CardNo(card.0), chip, keyring };
+        tap.send(&terminal::select_purse());
+
+        let answer = tap.send(&terminal::init_load_with(SM4_KEY_ID, 700, TERMINAL));
+        let answer = LoadAnswer::parse(&answer).unwrap();
+        let session = LoadSession {
+            old_balance: 0,
+            n: 0,
+            key_version: answer.key_version,
+            algorithm: answer.algorithm,
+            random: answer.random,
+            mac1: answer.mac1,
+            amount: 700,
+            terminal: TERMINAL,
+        };
+        assert!(tap.host.proves_load(tap.card, &session));
+        assert!(!CardMasterKeys::new(&Keyring::generate()).proves_load(tap.card, &session), "a school without SM4");
+        let mac2 = tap.host.release_load(tap.card, &session, AT);
+        let stamp = Stamp { date: AT.date, time: AT.time };
+        let tac = terminal::parse_credit(&tap.send(&terminal::credit_load(stamp, mac2))).unwrap();
+        assert!(tap.host.proves_loaded(tap.card, &session, AT, tac));
+        assert_eq!(tap.chip.balance(), 700);
+
+        let purchase = tap.keyring.sm4_masters().unwrap().cards[&1].purchase.clone();
+        let mut psam = SoftPsam::new([0, 0, 2, 0, 0, 0], [].into()).with_sm4(form, [(1, purchase)].into());
+        let answer = tap.send(&terminal::init_purchase_with(SM4_KEY_ID, 250, psam.terminal()));
+        let answer = PurchaseAnswer::parse(&answer).unwrap();
+        let request = PurchaseRequest {
+            card,
+            random: answer.random,
+            m: answer.m,
+            amount: 250,
+            kind: Kind::Purchase,
+            stamp,
+            key_version: answer.key_version,
+            algorithm: answer.algorithm,
+        };
+        let grant = psam.begin_purchase(&request).unwrap();
+        let proof = DebitAnswer::parse(&tap.send(&terminal::debit(grant.tsn, stamp, grant.mac1))).unwrap();
+        let debit = PurseDebit {
+            amount: 250,
+            terminal: psam.terminal(),
+            tsn: grant.tsn,
+            stamp: AT,
+            key_version: answer.key_version,
+            algorithm: answer.algorithm,
+        };
+        assert!(tap.host.proves_purchase(tap.card, &debit, proof.tac));
+        assert!(!tap.host.proves_purchase(tap.card, &PurseDebit { algorithm: 0, ..debit }, proof.tac));
+    }
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use keys::{KeyFileFault, Keyring, Weakness};
+use card::session::SessionForm;
+use keys::{KeyFileFault, Keyring, Weakness, transport_weakness};
 
 /// A path of the test's own, with nothing there.
 fn fresh(name: &str) -> PathBuf {
@@ -182,4 +183,42 @@ fn a_file_from_before_there_was_an_instance_key_gets_one_and_keeps_every_other_k
     let again = fs::read_to_string(&path).unwrap();
     assert!(older.lines().all(|line| again.contains(line.trim_end_matches(','))), "{again}");
     assert_eq!(Keyring::open(&path).unwrap().instance_key().unwrap().public(), public, "made once");
+}
+
+#[test]
+fn sm4_masters_are_added_once_and_every_other_key_stays() {
+    for (form, number) in [(SessionForm::Padded, 1), (SessionForm::Doubled, 2)] {
+        let (keyring, path, before) = saved("sm4");
+        assert!(keyring.sm4_masters().is_none() && !before.contains("sm4"));
+        let added = Keyring::add_sm4(&path, form).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(before.lines().all(|line| text.contains(line.trim())), "{text}");
+        assert!(text.contains(&format!("\"session_form\": {number}")), "{text}");
+        assert!(Keyring::load(&path).unwrap() == added);
+        assert!(Keyring::add_sm4(&path, SessionForm::Padded).unwrap() == added);
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+        assert_eq!(added.check_production(), Ok(()));
+
+        let wrong = text.replace(&format!("\"session_form\": {number}"), "\"session_form\": 3");
+        assert!(matches!(load_text("sm4-form", &wrong), Err(KeyFileFault::Missing(_))));
+        let load = text.split("\"sm4\"").nth(1).unwrap().lines().find(|line| line.contains("load")).unwrap();
+        let weak = text.replace(load.split('"').nth(3).unwrap(), &STANDARD.encode([0; 16]));
+        let unfit = load_text("sm4-weak", &weak).unwrap().check_production().unwrap_err();
+        assert_eq!(unfit.key, "SM4 card load master of version 1");
+        let start = text.find("\"sm4\"").unwrap() + text[text.find("\"sm4\"").unwrap()..].find("\"cards\": {").unwrap();
+        let end = start + text[start..].find("    }\n  }").unwrap();
+        let empty = format!("{}\"cards\": {{{}", &text[..start], &text[end + 4..]);
+        assert!(
+            matches!(load_text("sm4-empty", &empty), Err(KeyFileFault::Missing("SM4 card master keys"))),
+            "{empty}"
+        );
+    }
+}
+
+#[test]
+fn a_published_transport_key_is_told() {
+    assert_eq!(transport_weakness(b"WATCHDATATimeCOS"), Some(Weakness::Published));
+    assert_eq!(transport_weakness(&[0; 16]), Some(Weakness::Pattern));
+    assert_eq!(transport_weakness(&0x9B1D924E05595603C08346DF9F1D457A_u128.to_be_bytes()), None);
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use ledger::{Block, Bodies, Book, Change, Fen, Id, JournalRow, Micros, SchoolId, Stage, chain_link, row_digest};
+use ledger::{
+    Block, Bodies, Book, Change, Fen, Id, JournalRow, Micros, SchoolId, Stage, chain_link, content_digest, row_digest,
+};
 
 use crate::sample::{ACCOUNTS, NOW, transfer};
 
@@ -87,4 +89,17 @@ fn a_row_digest_tells_table_key_and_content_apart() {
     assert_eq!(deleted.content, [0; 16]);
     assert_eq!(deleted.key, all[0].key, "the key's hash does not depend on the content");
     assert_eq!(deleted.key, all[3].key);
+}
+
+#[test]
+fn a_content_digest_is_the_content_of_the_row_digest_under_the_context_of_guard_rows() {
+    for (table, key, body) in [("order", &b"ab"[..], &b"c"[..]), ("card", b"", b""), ("account", &[0; 32], &[7; 99])] {
+        let mut hash = blake3::Hasher::new_derive_key("onecard guard row v1");
+        for field in [table.as_bytes(), key, body] {
+            hash.update(&u64::try_from(field.len()).expect("short").to_be_bytes()).update(field);
+        }
+        let content = content_digest(table, key, body);
+        assert_eq!(content[..], hash.finalize().as_bytes()[..16], "{table}");
+        assert_eq!(content, row_digest(table, key, Some(body)).content, "{table}");
+    }
 }

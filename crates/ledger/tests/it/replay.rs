@@ -201,6 +201,14 @@ fn never_a_row(row: &JournalRow) -> Vec<JournalRow> {
     all
 }
 
+/// The row, one fen off on one side.
+fn with_another_balance(row: &JournalRow, debit: bool) -> [JournalRow; 2] {
+    [1, -1].map(|off| match debit {
+        true => JournalRow { debit_balance: Fen::new(row.debit_balance.get() + off), ..*row },
+        false => JournalRow { credit_balance: Fen::new(row.credit_balance.get() + off), ..*row },
+    })
+}
+
 /// What a recovery notices of the side that lacks the row.
 fn of_one_side(row: &JournalRow, debit: bool) -> Vec<JournalRow> {
     let one_more = |fen: Fen| Fen::new(fen.get() + 1);
@@ -240,6 +248,8 @@ fn m5_recovery_refuses_an_altered_row_whichever_of_its_accounts_have_it_and_stay
             let mut altered = never_a_row(&row);
             for (has, debit) in [(debit_has, true), (credit_has, false)] {
                 altered.extend(of_one_side(&row, debit).into_iter().filter(|_| !has));
+                // Kept with this row as its newest, an account has the balance that the row says.
+                altered.extend(with_another_balance(&row, debit).into_iter().filter(|_| has));
             }
             for changed in altered {
                 assert!(book.recover(&changed).is_err(), "{debit_has} {credit_has}: took {changed:?} for {row:?}");

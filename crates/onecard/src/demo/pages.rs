@@ -9,13 +9,16 @@ use axum::extract::{Form, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use device::agent::display::Lamp;
+use device::agent::sound::Sound;
+use device::agent::words;
 use flows::{School, people};
 use ledger::Fen;
 use pay::wechat::WeChatPay;
 use rules::ids::{CardNo, PersonId};
 use serde::{Deserialize, Serialize};
 
-use super::pos::{Counter, PULLS};
+use super::pos::{Counter, PULLS, Shows, key};
 use super::setup::{Folder, first_people};
 use super::text::{Lang, Texts};
 use crate::Failure;
@@ -101,7 +104,7 @@ pub fn router(demo: Demo) -> Router {
         .route("/demo/pos/{id}", get(pos))
         .route("/demo/pos/{id}/face", get(face))
         .route("/demo/pos/{id}/sale", post(sale))
-        .route("/demo/pos/{id}/cancel", post(cancel))
+        .route("/demo/pos/{id}/key", post(press))
         .route("/demo/pos/{id}/hold", post(hold))
         .route("/demo/pos/{id}/pull", post(pull))
         .route("/demo/demo.css", get(|| async { asset("text/css", include_str!("../../assets/demo.css")) }))
@@ -181,19 +184,32 @@ struct PosPage<'a> {
     other: usize,
     place: &'a str,
     said: &'a str,
-    lines: Vec<String>,
-    lamp: (&'static str, &'static str),
-    reader: String,
+    face: Face,
     cards: Vec<Person>,
     pulls: Vec<(&'static str, &'static str)>,
 }
 
+/// The terminal's face alone, as the script asks for it.
 #[derive(Template)]
 #[template(path = "pos_face.html")]
+struct FacePage {
+    face: Face,
+}
+
 struct Face {
     lines: Vec<String>,
-    lamp: (&'static str, &'static str),
+    lamp: (&'static str, String),
     reader: String,
+    takings: Vec<String>,
+    sound: Played,
+}
+
+/// The newest sound, for the script.
+struct Played {
+    number: u64,
+    name: &'static str,
+    /// Pitch and milliseconds of each tone: `440,200;0,100;440,200`.
+    tones: String,
 }
 
 fn counter(demo: &Demo, id: usize) -> Option<&Counter> {
@@ -211,16 +227,13 @@ async fn pos_page(demo: &Demo, id: usize, headers: &HeaderMap, said: &str) -> Re
         Ok(cards) => cards,
         Err(failure) => return broken(failure),
     };
-    let Face { lines, lamp, reader } = counter.face(lang);
     page(&PosPage {
         t: Texts(lang),
         id,
         other: if id == 1 { 2 } else { 1 },
         place: lang.pick(counter.place),
         said,
-        lines,
-        lamp,
-        reader,
+        face: counter.face(lang),
         cards,
         pulls: PULLS.iter().map(|pull| (pull.name, (pull.text)(&Texts(lang)))).collect(),
     })
@@ -228,26 +241,31 @@ async fn pos_page(demo: &Demo, id: usize, headers: &HeaderMap, said: &str) -> Re
 
 async fn face(State(demo): State<Demo>, Path(id): Path<usize>, headers: HeaderMap) -> Response {
     match counter(&demo, id) {
-        Some(counter) => page(&counter.face(Lang::of(&headers))),
+        Some(counter) => page(&FacePage { face: counter.face(Lang::of(&headers)) }),
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
 impl Counter {
     fn face(&self, lang: Lang) -> Face {
-        let (lines, lamp, card) = self.shows(lang);
+        let Shows { lines, lamp, heard, card, takings } = self.shows(lang);
         let t = Texts(lang);
         let reader = match card {
             Some(card) => format!("{} {card}", t.card_there()),
             None => t.no_card().to_owned(),
         };
+        let said = words::lamp(lamp);
+        let said = if lang.is_chinese() { said.zh } else { said.en };
         let lamp = match lamp {
-            device::agent::display::Lamp::Off => ("off", t.lamp_off()),
-            device::agent::display::Lamp::Green => ("green", t.lamp_green()),
-            device::agent::display::Lamp::Amber => ("amber", t.lamp_amber()),
-            device::agent::display::Lamp::Red => ("red", t.lamp_red()),
+            Lamp::Off => ("off", said),
+            Lamp::Green => ("green", said),
+            Lamp::Amber => ("amber", said),
+            Lamp::Red => ("red", said),
         };
-        Face { lines, lamp, reader }
+        let tones = heard.sound.map_or(&[][..], Sound::pattern).iter();
+        let tones: Vec<String> = tones.map(|tone| format!("{},{}", tone.hertz, tone.millis)).collect();
+        let sound = Played { number: heard.number, name: heard.sound.map_or("", Sound::name), tones: tones.join(";") };
+        Face { lines, lamp, reader, takings, sound }
     }
 }
 
@@ -284,9 +302,20 @@ async fn sale(
     after(&demo, id, &headers, said).await
 }
 
-async fn cancel(State(demo): State<Demo>, Path(id): Path<usize>, headers: HeaderMap) -> Response {
+#[derive(Deserialize)]
+struct KeyForm {
+    key: String,
+}
+
+async fn press(
+    State(demo): State<Demo>,
+    Path(id): Path<usize>,
+    headers: HeaderMap,
+    Form(form): Form<KeyForm>,
+) -> Response {
     let Some(counter) = counter(&demo, id) else { return StatusCode::NOT_FOUND.into_response() };
-    counter.cancel();
+    let Some(key) = key(&form.key) else { return StatusCode::BAD_REQUEST.into_response() };
+    counter.press(key);
     after(&demo, id, &headers, String::new()).await
 }
 

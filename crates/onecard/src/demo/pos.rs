@@ -5,10 +5,14 @@ use std::path::Path;
 
 use card::tear::CutPlace;
 use device::agent::display::Lamp;
-use device::agent::words;
+use device::agent::pos::Key;
+use device::agent::sound::Sound;
+use device::agent::words::{self, Text};
 use device::channel::{Pull, PullAt};
-use device::uplink::{PosHandle, PutFault, Server};
+use device::uplink::{Event, PosHandle, PutFault, Server};
 use ledger::Fen;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 
 use super::setup::DemoTerminal;
 use super::text::{Both, Lang, Texts};
@@ -42,6 +46,30 @@ pub struct Counter {
     /// Where it stands.
     pub place: Both,
     handle: PosHandle,
+    heard: watch::Receiver<Heard>,
+}
+
+/// The newest sound, and which one since the start it is.
+#[derive(Clone, Copy, Default)]
+pub struct Heard {
+    /// Counted from 1; 0 when nothing was heard yet.
+    pub number: u64,
+    /// Which.
+    pub sound: Option<Sound>,
+}
+
+/// What is to be seen and heard of a terminal at one moment, in one language.
+pub struct Shows {
+    /// Lines of the display.
+    pub lines: Vec<String>,
+    /// Its lamp.
+    pub lamp: Lamp,
+    /// The newest sound.
+    pub heard: Heard,
+    /// Number of the card on the reader.
+    pub card: Option<String>,
+    /// The day's total, and the last sale if there was one.
+    pub takings: Vec<String>,
 }
 
 /// Starts the terminals; they connect to `gateway` by themselves.
@@ -51,30 +79,72 @@ pub fn start(terminals: Vec<DemoTerminal>, gateway: SocketAddr) -> Result<Vec<Co
         .map(|each| {
             let server = Server { host: gateway.ip().to_string(), port: gateway.port() };
             let (handle, life) = terminal::ready(&each.folder, server, card_reader::soft())?;
+            let heard = listen(&handle);
             tokio::spawn(life);
-            Ok(Counter { place: each.place, handle })
+            Ok(Counter { place: each.place, handle, heard })
         })
         .collect()
 }
 
+/// Follows the display and counts what sounds, for as long as the terminal lives.
+fn listen(handle: &PosHandle) -> watch::Receiver<Heard> {
+    let mut events = handle.events();
+    let (told, heard) = watch::channel(Heard::default());
+    tokio::spawn(async move {
+        let mut before = None;
+        loop {
+            match events.recv().await {
+                Ok(event) => {
+                    let Event::Shown(screen) = event.event else { continue };
+                    if let Some(sound) = Sound::at(before.as_ref(), &screen) {
+                        told.send_modify(|heard| *heard = Heard { number: heard.number + 1, sound: Some(sound) });
+                    }
+                    before = Some(screen);
+                }
+                Err(RecvError::Lagged(_)) => before = None,
+                Err(RecvError::Closed) => break,
+            }
+        }
+    });
+    heard
+}
+
+/// The key of a button on the page.
+pub fn key(name: &str) -> Option<Key> {
+    Some(match name {
+        "." => Key::Point,
+        "back" => Key::Back,
+        "cancel" => Key::Cancel,
+        "enter" => Key::Enter,
+        "repeat" => Key::Repeat,
+        digit => Key::Digit(digit.parse().ok().filter(|digit| *digit < 10)?),
+    })
+}
+
 impl Counter {
-    /// Lines of the display, the lamp, and the number of the card on the reader.
-    pub fn shows(&self, lang: Lang) -> (Vec<String>, Lamp, Option<String>) {
+    /// What is to be seen and heard now.
+    pub fn shows(&self, lang: Lang) -> Shows {
+        let pick = |text: Text| if lang.is_chinese() { text.zh } else { text.en };
         let screen = self.handle.screen();
-        let text = words::display(&screen);
-        let text = if lang.is_chinese() { text.zh } else { text.en };
-        let card = self.handle.card().and_then(|path| Some(path.file_stem()?.to_str()?.to_owned()));
-        (text.lines().map(str::to_owned).collect(), screen.lamp(), card)
+        let (total, last) = self.handle.takings();
+        let last = last.as_ref().map(words::last_sale);
+        Shows {
+            lines: pick(words::display(&screen)).lines().map(str::to_owned).collect(),
+            lamp: screen.lamp(),
+            heard: *self.heard.borrow(),
+            card: self.handle.card().and_then(|path| Some(path.file_stem()?.to_str()?.to_owned())),
+            takings: [words::day_total(&total)].into_iter().chain(last).map(pick).collect(),
+        }
+    }
+
+    /// The clerk presses a key.
+    pub fn press(&self, key: Key) {
+        self.handle.press(key);
     }
 
     /// The clerk enters an amount.
     pub fn enter_sale(&self, amount: Fen) {
         self.handle.enter_sale(amount);
-    }
-
-    /// The clerk calls the sale off.
-    pub fn cancel(&self) {
-        self.handle.cancel();
     }
 
     /// Lays the card of a file on the reader, to be pulled away as `pull_at` says; a card that lies there goes first.

@@ -75,7 +75,6 @@ texts! {
     first_password: "初始查询密码", "First query password";
     changed: "已由本人修改", "changed by its owner";
     pos_title: "虚拟消费机", "Virtual POS";
-    amount: "金额（元）", "Amount (yuan)";
     enter: "确认金额", "Enter amount";
     cancel: "取消本笔", "Call off";
     cards: "手里的卡", "Cards at hand";
@@ -86,10 +85,16 @@ texts! {
     card_there: "读卡区有卡：", "On the reader:";
     other_pos: "另一台消费机", "The other POS";
     back: "返回演示首页", "Back to the start page";
-    lamp_off: "灯灭", "lamp off";
-    lamp_green: "绿灯", "green lamp";
-    lamp_amber: "黄灯", "amber lamp";
-    lamp_red: "红灯", "red lamp";
+    keys: "收银员按键", "The clerk's keys";
+    key_back: "退格", "Back";
+    key_repeat: "重复上笔", "Repeat";
+    sound: "声音", "Sound";
+    or_amount: "或直接输入金额（元）", "Or the amount at once (yuan)";
+    story: "一张中途拿走的卡", "A card that is pulled away";
+    story_load: "写入余额时：先让一笔充值等待写卡。在下面选“余额已写入，应答送出之前”，贴卡：显示“卡片移开过早”，手机上显示“正在写入卡片”。再贴一次，只到账一次。",
+        "While it is loaded: let a paid top-up wait for the card. Choose \"balance written, before the answer leaves\" below and hold the card: the display says that it was removed too early, the phone that the money is on its way. Hold it again: it arrived once.";
+    story_debit: "扣款时：输入金额，选“已扣款，应答送出之前”，贴卡：显示“是否扣款尚未确认”。同一张卡再贴一次即可查清，只扣一次；先贴另一张卡会被提示。",
+        "While it is debited: enter an amount, choose \"debited, before the answer leaves\" and hold the card: the display is not sure whether it was taken. The same card tells when it is held again, and is charged once; another card is sent back.";
     refresh: "刷新", "Refresh";
     bad_amount: "金额须为数字，例如 12 或 12.50。", "Write the amount in digits, such as 12 or 12.50.";
     at_credit_before: "写入余额的命令送达之前", "before the credit command arrives";

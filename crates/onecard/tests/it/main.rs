@@ -3,6 +3,7 @@
 mod anchors;
 mod backup;
 mod bench;
+mod card_office;
 mod cases;
 mod doctor;
 mod reports;
@@ -13,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// A fresh folder with a configuration for a trial; removed at the end.
+/// A fresh folder with the configuration for a trial that `onecard sandbox` writes; removed at the end.
 struct Place(PathBuf);
 
 impl Place {
@@ -24,43 +25,17 @@ impl Place {
         let place = Place(folder);
         let example = place.onecard(&["sandbox", "--example-config", "sandbox"]);
         assert!(example.status.success(), "{example:?}");
-        let facts = fs::read_to_string(place.0.join("sandbox/merchant/merchant.toml")).unwrap();
-        let fact = |key: &str| {
-            let line = facts.lines().find(|line| line.starts_with(key)).expect("a fact of the merchant");
-            line.split('"').nth(1).expect("a value").to_owned()
-        };
-        let config = format!(
-            r#"
-data = "school"
-name_zh = "示范大学"
-name_en = "Model University"
-trial = true
-[web]
-listen = "127.0.0.1:0"
-base_url = "http://127.0.0.1:8840"
-[terminals]
-listen = "127.0.0.1:0"
-host = "127.0.0.1"
-[wechat]
-api_base = "http://127.0.0.1:8850"
-oauth_base = "http://127.0.0.1:8850"
-token_base = "http://127.0.0.1:8850"
-appid = "{}"
-mchid = "{}"
-app_secret_file = "sandbox/merchant/app_secret.txt"
-merchant_serial = "{}"
-merchant_key_file = "sandbox/merchant/merchant_private_key.pem"
-apiv3_key_file = "sandbox/merchant/apiv3_key.txt"
-notify_url = "http://127.0.0.1:8840/notify/wechat"
-[[wechat.platform_keys]]
-serial = "{}"
-public_key_file = "sandbox/merchant/platform_public_key.pem"
-"#,
-            fact("appid"),
-            fact("mchid"),
-            fact("merchant_serial"),
-            fact("platform_key_id"),
-        );
+        // The configuration that the sandbox wrote for the platform, on ports that are free.
+        let mut config = fs::read_to_string(place.0.join("sandbox/onecard.toml")).unwrap();
+        let elsewhere = [
+            ("listen = \"127.0.0.1:8840\"", "listen = \"127.0.0.1:0\"", 1),
+            ("listen = \"127.0.0.1:8841\"", "listen = \"127.0.0.1:0\"", 1),
+            ("\"merchant/", "\"sandbox/merchant/", 4),
+        ];
+        for (from, to, times) in elsewhere {
+            assert_eq!(config.matches(from).count(), times, "{from} in {config}");
+            config = config.replace(from, to);
+        }
         fs::write(place.0.join("onecard.toml"), config).unwrap();
         place
     }

@@ -2,7 +2,7 @@
 
 use ledger::{Fen, Micros};
 
-use super::{Origin, Payment, Repaid};
+use super::{Origin, Payment, Refund, Repaid};
 use crate::case::{BY_RULE, Case, Kind};
 use crate::ids::{OrderNo, PersonId, RefundNo};
 use crate::top_up::{Arrival, Order, State, Suspicion};
@@ -98,12 +98,26 @@ const GIVEN_BACK_WITHIN: i64 = 31_536_000;
 
 /// The wish that a rule itself has for a payment that is not credited; none where a person must look first (rows 8, 9).
 pub fn by_rule(suspicion: Suspicion) -> Option<Asked> {
-    let reason = match suspicion {
-        Suspicion::Twice => "重复付款，原路退回",
-        Suspicion::AccountClosed => "账户已注销，原路退回",
-        Suspicion::Mismatch | Suspicion::GivenBack => return None,
-    };
-    Some(Asked { reason: reason.to_owned(), by: BY_RULE.to_owned(), approved_by: None })
+    let (zh, _) = reason_by_rule(suspicion)?;
+    Some(Asked { reason: zh.to_owned(), by: BY_RULE.to_owned(), approved_by: None })
+}
+
+/// What a rule gives as its reason: the Chinese is what the provider is told, and what is kept.
+const fn reason_by_rule(suspicion: Suspicion) -> Option<(&'static str, &'static str)> {
+    match suspicion {
+        Suspicion::Twice => Some(("重复付款，原路退回", "Paid twice; goes back the way it came")),
+        Suspicion::AccountClosed => Some(("账户已注销，原路退回", "The account is closed; goes back the way it came")),
+        Suspicion::Mismatch | Suspicion::GivenBack => None,
+    }
+}
+
+impl Refund {
+    /// Why the money goes back, in Chinese and in English. What a person gave as a reason is the same in both.
+    pub fn reason_words(&self) -> (&str, &str) {
+        let told =
+            |suspicion| reason_by_rule(suspicion).filter(|(zh, _)| self.made_by == BY_RULE && self.reason == *zh);
+        [Suspicion::Twice, Suspicion::AccountClosed].into_iter().find_map(told).unwrap_or((&self.reason, &self.reason))
+    }
 }
 
 /// The payment of an order, and where its money is. `item` is what waits for the card of this order, `spendable` what its

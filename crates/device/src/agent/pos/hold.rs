@@ -27,7 +27,7 @@ pub(super) enum Hold {
     /// An earlier debit is being settled.
     Proving(Proving),
     /// A stage of the tap.
-    Tapping { card: u64, stage: Stage, tap: Tap, crediting: Option<Fen>, until: Option<Micros> },
+    Tapping(Tap),
     /// Proved and loaded; waits for what the platform says to the sale.
     Standby { card: u64, held: Held },
     /// The purse is being debited.
@@ -64,7 +64,7 @@ impl Hold {
             | Hold::Parked
             | Hold::Selecting(_)
             | Hold::Proving(_)
-            | Hold::Tapping { .. }
+            | Hold::Tapping(_)
             | Hold::Paying(_) => None,
         }
     }
@@ -72,7 +72,7 @@ impl Hold {
     /// The card must stay where it is.
     pub(super) fn reads_card(&self) -> bool {
         match self {
-            Hold::Selecting(_) | Hold::Proving(_) | Hold::Paying(_) | Hold::Tapping { .. } => true,
+            Hold::Selecting(_) | Hold::Proving(_) | Hold::Paying(_) | Hold::Tapping(_) => true,
             Hold::Empty | Hold::Resting { .. } | Hold::Parked | Hold::Standby { .. } | Hold::Debited { .. } => false,
         }
     }
@@ -80,14 +80,14 @@ impl Hold {
     /// What is being put on the card.
     pub(super) fn crediting(&self) -> Option<Fen> {
         match self {
-            Hold::Tapping { crediting, .. } => *crediting,
+            Hold::Tapping(tap) => tap.crediting(),
             _ => None,
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Micros> {
         match self {
-            Hold::Tapping { until, .. } => *until,
+            Hold::Tapping(tap) => tap.deadline(),
             Hold::Resting { retry_at } => *retry_at,
             _ => None,
         }
@@ -126,12 +126,14 @@ impl<P: Psam> PosAgent<P> {
             self.last_hold = Some(LastHold { done, left_at: now });
         }
         match std::mem::replace(&mut self.hold, Hold::Empty) {
-            Hold::Selecting(_) | Hold::Proving(_) | Hold::Tapping { stage: Stage::Load, .. } => {
-                self.left_early(now);
-            }
+            Hold::Selecting(_) | Hold::Proving(_) => self.left_early(now),
+            Hold::Tapping(tap) => match tap.stage() {
+                Stage::Load => self.left_early(now),
+                Stage::Fill => {}
+            },
             Hold::Paying(paying) => self.left_while_paying(paying, now),
             Hold::Empty | Hold::Resting { .. } | Hold::Parked => {}
-            Hold::Tapping { stage: Stage::Fill, .. } | Hold::Standby { .. } | Hold::Debited { .. } => {}
+            Hold::Standby { .. } | Hold::Debited { .. } => {}
         }
         if let Some(notice) = &mut self.notice {
             // That this is another card is no news once it is gone.
@@ -168,9 +170,9 @@ impl<P: Psam> PosAgent<P> {
         match std::mem::replace(&mut self.hold, Hold::Empty) {
             Hold::Selecting(select) => self.selected(select.answer(answer), now),
             Hold::Proving(proving) => self.proved(proving, answer, now),
-            Hold::Tapping { card, stage, mut tap, crediting, until } => {
-                let step = tap.card(&mut self.asks, answer);
-                self.hold = Hold::Tapping { card, stage, tap, crediting, until };
+            Hold::Tapping(mut tap) => {
+                let step = tap.card(&mut self.asks, answer, now);
+                self.hold = Hold::Tapping(tap);
                 self.tap_step(step, now);
             }
             Hold::Paying(paying) => self.paying_answered(paying, answer, now),
@@ -259,40 +261,29 @@ impl<P: Psam> PosAgent<P> {
             }
             return;
         };
-        let (tap, question) = Tap::open(&mut self.asks, card, home.terminal, stage);
-        let until = Some(later(now, self.config.tap_micros));
-        self.hold = Hold::Tapping { card, stage, tap, crediting: None, until };
+        let (tap, question) = Tap::open(&mut self.asks, (card, home.terminal), stage, self.config.tap_micros, now);
+        self.hold = Hold::Tapping(tap);
         self.out.push(Output::Send(question));
     }
 
     pub(super) fn tap_answered(&mut self, message: &ToTerminal, now: Micros) {
-        if let Hold::Tapping { tap, .. } = &mut self.hold {
-            let step = tap.platform(message);
+        if let Hold::Tapping(tap) = &mut self.hold {
+            let step = tap.platform(message, now);
             self.tap_step(step, now);
         }
     }
 
     fn tap_step(&mut self, step: Step, now: Micros) {
-        let Hold::Tapping { card, stage, crediting, until, .. } = &mut self.hold else {
+        let Hold::Tapping(tap) = &self.hold else {
             return;
         };
-        let (card, stage) = (*card, *stage);
+        let (card, stage) = (tap.number(), tap.stage());
         match step {
-            Step::Transmit(command) => {
-                *until = None;
-                self.transmit(command);
-            }
-            Step::Credit { command, amount } => {
-                (*crediting, *until) = (Some(amount), None);
-                self.transmit(command);
-            }
-            Step::Send(message) => {
-                *until = Some(later(now, self.config.tap_micros));
-                match self.post.home() {
-                    Some(_) => self.out.push(Output::Send(message)),
-                    None => self.line_lost_in_tap(now),
-                }
-            }
+            Step::Transmit(command) | Step::Credit { command, .. } => self.transmit(command),
+            Step::Send(message) => match self.post.home() {
+                Some(_) => self.out.push(Output::Send(message)),
+                None => self.line_lost_in_tap(now),
+            },
             Step::Done(held) => match stage {
                 Stage::Load => self.loaded(card, held, now),
                 Stage::Fill => self.filled(card, held, now),
@@ -377,13 +368,14 @@ impl<P: Psam> PosAgent<P> {
 
     /// The connection is gone: what waits for the platform ends here; what waits for the card goes on.
     pub(super) fn line_lost(&mut self, now: Micros) {
-        if matches!(&self.hold, Hold::Tapping { tap, .. } if tap.waits_for_platform()) {
+        if matches!(&self.hold, Hold::Tapping(tap) if tap.waits_for_platform()) {
             self.line_lost_in_tap(now);
         }
     }
 
     fn line_lost_in_tap(&mut self, now: Micros) {
-        if let Hold::Tapping { stage, .. } = self.hold {
+        if let Hold::Tapping(tap) = &self.hold {
+            let stage = tap.stage();
             self.hold = Hold::resting();
             if stage == Stage::Load && self.sale == Sale::None {
                 self.notify(Screen::CannotSync, now);
@@ -392,10 +384,10 @@ impl<P: Psam> PosAgent<P> {
     }
 
     pub(super) fn hold_timed_out(&mut self, now: Micros) {
-        match self.hold {
+        match &self.hold {
             Hold::Resting { .. } if matches!(self.sale, Sale::Unresolved { .. }) => self.begin_hold(),
             Hold::Resting { .. } => self.hold = Hold::resting(),
-            Hold::Tapping { card, stage, .. } => self.tap_refused(card, stage, words::no_answer(), now),
+            Hold::Tapping(tap) => self.tap_refused(tap.number(), tap.stage(), words::no_answer(), now),
             _ => {}
         }
     }

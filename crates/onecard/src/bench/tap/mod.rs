@@ -59,7 +59,7 @@ fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Re
     serving::start_log(&cleanup.path("serve.log"))?;
     let cards = 2 * sizes.cards_of_a_kind();
     let most = sizes.terminals.iter().copied().max().unwrap_or(1);
-    say.step(&format!("a school with {cards} paid top-ups and {most} terminals"));
+    say.step(&format!("a school with {cards} paid top-ups, terminals: {most}"));
     let paid = Paid::make(cards, most, cleanup, say)?;
     let mut stand = Stand { sizes, cleanup, say, paid };
     let runs = sizes.rounds.run(&mut stand, &mut calibrator, cleanup, say)?;

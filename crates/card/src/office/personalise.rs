@@ -1,0 +1,249 @@
+//! A blank card becomes a card of the school.
+//!
+//! The order of writing makes an interrupted run repeatable: files and keys first, each looked for before it is made; the
+//! public file, by which the card is known, near the end; the control key last. A card that opens with the school's control
+//! key is therefore finished, and is only checked.
+
+use super::{Made, OfficeFault, Order, Transmit, ask, challenge, command, look, named};
+use crate::crypto::{Algorithm, Key16};
+use crate::files::{COUNTER_FILE, COUNTER_RECORD_LENGTH, CardNumber, DayCounter, PUBLIC_FILE, PublicFile};
+use crate::filesystem::FileForm;
+use crate::holder::HolderFile;
+use crate::host::{KeySet, LoadOpening};
+use crate::keystore::{CONTROL_KEY, OFFICE_KEY, OfficeUse, SM4_KEYS};
+use crate::profile::{
+    DIRECTORY_ID, HOLDER_ID, PUBLIC_ID, PURSE_DF, ROOT_ID, application_form, directory_form, directory_record,
+    purse_forms,
+};
+use crate::session::{Kind, Suite, Terms};
+use crate::status::Status;
+use crate::terminal::{self, CardFault, LoadAnswer, PurchaseAnswer};
+
+/// Short identifier of the holder's file.
+const HOLDER_FILE: u8 = 0x16;
+/// Terminal id of the check at the end.
+const CHECK_TERMINAL: [u8; 6] = [0; 6];
+/// Amount of the check; nothing is released.
+const CHECK_AMOUNT: u32 = 1;
+
+/// Makes the card of `order`, or finishes one of an interrupted run, or checks one that is finished.
+///
+/// Shape: the card was just put on the reader; `transmit` never sends a command twice.
+/// Errors: see [`OfficeFault`]; each says whether to start again, to take another card, or to destroy this one.
+/// Repeats: run again with the same order until it is `Ok`. A finished card keeps its money, counters and log.
+pub fn personalise(transmit: &mut Transmit<'_>, order: &Order) -> Result<Made, OfficeFault> {
+    let card = CardNumber::of_serial(order.serial);
+    ask(transmit, "select its root", &command::select_file(ROOT_ID))?;
+    let named_already = match public_file(transmit)? {
+        Some(public) if public.serial == order.serial => true,
+        Some(public) if public.serial != [0; 10] => return Err(OfficeFault::OtherCard(public.card())),
+        _ => false,
+    };
+    ask(transmit, "select its root", &command::select_file(ROOT_ID))?;
+    let finished = open(transmit, order, named_already)?;
+    if !finished {
+        let control = (order.transport_algorithm, &order.transport);
+        make_root(transmit, control)?;
+        make_files(transmit, order)?;
+        write_keys(transmit, order, control)?;
+        write_files(transmit, order)?;
+        // Before the maker's key is gone: a card of another type can still be made over.
+        check_all_keys(transmit, order, true).map_err(|fault| match fault {
+            OfficeFault::NotProved(what) => OfficeFault::OtherKeys(what),
+            other => other,
+        })?;
+        let form = order.set.control_form(order.profile.key_version);
+        let challenge = challenge(transmit)?;
+        let command = command::write_key(control.0, control.1, challenge, &form);
+        ask(transmit, "take its control key", &command.map_err(|_| OfficeFault::TooLong("the control key"))?)?;
+    }
+    check(transmit, order, !finished)?;
+    Ok(Made { card, written: !finished })
+}
+
+/// The public file, if the card has come that far.
+fn public_file(transmit: &mut Transmit<'_>) -> Result<Option<PublicFile>, OfficeFault> {
+    let step = "show its public file";
+    if look(transmit, "select the purse", &command::select_file(PURSE_DF))?.is_none() {
+        return Ok(None);
+    }
+    let Some(bytes) = look(transmit, step, &terminal::read_binary(PUBLIC_FILE, 0))? else {
+        return Ok(None);
+    };
+    PublicFile::decode(&bytes).map(Some).map_err(|_| OfficeFault::OtherForm(PUBLIC_ID))
+}
+
+/// Authenticates with the more likely of the two control keys first: a wrong one costs a try, which the right one gives
+/// back. True when the card has the school's.
+fn open(transmit: &mut Transmit<'_>, order: &Order, named_already: bool) -> Result<bool, OfficeFault> {
+    for own in [named_already, !named_already] {
+        let own_key = order.set.office_key(OfficeUse::Control);
+        let (algorithm, key) =
+            if own { (order.set.suite.algorithm(), &own_key) } else { (order.transport_algorithm, &order.transport) };
+        if authenticate(transmit, algorithm, key, CONTROL_KEY)? {
+            return Ok(own);
+        }
+    }
+    Err(OfficeFault::ForeignKeys)
+}
+
+fn authenticate(transmit: &mut Transmit<'_>, algorithm: Algorithm, key: &Key16, id: u8) -> Result<bool, OfficeFault> {
+    let step = "hear the office's proof";
+    let challenge = challenge(transmit)?;
+    match terminal::data(&transmit(&command::external_authenticate(algorithm, key, id, &challenge))) {
+        Ok(_) => Ok(true),
+        // A card of the other algorithm takes the cryptogram for one of the wrong length or key.
+        Err(CardFault::Status(Status::TriesLeft(0))) => Err(OfficeFault::Locked),
+        Err(CardFault::Status(Status::TriesLeft(_) | Status::WrongLength)) => Ok(false),
+        Err(fault) => Err(named(step, fault)),
+    }
+}
+
+fn make_root(transmit: &mut Transmit<'_>, (algorithm, key): (Algorithm, &Key16)) -> Result<(), OfficeFault> {
+    make(transmit, directory_form())?;
+    ask(transmit, "select its root", &command::select_file(ROOT_ID))?;
+    let record = directory_record();
+    let first = terminal::read_record(1, 1);
+    if look(transmit, "show its directory", &first)?.is_none() {
+        let challenge = challenge(transmit)?;
+        let append = command::append_record(algorithm, key, challenge, 1, &record);
+        ask(transmit, "name the purse", &append.map_err(|_| OfficeFault::TooLong("the directory"))?)?;
+    }
+    Ok(())
+}
+
+fn make_files(transmit: &mut Transmit<'_>, order: &Order) -> Result<(), OfficeFault> {
+    if look(transmit, "select the purse", &command::select_file(PURSE_DF))?.is_none() {
+        ask(transmit, "make the purse application", &command::create_file(application_form()))?;
+        ask(transmit, "select the purse", &command::select_file(PURSE_DF))?;
+    }
+    purse_forms(&order.switches).into_iter().try_for_each(|form| make(transmit, form))
+}
+
+/// Makes a file in the directory that is selected, unless it is there in just that form.
+fn make(transmit: &mut Transmit<'_>, form: FileForm) -> Result<(), OfficeFault> {
+    let (id, expected) = (form.id, form.encode());
+    match look(transmit, "show a file", &command::select_file(id))? {
+        None => ask(transmit, "make a file", &command::create_file(form)).map(|_| ()),
+        Some(control) if describes(&control, &expected) => Ok(()),
+        Some(_) => Err(OfficeFault::OtherForm(id)),
+    }
+}
+
+/// Whether file control information holds this form in its element 82.
+fn describes(control: &[u8], form: &[u8]) -> bool {
+    matches!(control, [0x6F, _, 0x82, length, rest @ ..] if rest.get(..usize::from(*length)) == Some(form))
+}
+
+fn write_keys(
+    transmit: &mut Transmit<'_>,
+    order: &Order,
+    (algorithm, control): (Algorithm, &Key16),
+) -> Result<(), OfficeFault> {
+    let sets = std::iter::once(&order.set).chain(&order.others);
+    let forms: Vec<_> = sets.flat_map(|set| set.forms(order.profile.key_version, order.pin.is_some())).collect();
+    for form in forms {
+        let challenge = challenge(transmit)?;
+        let command = command::write_key(algorithm, control, challenge, &form);
+        ask(transmit, "take a key", &command.map_err(|_| OfficeFault::TooLong("a key"))?)?;
+    }
+    if let Some(pin) = &order.pin {
+        let challenge = challenge(transmit)?;
+        let command = command::write_pin(algorithm, control, challenge, 0x00, pin);
+        ask(transmit, "take its PIN", &command.map_err(|_| OfficeFault::TooLong("the PIN"))?)?;
+    }
+    Ok(())
+}
+
+/// Under the card's new maintenance key, which is thereby tried.
+fn write_files(transmit: &mut Transmit<'_>, order: &Order) -> Result<(), OfficeFault> {
+    let set = &order.set;
+    let given = challenge(transmit)?;
+    let holder = command::update_binary(set, given, (HOLDER_FILE, 0), &order.holder.encode(), true);
+    ask(transmit, "take its holder", &holder.map_err(|_| OfficeFault::TooLong("the holder"))?)?;
+
+    let given = challenge(transmit)?;
+    let counter = command::update_record(set, given, (COUNTER_FILE, 1), &DayCounter::NEW.encode());
+    ask(transmit, "take its day counter", &counter.map_err(|_| OfficeFault::TooLong("the counter"))?)?;
+
+    let given = challenge(transmit)?;
+    let public = order.profile.public_file(order.serial).encode();
+    let public = command::update_binary(set, given, (PUBLIC_FILE, 0), &public, false);
+    ask(transmit, "take its number", &public.map_err(|_| OfficeFault::TooLong("the number"))?)?;
+    Ok(())
+}
+
+/// Reads everything back and lets the card prove its keys, as every terminal will.
+fn check(transmit: &mut Transmit<'_>, order: &Order, fresh: bool) -> Result<(), OfficeFault> {
+    ask(transmit, "select its root", &command::select_file(ROOT_ID))?;
+    let set = &order.set;
+    let control = set.office_key(OfficeUse::Control);
+    require(authenticate(transmit, set.suite.algorithm(), &control, CONTROL_KEY)?, "control key")?;
+
+    let selected = terminal::parse_select(&transmit(&terminal::select_purse()));
+    let public = selected.map_err(|fault| named("select the purse", fault))?;
+    require(public == order.profile.public_file(order.serial), "public file")?;
+    let offset = key_offset(set);
+    let office = set.office_key(OfficeUse::Office);
+    require(authenticate(transmit, set.suite.algorithm(), &office, OFFICE_KEY | offset)?, "office key")?;
+    let holder = ask(transmit, "show its holder", &terminal::read_binary(HOLDER_FILE, HolderFile::LENGTH))?;
+    require(HolderFile::decode(&holder) == Ok(order.holder), "holder's file")?;
+
+    let counter = transmit(&terminal::read_day_counter());
+    let counter = terminal::parse_day_counter(&counter).map_err(|fault| named("show its day counter", fault))?;
+    let balance = transmit(&terminal::get_balance());
+    let balance = terminal::parse_balance(&balance).map_err(|fault| named("show its balance", fault))?;
+    let log = terminal::parse_log(&transmit(&terminal::read_log(1)));
+    let untouched = counter == DayCounter::NEW && balance == 0;
+    require(!fresh || untouched, "empty purse")?;
+    if order.switches.pin_for_log {
+        require(log == Err(CardFault::Status(Status::SecurityNotSatisfied)), "log")?;
+    } else {
+        let log = log.map_err(|fault| named("show its log", fault))?;
+        require(!fresh || log.is_none(), "log")?;
+    }
+    check_all_keys(transmit, order, fresh)
+}
+
+fn check_all_keys(transmit: &mut Transmit<'_>, order: &Order, fresh: bool) -> Result<(), OfficeFault> {
+    std::iter::once(&order.set).chain(&order.others).try_for_each(|set| check_keys(transmit, order, set, fresh))
+}
+
+/// The card must sign a load under the new keys, name the purchase key, and prove itself.
+fn check_keys(transmit: &mut Transmit<'_>, order: &Order, set: &KeySet, fresh: bool) -> Result<(), OfficeFault> {
+    let offset = key_offset(set);
+    if let Some(pin) = order.pin.as_ref().filter(|_| order.switches.pin_for_load) {
+        ask(transmit, "hear its PIN", &command::verify_pin(0x00, pin))?;
+    }
+    let key = 0x01 | offset;
+    let answer = transmit(&terminal::init_load_with(key, CHECK_AMOUNT, CHECK_TERMINAL));
+    let answer = LoadAnswer::parse(&answer).map_err(|fault| named("open a load", fault))?;
+    let terms = Terms { amount: CHECK_AMOUNT, kind: Kind::Load, terminal: CHECK_TERMINAL };
+    require(set.proves_load(&LoadOpening { terms, answer }), "load key")?;
+    require(answer.key_version == order.profile.key_version, "key version")?;
+    require(!fresh || answer.n == 0, "load counter")?;
+
+    let answer = transmit(&terminal::init_purchase_with(key, 0, CHECK_TERMINAL));
+    let answer = PurchaseAnswer::parse(&answer).map_err(|fault| named("open a purchase", fault))?;
+    let named_key = (answer.key_version, answer.algorithm);
+    require(named_key == (order.profile.key_version, set.suite.algorithm().identifier()), "purchase key")?;
+    require(!fresh || answer.m == 0, "purchase counter")?;
+
+    let text: Vec<u8> = order.serial.iter().copied().cycle().take(16).collect();
+    let proof = ask(transmit, "prove itself", &command::internal_authenticate(OFFICE_KEY | offset, &text))?;
+    let expected = set.suite.algorithm().seal(&set.office_key(OfficeUse::Card), &text);
+    require(proof == expected, "own key")
+}
+
+const fn key_offset(set: &KeySet) -> u8 {
+    match set.suite {
+        Suite::TripleDes => 0x00,
+        Suite::Sm4(_) => SM4_KEYS,
+    }
+}
+
+fn require(holds: bool, what: &'static str) -> Result<(), OfficeFault> {
+    if holds { Ok(()) } else { Err(OfficeFault::NotProved(what)) }
+}
+
+const _: () = assert!(DIRECTORY_ID & 0x1F == 1 && HOLDER_ID & 0x1F == 0x16 && COUNTER_RECORD_LENGTH == 16);
