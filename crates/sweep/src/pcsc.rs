@@ -52,6 +52,7 @@ pub struct PcscHand {
     files: [PathBuf; 2],
     tear: Option<Tear>,
     commands: u32,
+    disturbed: bool,
 }
 
 impl PcscHand {
@@ -65,7 +66,7 @@ impl PcscHand {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, at.port));
         let virtual_reader = VirtualReader::new(address, manner, move || chance.four());
         let files = ["anna.card", "ben.card"].map(|name| folder.join(name));
-        Ok(PcscHand { reader, virtual_reader, manner, files, tear: None, commands: 0 })
+        Ok(PcscHand { reader, virtual_reader, manner, files, tear: None, commands: 0, disturbed: false })
     }
 
     fn file(&self, card: Which) -> &Path {
@@ -99,6 +100,7 @@ impl Hand for PcscHand {
         for (file, chip) in self.files.iter().zip(cards) {
             store_card(file, chip).map_err(Broken::of("writing a card"))?;
         }
+        self.disturbed = false;
         Ok(())
     }
 
@@ -117,6 +119,7 @@ impl Hand for PcscHand {
 
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, Broken> {
         if self.reader.present().is_none() {
+            self.disturbed = true;
             return Ok(Vec::new());
         }
         let answer = self.reader.transmit(command);
@@ -136,6 +139,8 @@ impl Hand for PcscHand {
             if self.virtual_reader.card().is_some() {
                 return Err(Broken::new("the card was to leave and did not"));
             }
+        } else if answer.len() < 2 {
+            self.disturbed = true;
         }
         Ok(answer)
     }
@@ -155,6 +160,10 @@ impl Hand for PcscHand {
         self.until(false)?;
         self.reader.removed();
         Ok(())
+    }
+
+    fn disturbed(&self) -> bool {
+        self.disturbed
     }
 
     fn chip(&self, card: Which) -> Result<Chip, Broken> {

@@ -13,6 +13,9 @@ use crate::plant::Plant;
 use crate::world::{HERE, Prepared, Purse, World, purse};
 use crate::{Broken, campus};
 
+/// A case is run again so often, when a reader loses the card's session.
+const MOST_AGAIN: u32 = 3;
+
 /// What is swept, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -114,6 +117,8 @@ pub struct Outcome {
     pub cases: u64,
     /// Of these, void: the hold that was to be torn once more was shorter.
     pub void: u64,
+    /// Times that a reader lost a card's session and the case was run again.
+    pub disturbed: u64,
     /// How often an end differed by what is allowed.
     pub differs: BTreeMap<Differs, u64>,
     /// Cases that failed.
@@ -135,6 +140,7 @@ impl Outcome {
         self.wanted = self.wanted.saturating_add(other.wanted);
         self.cases = self.cases.saturating_add(other.cases);
         self.void = self.void.saturating_add(other.void);
+        self.disturbed = self.disturbed.saturating_add(other.disturbed);
         for (differs, times) in other.differs {
             let sum = self.differs.entry(differs).or_default();
             *sum = sum.saturating_add(times);
@@ -224,6 +230,7 @@ pub fn sweep(
         wanted: total,
         cases: 0,
         void: 0,
+        disturbed: 0,
         differs: BTreeMap::new(),
         failures: Vec::new(),
         trace: Vec::new(),
@@ -295,7 +302,16 @@ impl Sweep<'_> {
 
     fn case(&self, hand: &mut dyn Hand, untorn: &Untorn, (number, case): (u64, Case), outcome: &mut Outcome) {
         let mut findings = Vec::new();
-        match self.play(hand, untorn, (number, case), &mut findings, &mut outcome.trace) {
+        let mut end = self.play(hand, untorn, (number, case), &mut findings, &mut outcome.trace);
+        for _ in 0..MOST_AGAIN {
+            if !hand.disturbed() {
+                break;
+            }
+            outcome.disturbed = outcome.disturbed.saturating_add(1);
+            findings.clear();
+            end = self.play(hand, untorn, (number, case), &mut findings, &mut outcome.trace);
+        }
+        match end {
             Ok(None) => outcome.void = outcome.void.saturating_add(1),
             Ok(Some(ending)) => {
                 let text = format!("{number} {ending:?}");

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use sweep::case::{AGAIN, ALL_PLACES, FOUR_PLACES};
 use sweep::flow::Flow;
-use sweep::hand::{Manner, SoftHand};
+use sweep::hand::{Manner, Place, SoftHand};
 use sweep::plant::Plant;
 use sweep::run::{Failure, Ground, Options, Outcome, Part, sweep};
 use sweep::{Broken, Kind};
@@ -23,7 +23,7 @@ end with that of the hold that was not torn. Platform, terminal and card are the
   --twice              Tear the next hold too, at every command and place; void cases, whose next hold is shorter, are counted
   --manner NAME        How the card speaks: contactless, contact (T=0: GET RESPONSE is a command of its own), both
                        [default: both]
-  --pcsc FOLDER        Through virtual readers of PC/SC, all of ONECARD_READERS side by side (`cargo xtask readers` names
+  --pcsc FOLDER        Through virtual readers of PC/SC, all of CARD_READERS side by side (`cargo xtask readers` names
                        them); the cards lie in this folder. Each flow is then swept in this process too, and must end alike
   --store KIND         Where the platform keeps its book: memory, or sqlite:FOLDER [default: memory]
   --part I/N           Every N-th case, from the I-th on: for N processes side by side
@@ -109,11 +109,7 @@ fn parse(words: &[String]) -> Result<Arguments, String> {
                 arguments.flows.push(Flow::from_name(name).ok_or_else(|| format!("there is no flow {name}"))?);
             }
             "--places" => {
-                options.places = match value()?.as_str() {
-                    "all" => ALL_PLACES,
-                    "four" => FOUR_PLACES,
-                    other => return Err(format!("--places {other}: write all or four")),
-                };
+                options.places = places(value()?)?;
             }
             "--manner" => {
                 arguments.manners = match value()?.as_str() {
@@ -156,6 +152,14 @@ fn parse(words: &[String]) -> Result<Arguments, String> {
         arguments.flows = Flow::ALL.to_vec();
     }
     Ok(arguments)
+}
+
+fn places(text: &str) -> Result<&'static [Place], String> {
+    match text {
+        "all" => Ok(ALL_PLACES),
+        "four" => Ok(FOUR_PLACES),
+        other => Err(format!("--places {other}: write all or four")),
+    }
 }
 
 fn count(text: &str) -> Result<u64, String> {
@@ -210,9 +214,8 @@ fn at_readers(
     folder: &std::path::Path,
 ) -> Result<Vec<Outcome>, Broken> {
     #[expect(clippy::disallowed_methods, reason = "named by who made the readers, and read here alone")]
-    let named = std::env::var("ONECARD_READERS");
-    let named =
-        named.map_err(|_| Broken::new("ONECARD_READERS names no readers; run this by `cargo xtask readers`"))?;
+    let named = std::env::var("CARD_READERS");
+    let named = named.map_err(|_| Broken::new("CARD_READERS names no readers; run this by `cargo xtask readers`"))?;
     let readers = sweep::pcsc::ReaderAt::list(&named).map_err(Broken::new)?;
     let told = |done| progress("cases at the readers", done, 0);
     sweep::pcsc::side_by_side(flows, options, ground, &readers, folder, &told)
@@ -237,7 +240,7 @@ fn tell(outcome: &Outcome, options: &Options) {
     for line in &outcome.trace {
         println!("{line}");
     }
-    let Outcome { flow, commands, of, cases, void, differs, failures, digest, .. } = outcome;
+    let Outcome { flow, commands, of, cases, void, disturbed, differs, failures, digest, .. } = outcome;
     let manner = match options.manner {
         Manner::Contactless => "contactless",
         Manner::Contact => "contact",
@@ -248,6 +251,9 @@ fn tell(outcome: &Outcome, options: &Options) {
     println!(
         "{name} {manner}: {commands} commands x {places} places x 5{twice} = {of} cases, {cases} run, ends {digest}"
     );
+    if *disturbed > 0 {
+        println!("    {disturbed} times a reader lost a card's session, and the case was run again");
+    }
     if options.twice {
         println!("    {void} of them void: the next hold was shorter");
     }
