@@ -67,7 +67,7 @@ pub enum Command {
 pub struct Personalise {
     #[command(flatten)]
     place: Place,
-    /// The reader: soft:FILE for a software card.
+    /// The reader: soft:FILE for a software card, pcsc:NAME for a card reader of PC/SC.
     #[arg(long)]
     reader: ReaderName,
     /// Student or staff number of the holder.
@@ -88,7 +88,7 @@ pub struct Personalise {
 pub struct OnReader {
     #[command(flatten)]
     place: Place,
-    /// The reader: soft:FILE for a software card.
+    /// The reader: soft:FILE for a software card, pcsc:NAME for a card reader of PC/SC.
     #[arg(long)]
     reader: ReaderName,
 }

@@ -1,6 +1,6 @@
 //! Which card reader a terminal has.
 
-use device::channel::SoftReader;
+use device::channel::{CardChannel, SoftReader};
 use device::uplink::Reader;
 use flows::ports::Entropy;
 use keys::SystemEntropy;
@@ -29,7 +29,7 @@ pub fn wish(text: &str) -> Result<Wish, String> {
 pub fn open(wish: &Wish) -> Result<Reader, Failure> {
     match wish {
         Wish::Soft => Ok(soft()),
-        Wish::Pcsc(name) => pcsc(name),
+        Wish::Pcsc(name) => pcsc::terminal(name),
     }
 }
 
@@ -42,16 +42,59 @@ pub fn soft() -> Reader {
     }))
 }
 
+/// A reader of PC/SC with a card on it; one who has none there yet is asked for it. A card that does not come in time is
+/// found missing by whoever looks.
+pub fn with_card(name: &str) -> Result<Box<dyn CardChannel>, Failure> {
+    pcsc::with_card(name)
+}
+
 #[cfg(feature = "pcsc")]
-fn pcsc(name: &str) -> Result<Reader, Failure> {
-    Ok(Reader::Other(Box::new(device::channel::PcscReader::open(name)?)))
+mod pcsc {
+    use std::time::Duration;
+
+    use device::channel::{CardChannel, PcscReader};
+    use device::uplink::Reader;
+
+    use crate::Failure;
+
+    /// A card that lies there already is seen within this time.
+    const GLANCE: Duration = Duration::from_millis(500);
+    /// How long a person may look for the card.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    pub(super) fn terminal(name: &str) -> Result<Reader, Failure> {
+        Ok(Reader::Other(Box::new(PcscReader::open(name)?)))
+    }
+
+    pub(super) fn with_card(name: &str) -> Result<Box<dyn CardChannel>, Failure> {
+        let mut reader = PcscReader::open(name)?;
+        if !reader.wait(true, GLANCE) {
+            eprintln!("put the card on the reader");
+            reader.wait(true, PATIENCE);
+        }
+        reader.present();
+        Ok(Box::new(reader))
+    }
 }
 
 #[cfg(not(feature = "pcsc"))]
-fn pcsc(_: &str) -> Result<Reader, Failure> {
-    let said = "this onecard was built without PC/SC: install its development files (Debian: libpcsclite-dev) and build it \
-                with `cargo build --release --locked -p onecard --features pcsc`";
-    Err(crate::prompt::Said(said.to_owned()).into())
+mod pcsc {
+    use device::channel::CardChannel;
+    use device::uplink::Reader;
+
+    use crate::Failure;
+    use crate::prompt::Said;
+
+    const MISSING: &str = "this onecard was built without PC/SC: install its development files (Debian: libpcsclite-dev) and \
+                           build it with `cargo build --release --locked -p onecard --features pcsc`";
+
+    pub(super) fn terminal(_: &str) -> Result<Reader, Failure> {
+        Err(Said(MISSING.to_owned()).into())
+    }
+
+    pub(super) fn with_card(_: &str) -> Result<Box<dyn CardChannel>, Failure> {
+        Err(Said(MISSING.to_owned()).into())
+    }
 }
 
 #[cfg(test)]
