@@ -1,6 +1,8 @@
-//! Which card reader a terminal has.
+//! Which card reader a terminal or the card office has.
 
-use device::channel::SoftReader;
+use std::time::Duration;
+
+use device::channel::{CardChannel, SoftReader};
 use device::uplink::Reader;
 use flows::ports::Entropy;
 use keys::SystemEntropy;
@@ -29,26 +31,42 @@ pub fn wish(text: &str) -> Result<Wish, String> {
 pub fn open(wish: &Wish) -> Result<Reader, Failure> {
     match wish {
         Wish::Soft => Ok(soft()),
-        Wish::Pcsc(name) => pcsc(name),
+        Wish::Pcsc(name) => Ok(Reader::Other(pcsc(name, Duration::ZERO)?)),
     }
 }
 
 /// A reader for software cards.
 pub fn soft() -> Reader {
-    Reader::Soft(SoftReader::new(|| {
+    Reader::Soft(soft_reader())
+}
+
+/// The same, for whoever puts the card there himself.
+pub fn soft_reader() -> SoftReader {
+    SoftReader::new(|| {
         let mut bytes = [0; 4];
         SystemEntropy.fill(&mut bytes);
         bytes
-    }))
+    })
 }
 
+/// A reader of PC/SC, by its name or the beginning of it. Waits so long for a card, if none lies there.
 #[cfg(feature = "pcsc")]
-fn pcsc(name: &str) -> Result<Reader, Failure> {
-    Ok(Reader::Other(Box::new(device::channel::PcscReader::open(name)?)))
+pub fn pcsc(name: &str, patience: Duration) -> Result<Box<dyn CardChannel>, Failure> {
+    let reader = device::channel::PcscReader::open(name)?;
+    if !patience.is_zero() && !reader.wait(true, NOTICED) {
+        eprintln!("put the card on the reader");
+        reader.wait(true, patience);
+    }
+    Ok(Box::new(reader))
 }
 
+/// How long the service may take to notice a card that lies there already.
+#[cfg(feature = "pcsc")]
+const NOTICED: Duration = Duration::from_secs(1);
+
+/// As above, where the program was built without.
 #[cfg(not(feature = "pcsc"))]
-fn pcsc(_: &str) -> Result<Reader, Failure> {
+pub fn pcsc(_: &str, _: Duration) -> Result<Box<dyn CardChannel>, Failure> {
     let said = "this onecard was built without PC/SC: install its development files (Debian: libpcsclite-dev) and build it \
                 with `cargo build --release --locked -p onecard --features pcsc`";
     Err(crate::prompt::Said(said.to_owned()).into())
