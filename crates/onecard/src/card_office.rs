@@ -67,9 +67,8 @@ pub enum Command {
 pub struct Personalise {
     #[command(flatten)]
     place: Place,
-    /// The reader: `pcsc:NAME` for the reader of PC/SC whose name is NAME or, of all that are there, alone begins so;
-    /// `soft:FILE` for a software card.
-    #[arg(long, value_name = "pcsc:NAME|soft:FILE")]
+    /// The reader: soft:FILE for a software card, pcsc:NAME for a card reader of PC/SC.
+    #[arg(long)]
     reader: ReaderName,
     /// Student or staff number of the holder.
     #[arg(long, value_name = "NO")]
@@ -89,9 +88,8 @@ pub struct Personalise {
 pub struct OnReader {
     #[command(flatten)]
     place: Place,
-    /// The reader: `pcsc:NAME` for the reader of PC/SC whose name is NAME or, of all that are there, alone begins so;
-    /// `soft:FILE` for a software card.
-    #[arg(long, value_name = "pcsc:NAME|soft:FILE")]
+    /// The reader: soft:FILE for a software card, pcsc:NAME for a card reader of PC/SC.
+    #[arg(long)]
     reader: ReaderName,
 }
 

@@ -1,6 +1,4 @@
-//! Which card reader a terminal or the card office has.
-
-use std::time::Duration;
+//! Which card reader a terminal has.
 
 use device::channel::{CardChannel, SoftReader};
 use device::uplink::Reader;
@@ -31,45 +29,72 @@ pub fn wish(text: &str) -> Result<Wish, String> {
 pub fn open(wish: &Wish) -> Result<Reader, Failure> {
     match wish {
         Wish::Soft => Ok(soft()),
-        Wish::Pcsc(name) => Ok(Reader::Other(pcsc(name, Duration::ZERO)?)),
+        Wish::Pcsc(name) => pcsc::terminal(name),
     }
 }
 
 /// A reader for software cards.
 pub fn soft() -> Reader {
-    Reader::Soft(soft_reader())
-}
-
-/// The same, for whoever puts the card there himself.
-pub fn soft_reader() -> SoftReader {
-    SoftReader::new(|| {
+    Reader::Soft(SoftReader::new(|| {
         let mut bytes = [0; 4];
         SystemEntropy.fill(&mut bytes);
         bytes
-    })
+    }))
 }
 
-/// A reader of PC/SC, by its name or the beginning of it. Waits so long for a card, if none lies there.
+/// A reader of PC/SC with a card on it; one who has none there yet is asked for it. A card that does not come in time is
+/// found missing by whoever looks.
+pub fn with_card(name: &str) -> Result<Box<dyn CardChannel>, Failure> {
+    pcsc::with_card(name)
+}
+
 #[cfg(feature = "pcsc")]
-pub fn pcsc(name: &str, patience: Duration) -> Result<Box<dyn CardChannel>, Failure> {
-    let reader = device::channel::PcscReader::open(name)?;
-    if !patience.is_zero() && !reader.wait(true, NOTICED) {
-        eprintln!("put the card on the reader");
-        reader.wait(true, patience);
+mod pcsc {
+    use std::time::Duration;
+
+    use device::channel::{CardChannel, PcscReader};
+    use device::uplink::Reader;
+
+    use crate::Failure;
+
+    /// A card that lies there already is seen within this time.
+    const GLANCE: Duration = Duration::from_millis(500);
+    /// How long a person may look for the card.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    pub(super) fn terminal(name: &str) -> Result<Reader, Failure> {
+        Ok(Reader::Other(Box::new(PcscReader::open(name)?)))
     }
-    Ok(Box::new(reader))
+
+    pub(super) fn with_card(name: &str) -> Result<Box<dyn CardChannel>, Failure> {
+        let mut reader = PcscReader::open(name)?;
+        if !reader.wait(true, GLANCE) {
+            eprintln!("put the card on the reader");
+            reader.wait(true, PATIENCE);
+        }
+        reader.present();
+        Ok(Box::new(reader))
+    }
 }
 
-/// How long the service may take to notice a card that lies there already.
-#[cfg(feature = "pcsc")]
-const NOTICED: Duration = Duration::from_secs(1);
-
-/// As above, where the program was built without.
 #[cfg(not(feature = "pcsc"))]
-pub fn pcsc(_: &str, _: Duration) -> Result<Box<dyn CardChannel>, Failure> {
-    let said = "this onecard was built without PC/SC: install its development files (Debian: libpcsclite-dev) and build it \
-                with `cargo build --release --locked -p onecard --features pcsc`";
-    Err(crate::prompt::Said(said.to_owned()).into())
+mod pcsc {
+    use device::channel::CardChannel;
+    use device::uplink::Reader;
+
+    use crate::Failure;
+    use crate::prompt::Said;
+
+    const MISSING: &str = "this onecard was built without PC/SC: install its development files (Debian: libpcsclite-dev) and \
+                           build it with `cargo build --release --locked -p onecard --features pcsc`";
+
+    pub(super) fn terminal(_: &str) -> Result<Reader, Failure> {
+        Err(Said(MISSING.to_owned()).into())
+    }
+
+    pub(super) fn with_card(_: &str) -> Result<Box<dyn CardChannel>, Failure> {
+        Err(Said(MISSING.to_owned()).into())
+    }
 }
 
 #[cfg(test)]

@@ -2,21 +2,19 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
-use device::channel::CardChannel;
+use device::channel::{CardChannel, SoftReader};
+use flows::ports::Entropy;
+use keys::SystemEntropy;
 
 use crate::{Failure, card_reader};
-
-/// How long a card may take to be put on the reader.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A reader as it is named on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReaderName {
     /// A software card that lies on a reader of its own.
     Soft(PathBuf),
-    /// A reader of PC/SC.
+    /// A reader of PC/SC, by its name or the beginning of it.
     Pcsc(String),
 }
 
@@ -27,23 +25,25 @@ impl FromStr for ReaderName {
         match text.split_once(':') {
             Some(("soft", file)) if !file.is_empty() => Ok(ReaderName::Soft(PathBuf::from(file))),
             Some(("pcsc", name)) if !name.trim().is_empty() => Ok(ReaderName::Pcsc(name.trim().to_owned())),
-            _ => Err("write soft:FILE, FILE being a software card, or pcsc: and the reader's name, such as \
-                      \"pcsc:ACS ACR122U\""
-                .to_owned()),
+            _ => Err("write soft:FILE, FILE being a software card, or pcsc: and the name of a card reader".to_owned()),
         }
     }
 }
 
 impl ReaderName {
-    /// The reader, with what lies on it.
+    /// The reader, with what lies on it; waits a while for a card of plastic.
     pub fn open(&self) -> Result<Box<dyn CardChannel>, Failure> {
         match self {
             ReaderName::Soft(file) => {
-                let reader = card_reader::soft_reader();
+                let reader = SoftReader::new(|| {
+                    let mut bytes = [0; 4];
+                    SystemEntropy.fill(&mut bytes);
+                    bytes
+                });
                 reader.put(file)?;
                 Ok(Box::new(reader))
             }
-            ReaderName::Pcsc(name) => card_reader::pcsc(name, PATIENCE),
+            ReaderName::Pcsc(name) => card_reader::with_card(name),
         }
     }
 }

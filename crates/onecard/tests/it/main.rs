@@ -9,6 +9,7 @@ mod doctor;
 mod reports;
 mod terminal_screen;
 mod verify;
+mod virtual_card;
 
 use std::fs;
 use std::path::{Path, PathBuf};

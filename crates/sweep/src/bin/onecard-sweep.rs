@@ -22,7 +22,7 @@ end with that of the hold that was not torn. Platform, terminal and card are the
   --places all|four    Where within a command: all ways in which an answer is cut, or the four places [default: all]
   --manner NAME        How the card speaks: contactless, contact (T=0: GET RESPONSE is a command of its own), both
                        [default: both]
-  --pcsc FOLDER        Through virtual readers of PC/SC, all of ONECARD_READERS side by side (`cargo xtask readers` names
+  --pcsc FOLDER        Through virtual readers of PC/SC, all of CARD_READERS side by side (`cargo xtask readers` names
                        them); the cards lie in this folder. Each flow is then swept in this process too, and must end alike
   --store KIND         Where the platform keeps its book: memory, or sqlite:FOLDER [default: memory]
   --part I/N           Every N-th case, from the I-th on: for N processes side by side
@@ -206,9 +206,9 @@ fn at_readers(
     folder: &std::path::Path,
 ) -> Result<Vec<Outcome>, Broken> {
     #[expect(clippy::disallowed_methods, reason = "named by who made the readers, and read here alone")]
-    let named = std::env::var("ONECARD_READERS");
+    let named = std::env::var("CARD_READERS");
     let named =
-        named.map_err(|_| Broken::new("ONECARD_READERS names no readers; run this by `cargo xtask readers`"))?;
+        named.map_err(|_| Broken::new("CARD_READERS names no readers; run this by `cargo xtask readers`"))?;
     let readers = sweep::pcsc::ReaderAt::list(&named).map_err(Broken::new)?;
     let told = |done| progress("cases at the readers", done, 0);
     sweep::pcsc::side_by_side(flows, options, ground, &readers, folder, &told)
