@@ -55,6 +55,20 @@ pub const ALL_PLACES: &[Place] = &[
     Place::LooksLike(0x9302),
 ];
 
+/// Commands of the next hold at which the card may be torn once more: no hold has as many.
+pub const AGAIN: u32 = 24;
+
+/// Which cases there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Commands of the hold that is swept.
+    pub commands: u32,
+    /// Where a card is torn within a command.
+    pub places: &'static [Place],
+    /// The first hold after that is torn too, at each of [`AGAIN`] commands and in each place.
+    pub twice: bool,
+}
+
 /// One case of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
@@ -62,59 +76,104 @@ pub struct Case {
     pub tear: Tear,
     /// What comes next.
     pub after: Successor,
+    /// Where it is torn once more in the hold after that; a shorter hold makes the case void.
+    pub again: Option<Tear>,
+}
+
+struct Torn(Tear);
+
+impl fmt::Display for Torn {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tear { at, place } = self.0;
+        write!(out, "torn at command {at}, ")?;
+        match place {
+            Place::Cut(CutPlace::BeforeReceive) => write!(out, "before the card received it"),
+            Place::Cut(CutPlace::BeforeApply) => write!(out, "received and not applied"),
+            Place::Cut(CutPlace::BeforeAnswer) => write!(out, "applied and not answered"),
+            Place::Cut(CutPlace::InAnswer(usize::MAX)) => write!(out, "after its whole answer"),
+            Place::Cut(CutPlace::InAnswer(bytes)) => write!(out, "its answer cut to {bytes} bytes"),
+            Place::LooksLike(word) => write!(out, "the rest of its answer looks like {word:04X}"),
+        }
+    }
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tear { at, place } = self.tear;
-        write!(out, "torn at command {at}, ")?;
-        match place {
-            Place::Cut(CutPlace::BeforeReceive) => write!(out, "before the card received it")?,
-            Place::Cut(CutPlace::BeforeApply) => write!(out, "received and not applied")?,
-            Place::Cut(CutPlace::BeforeAnswer) => write!(out, "applied and not answered")?,
-            Place::Cut(CutPlace::InAnswer(usize::MAX)) => write!(out, "after its whole answer")?,
-            Place::Cut(CutPlace::InAnswer(bytes)) => write!(out, "its answer cut to {bytes} bytes")?,
-            Place::LooksLike(word) => write!(out, "the rest of its answer looks like {word:04X}")?,
-        }
+        write!(out, "{}; then ", Torn(self.tear))?;
         out.write_str(match self.after {
-            Successor::SameTerminal => "; then the same card at the same terminal",
-            Successor::OtherTerminal => "; then the same card at another terminal",
-            Successor::OtherCard => "; then another card at the same terminal",
-            Successor::PowerCycle => "; then the terminal loses power",
-            Successor::ServerRestart => "; then the server restarts",
-        })
+            Successor::SameTerminal => "the same card at the same terminal",
+            Successor::OtherTerminal => "the same card at another terminal",
+            Successor::OtherCard => "another card at the same terminal",
+            Successor::PowerCycle => "the terminal loses power",
+            Successor::ServerRestart => "the server restarts",
+        })?;
+        match self.again {
+            Some(again) => write!(out, "; then the next hold is {}", Torn(again)),
+            None => Ok(()),
+        }
     }
 }
 
-/// How many cases there are for so many commands and places.
-pub fn count(commands: u32, places: &[Place]) -> u64 {
-    let (places, after) = (places.len(), Successor::ALL.len());
-    u64::from(commands).saturating_mul(u64::try_from(places.saturating_mul(after)).unwrap_or(u64::MAX))
-}
+impl Extent {
+    /// How many cases there are.
+    pub fn count(&self) -> u64 {
+        self.once().saturating_mul(self.second())
+    }
 
-/// The case with this number; none beyond the last.
-pub fn numbered(number: u64, commands: u32, places: &[Place]) -> Option<Case> {
-    let after = u64::try_from(Successor::ALL.len()).ok()?;
-    let each = u64::try_from(places.len()).ok()?;
-    let at = u32::try_from(number.checked_div(after.checked_mul(each)?)?).ok()?.checked_add(1)?;
-    let place = *places.get(usize::try_from(number.checked_div(after)?.checked_rem(each)?).ok()?)?;
-    let after = *Successor::ALL.get(usize::try_from(number.checked_rem(after)?).ok()?)?;
-    (at <= commands).then_some(Case { tear: Tear { at, place }, after })
+    fn places(&self) -> u64 {
+        u64::try_from(self.places.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Commands x places x successors.
+    fn once(&self) -> u64 {
+        let after = u64::try_from(Successor::ALL.len()).unwrap_or(u64::MAX);
+        u64::from(self.commands).saturating_mul(self.places()).saturating_mul(after)
+    }
+
+    /// Cases of the second tear to each of the first.
+    fn second(&self) -> u64 {
+        if self.twice { u64::from(AGAIN).saturating_mul(self.places()) } else { 1 }
+    }
+
+    /// The tear with this number, counted through the commands.
+    fn tear(&self, number: u64) -> Option<Tear> {
+        let at = u32::try_from(number.checked_div(self.places())?).ok()?.checked_add(1)?;
+        let place = *self.places.get(usize::try_from(number.checked_rem(self.places())?).ok()?)?;
+        Some(Tear { at, place })
+    }
+
+    /// The case with this number; none beyond the last.
+    pub fn case(&self, number: u64) -> Option<Case> {
+        if number >= self.count() {
+            return None;
+        }
+        let (first, second) = (number.checked_div(self.second())?, number.checked_rem(self.second())?);
+        let each = u64::try_from(Successor::ALL.len()).ok()?;
+        let tear = self.tear(first.checked_div(each)?)?;
+        let after = *Successor::ALL.get(usize::try_from(first.checked_rem(each)?).ok()?)?;
+        let again = if self.twice { Some(self.tear(second)?) } else { None };
+        Some(Case { tear, after, again })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn every_command_place_and_successor_has_a_number_of_its_own() {
-        for places in [FOUR_PLACES, ALL_PLACES] {
-            let cases: Vec<Case> = (0..).map_while(|number| numbered(number, 3, places)).collect();
-            assert_eq!(u64::try_from(cases.len()), Ok(count(3, places)));
-            for (place, case) in cases.iter().enumerate() {
-                assert!(!cases[..place].contains(case), "{case} twice");
-            }
+        for (places, twice) in [(FOUR_PLACES, false), (ALL_PLACES, false), (FOUR_PLACES, true)] {
+            let extent = Extent { commands: 3, places, twice };
+            let cases: Vec<String> =
+                (0..).map_while(|number| extent.case(number)).map(|case| case.to_string()).collect();
+            assert_eq!(u64::try_from(cases.len()), Ok(extent.count()));
+            assert_eq!(cases.iter().collect::<BTreeSet<_>>().len(), cases.len(), "one of them is there twice");
         }
-        assert_eq!((count(0, ALL_PLACES), numbered(0, 0, ALL_PLACES)), (0, None));
+        let none = Extent { commands: 0, places: ALL_PLACES, twice: false };
+        assert_eq!((none.count(), none.case(0)), (0, None));
+        let four = Extent { commands: 3, places: FOUR_PLACES, twice: false };
+        assert_eq!((four.count(), Extent { twice: true, ..four }.count()), (60, 60 * 24 * 4));
     }
 }

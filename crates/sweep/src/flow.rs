@@ -159,6 +159,15 @@ impl Flow {
         }
     }
 
+    /// Where it may differ when a second hold is torn as well: then any sale may have to be asked for anew.
+    pub const fn differs_twice(self) -> &'static [Differs] {
+        match (self, self.scene().price) {
+            (Flow::PayThenFill, _) => &[Differs::FilledFirst, Differs::AskedAgain],
+            (_, Some(_)) => &[Differs::AskedAgain],
+            (_, None) => self.differs(),
+        }
+    }
+
     pub(crate) const fn scene(self) -> Scene {
         let (price, purse) = (Some(PRICE), 5_000);
         match self {

@@ -79,6 +79,12 @@ pub trait Hand {
     /// Takes the card away, if one lies there; the reader has noticed it when this returns.
     fn lift(&mut self) -> Result<(), Broken>;
 
+    /// Since the cards were laid out, a command had no answer although no tear was due: not what the case is about. A real
+    /// reader may lose a card's session; the case is then run again.
+    fn disturbed(&self) -> bool {
+        false
+    }
+
     /// What a card physically holds.
     fn chip(&self, card: Which) -> Result<Chip, Broken>;
 }

@@ -19,6 +19,8 @@ use crate::run::{Ground, Options, Outcome, sweep};
 
 /// The service looks every 0.4 s; on a busy machine later.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than the service needs to notice that a card left.
+const TWO_LOOKS: Duration = Duration::from_secs(2);
 /// Header and one byte of length: a longer command carries data.
 const SHORT: usize = 5;
 
@@ -50,6 +52,7 @@ pub struct PcscHand {
     files: [PathBuf; 2],
     tear: Option<Tear>,
     commands: u32,
+    disturbed: bool,
 }
 
 impl PcscHand {
@@ -63,7 +66,7 @@ impl PcscHand {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, at.port));
         let virtual_reader = VirtualReader::new(address, manner, move || chance.four());
         let files = ["anna.card", "ben.card"].map(|name| folder.join(name));
-        Ok(PcscHand { reader, virtual_reader, manner, files, tear: None, commands: 0 })
+        Ok(PcscHand { reader, virtual_reader, manner, files, tear: None, commands: 0, disturbed: false })
     }
 
     fn file(&self, card: Which) -> &Path {
@@ -71,6 +74,12 @@ impl PcscHand {
             Which::Anna => &self.files[0],
             Which::Ben => &self.files[1],
         }
+    }
+
+    /// The card left during the GET RESPONSE of this command. Two bytes may be a status word of a card that stays: whether
+    /// the reader sees it leave tells them apart.
+    fn left_fetching(&self, answer: &[u8]) -> bool {
+        answer.len() < 2 || self.reader.wait(false, TWO_LOOKS)
     }
 
     fn until(&self, there: bool) -> Result<(), Broken> {
@@ -91,6 +100,7 @@ impl Hand for PcscHand {
         for (file, chip) in self.files.iter().zip(cards) {
             store_card(file, chip).map_err(Broken::of("writing a card"))?;
         }
+        self.disturbed = false;
         Ok(())
     }
 
@@ -109,6 +119,7 @@ impl Hand for PcscHand {
 
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, Broken> {
         if self.reader.present().is_none() {
+            self.disturbed = true;
             return Ok(Vec::new());
         }
         let answer = self.reader.transmit(command);
@@ -118,9 +129,8 @@ impl Hand for PcscHand {
         if fetched && leaves != Some(self.commands) {
             self.commands = self.commands.saturating_add(1);
         }
-        // The fetch of a torn GET RESPONSE gave nothing, or too little to be seen by.
-        let lost = self.manner == Manner::Contact && leaves == self.commands.checked_add(1) && !fetched;
-        if lost && command.len() > SHORT && self.virtual_reader.card().is_none() {
+        let next = leaves == self.commands.checked_add(1);
+        if self.manner == Manner::Contact && command.len() > SHORT && !fetched && next && self.left_fetching(&answer) {
             self.commands = self.commands.saturating_add(1);
         }
         if leaves == Some(self.commands) {
@@ -129,6 +139,8 @@ impl Hand for PcscHand {
             if self.virtual_reader.card().is_some() {
                 return Err(Broken::new("the card was to leave and did not"));
             }
+        } else if answer.len() < 2 {
+            self.disturbed = true;
         }
         Ok(answer)
     }
@@ -148,6 +160,10 @@ impl Hand for PcscHand {
         self.until(false)?;
         self.reader.removed();
         Ok(())
+    }
+
+    fn disturbed(&self) -> bool {
+        self.disturbed
     }
 
     fn chip(&self, card: Which) -> Result<Chip, Broken> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::card_work::{self, CardWork};
-use crate::case::{self, Case};
+use crate::case::{Case, Extent, FOUR_PLACES};
 use crate::disk::Kind;
 use crate::ending::Ending;
 use crate::flow::{Differs, Flow};
@@ -12,6 +12,9 @@ use crate::hand::{Hand, Manner, Place, SoftHand, Which};
 use crate::plant::Plant;
 use crate::world::{HERE, Prepared, Purse, World, purse};
 use crate::{Broken, campus};
+
+/// A case is run again so often, when a reader loses the card's session.
+const MOST_AGAIN: u32 = 3;
 
 /// What is swept, and how.
 #[derive(Clone, Debug)]
@@ -22,6 +25,8 @@ pub struct Options {
     pub manner: Manner,
     /// Where a card is torn within a command.
     pub places: &'static [Place],
+    /// Tear the next hold too.
+    pub twice: bool,
     /// A planted bug.
     pub plant: Option<Plant>,
     /// The first case.
@@ -32,6 +37,19 @@ pub struct Options {
     pub part: Part,
     /// Keep everything that happens, to be told.
     pub trace: bool,
+}
+
+impl Options {
+    /// The options of the command line that give cases their numbers.
+    pub fn words(&self) -> String {
+        let manner = match self.manner {
+            Manner::Contactless => "contactless",
+            Manner::Contact => "contact",
+        };
+        let places = if self.places == FOUR_PLACES { "four" } else { "all" };
+        let twice = if self.twice { " --twice" } else { "" };
+        format!("--manner {manner} --places {places}{twice}")
+    }
 }
 
 /// One of several parts of all cases.
@@ -69,16 +87,18 @@ pub struct Failure {
     pub case: String,
     /// What does not hold.
     pub findings: Vec<String>,
+    /// Options with which that number is this case.
+    pub again: String,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Failure { flow, number, case, findings } = self;
+        let Failure { flow, number, case, findings, again } = self;
         writeln!(out, "{} case {number}: {case}", flow.name())?;
         for finding in findings {
             writeln!(out, "  {finding}")?;
         }
-        write!(out, "  again: onecard-sweep --flow {} --case {number} --trace", flow.name())
+        write!(out, "  again: onecard-sweep --flow {} --case {number} {again} --trace", flow.name())
     }
 }
 
@@ -95,6 +115,10 @@ pub struct Outcome {
     pub wanted: u64,
     /// Cases that were run.
     pub cases: u64,
+    /// Of these, void: the hold that was to be torn once more was shorter.
+    pub void: u64,
+    /// Times that a reader lost a card's session and the case was run again.
+    pub disturbed: u64,
     /// How often an end differed by what is allowed.
     pub differs: BTreeMap<Differs, u64>,
     /// Cases that failed.
@@ -106,15 +130,17 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// All that was to be run was run, and nothing failed. A sweep of no case fails.
+    /// All that was to be run was run, and nothing failed. A sweep of no case, or of void ones alone, fails.
     pub fn good(&self) -> bool {
-        self.failures.is_empty() && self.cases == self.wanted && self.cases > 0
+        self.failures.is_empty() && self.cases == self.wanted && self.cases > self.void
     }
 
     /// Adds what became of other cases of the same flow.
     pub fn add(&mut self, other: Outcome) {
         self.wanted = self.wanted.saturating_add(other.wanted);
         self.cases = self.cases.saturating_add(other.cases);
+        self.void = self.void.saturating_add(other.void);
+        self.disturbed = self.disturbed.saturating_add(other.disturbed);
         for (differs, times) in other.differs {
             let sum = self.differs.entry(differs).or_default();
             *sum = sum.saturating_add(times);
@@ -189,7 +215,8 @@ pub fn sweep(
     if options.part.number == 1 && sweep.untorn(hand)? != untorn {
         return Err(Broken::new(format!("the untorn run of {} is another one at this reader", flow.name())));
     }
-    let of = case::count(untorn.commands, options.places);
+    let extent = Extent { commands: untorn.commands, places: options.places, twice: options.twice };
+    let of = extent.count();
     let mine = |number: &u64| match options.only {
         Some(only) => *number == only,
         None => *number >= options.from && options.part.has(*number),
@@ -202,13 +229,15 @@ pub fn sweep(
         of,
         wanted: total,
         cases: 0,
+        void: 0,
+        disturbed: 0,
         differs: BTreeMap::new(),
         failures: Vec::new(),
         trace: Vec::new(),
         digest: [0; 16],
     };
     for number in wanted {
-        if let Some(case) = case::numbered(number, untorn.commands, options.places) {
+        if let Some(case) = extent.case(number) {
             sweep.case(hand, &untorn, (number, case), &mut outcome);
             outcome.cases = outcome.cases.saturating_add(1);
             told(outcome.cases, total);
@@ -273,11 +302,23 @@ impl Sweep<'_> {
 
     fn case(&self, hand: &mut dyn Hand, untorn: &Untorn, (number, case): (u64, Case), outcome: &mut Outcome) {
         let mut findings = Vec::new();
-        match self.play(hand, untorn, (number, case), &mut findings, &mut outcome.trace) {
-            Ok(ending) => {
+        let mut end = self.play(hand, untorn, (number, case), &mut findings, &mut outcome.trace);
+        for _ in 0..MOST_AGAIN {
+            if !hand.disturbed() {
+                break;
+            }
+            outcome.disturbed = outcome.disturbed.saturating_add(1);
+            findings.clear();
+            end = self.play(hand, untorn, (number, case), &mut findings, &mut outcome.trace);
+        }
+        match end {
+            Ok(None) => outcome.void = outcome.void.saturating_add(1),
+            Ok(Some(ending)) => {
                 let text = format!("{number} {ending:?}");
                 outcome.mix(ledger::row_digest("sweep", &[], Some(text.as_bytes())).content);
-                match ending.compare(&untorn.ending, self.flow.differs()) {
+                let flow = self.flow;
+                let allowed = if self.options.twice { flow.differs_twice() } else { flow.differs() };
+                match ending.compare(&untorn.ending, allowed) {
                     Ok(differs) => {
                         for each in differs {
                             let count = outcome.differs.entry(each).or_default();
@@ -290,7 +331,8 @@ impl Sweep<'_> {
             Err(broken) => findings.push(format!("it came to no end: {broken}")),
         }
         if !findings.is_empty() {
-            outcome.failures.push(Failure { flow: self.flow, number, case: case.to_string(), findings });
+            let again = self.options.words();
+            outcome.failures.push(Failure { flow: self.flow, number, case: case.to_string(), findings, again });
         }
     }
 
@@ -301,7 +343,7 @@ impl Sweep<'_> {
         (number, case): (u64, Case),
         findings: &mut Vec<String>,
         trace: &mut Vec<String>,
-    ) -> Result<Ending, Broken> {
+    ) -> Result<Option<Ending>, Broken> {
         let mut world = self.open(hand, &format!("{}-{number}", self.name))?;
         let end = self.act(&mut world, untorn, case);
         findings.append(&mut world.findings);
@@ -311,7 +353,8 @@ impl Sweep<'_> {
         end
     }
 
-    fn act(&self, world: &mut World<'_>, untorn: &Untorn, case: Case) -> Result<Ending, Broken> {
+    /// One case; none when it is void.
+    fn act(&self, world: &mut World<'_>, untorn: &Untorn, case: Case) -> Result<Option<Ending>, Broken> {
         let mut work = card_work::of(self.flow, world);
         match &mut work {
             Some(work) => work.hold(world, Some(case.tear))?,
@@ -329,7 +372,16 @@ impl Sweep<'_> {
                 world.go_on(case.after)?;
             }
         }
-        finish(world, work.as_deref_mut())
+        if let Some(again) = case.again {
+            match &mut work {
+                Some(work) => work.hold(world, Some(again))?,
+                None => world.hold_again(Some(again))?,
+            }
+            if world.hand.commands() < again.at {
+                return Ok(None);
+            }
+        }
+        finish(world, work.as_deref_mut()).map(Some)
     }
 }
 

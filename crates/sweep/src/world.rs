@@ -221,6 +221,12 @@ impl<'a> World<'a> {
         since.into_iter().any(|screen| matches!(screen, Screen::Paid(_) | Screen::Restarted { .. }))
     }
 
+    /// The display said that the sale is recorded as not proved.
+    fn unproved(&self) -> bool {
+        let since = self.tills[HERE].screens.iter().skip(self.entered_at);
+        since.into_iter().any(|screen| matches!(screen, Screen::Unproved { .. }))
+    }
+
     /// The clerk enters the sale; a terminal that has it already ignores that.
     pub(crate) fn sell(&mut self) -> Result<(), Broken> {
         let Some(price) = self.sale else { return Ok(()) };
@@ -497,15 +503,25 @@ impl<'a> World<'a> {
         self.give(HERE, Input::LinkUp)
     }
 
+    /// The card is held again after a while.
+    pub(crate) fn hold_again(&mut self, tear: Option<Tear>) -> Result<(), Broken> {
+        self.wait(CALM)?;
+        if self.unproved() {
+            // The clerk is told not to charge it again: the platform settles it.
+            self.sale = None;
+        }
+        // A terminal that was switched on again forgets an amount for which nothing was asked: the clerk sees that.
+        if !self.paid() && matches!(self.screen(), Screen::Idle { .. }) {
+            self.sell()?;
+        }
+        self.put(HERE, Which::Anna, tear)?;
+        self.lift(HERE)
+    }
+
     /// Calm taps until the display says done: the sale, if there is one, is paid, and the last hold came to its end.
     pub(crate) fn calm(&mut self) -> Result<(), Broken> {
         for _ in 0..MOST_TAPS {
-            self.wait(CALM)?;
-            // A terminal that was switched on again forgets an amount for which nothing was asked: the clerk sees that.
-            if !self.paid() && matches!(self.screen(), Screen::Idle { .. }) {
-                self.sell()?;
-            }
-            self.tap(HERE, Which::Anna)?;
+            self.hold_again(None)?;
             let settled = self.sale.is_none() || self.paid();
             if settled && matches!(self.screen(), Screen::Loaded { .. } | Screen::Paid(_)) {
                 return Ok(());

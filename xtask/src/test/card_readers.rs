@@ -9,6 +9,10 @@ use crate::readers::{self, Wish};
 /// The tests of the reader itself; their number of readers is a test's business, so they get all.
 const TESTS: [&str; 6] = ["cargo", "test", "--locked", "-p", "device", "--features"];
 
+/// Every torn hold of the sweep, through readers; it runs them side by side, and each as well without any reader.
+const SWEEP: [&str; 9] = ["cargo", "run", "--quiet", "--locked", "-p", "sweep", "--features", "pcsc", "--"];
+const SWEPT: [&str; 5] = ["--manner", "contactless", "--places", "four", "--pcsc"];
+
 /// Does all parts; ends at the first that fails.
 pub fn run(places: &Places) -> Outcome {
     if let Some(why) = readers::missing(&places.root) {
@@ -19,9 +23,11 @@ pub fn run(places: &Places) -> Outcome {
         return outcome;
     }
     let python = places.card_python().display().to_string();
-    let parts: [(&str, u8, Vec<&str>, Counting); 2] = [
+    let cards = places.card().join("torn").display().to_string();
+    let parts: [(&str, u8, Vec<&str>, Counting); 3] = [
         ("card reader tests", 16, [TESTS.as_slice(), &["pcsc"]].concat(), Counting::CargoTest),
         ("card readers", 4, vec![&python, "tests/card/run.py", "--binary", &binary], Counting::Summary),
+        ("torn cards", 16, [SWEEP.as_slice(), &SWEPT, &[&cards]].concat(), Counting::Summary),
     ];
     let mut total = Counts::default();
     for (name, count, words, counting) in parts {

@@ -2,7 +2,7 @@
 
 use card::tear::CutPlace;
 use sweep::Kind;
-use sweep::case::{ALL_PLACES, FOUR_PLACES, Successor};
+use sweep::case::{ALL_PLACES, Extent, FOUR_PLACES, Successor};
 use sweep::flow::Flow;
 use sweep::hand::{Manner, Place, SoftHand};
 use sweep::plant::Plant;
@@ -13,6 +13,7 @@ const WHOLE: Options = Options {
     kind: Kind::Memory,
     manner: Manner::Contactless,
     places: ALL_PLACES,
+    twice: false,
     plant: None,
     from: 0,
     only: None,
@@ -85,6 +86,16 @@ fn r32_a_card_with_contacts_torn_anywhere_get_response_too_ends_as_if_never_torn
 }
 
 #[test]
+fn r32_a_card_torn_twice_ends_as_if_never_torn() {
+    // A sample that meets all commands and places, because it has no divisor in common with any of them; the binary does all.
+    let options = Options { places: FOUR_PLACES, twice: true, part: Part { number: 5, of: 211 }, ..WHOLE };
+    for flow in Flow::ALL {
+        let outcome = run(flow, &options);
+        assert!(outcome.good(), "{}: {:?}", flow.name(), outcome.failures.first());
+    }
+}
+
+#[test]
 fn a_book_on_disk_ends_as_one_in_memory() {
     let folder = std::env::temp_dir().join(format!("onecard-sweep-it-{}", std::process::id()));
     let part = Part { number: 3, of: 17 };
@@ -145,7 +156,8 @@ fn every_planted_bug_is_found_and_named() {
         assert!(found.is_some(), "{} is found and not named: {:?}", plant.name(), outcome.failures.first());
         // The very case that does harm, by its number.
         let case = outcome.failures.iter().find_map(|failure| {
-            let case = sweep::case::numbered(failure.number, outcome.commands, FOUR_PLACES)?;
+            let extent = Extent { commands: outcome.commands, places: FOUR_PLACES, twice: false };
+            let case = extent.case(failure.number)?;
             (case.tear.place == Place::Cut(place) && case.after == after).then_some(failure.number)
         });
         let only = run(flow, &Options { only: case, ..options });
