@@ -185,6 +185,18 @@ fn the_recorded_update_of_a_file_is_obeyed() {
 }
 
 #[test]
+fn the_recorded_authentication_is_believed() {
+    // Recorded with a key of eight bytes, which is a key of sixteen with equal halves.
+    let control = key("01020304050607080102030405060708");
+    for (cryptogram, expected) in [("74B0047DD681D96C", "9000"), ("74B0047DD681D96D", "63CE")] {
+        let mut chip = card::chip::Chip::blank(Switches::CAMPUS, control.clone(), Algorithm::TripleDes);
+        let mut ask = |apdu: &[u8]| chip.process(apdu, &mut || hex("BB83BFF3"));
+        ask(&terminal::get_challenge());
+        assert_eq!(ask(&bytes(&format!("00820000 08 {cryptogram}"))), bytes(expected));
+    }
+}
+
+#[test]
 fn the_recorded_key_is_written_and_used() {
     // Recorded: WRITE KEY of the load key of the transit card; its type byte is another maker's, so it is built here for
     // the same key, and the card then signs the recorded load.
