@@ -98,6 +98,11 @@ fn cards_with_sm4_need_sm4_keys_first() {
     }
     drop(reader);
     place.succeeds(&with(&["card", "block", "--reader", "soft:b.card"]));
+    place.succeeds(&with(&["card", "unblock", "--reader", "soft:b.card"]));
+    place.succeeds(&["card", "blank", "--out", "c.card"]);
+    let line = [personalise(&people[1], "1000000000000002", "soft:c.card"), vec!["--algorithm", "sm4"]].concat();
+    assert!(place.refused(&line).contains("check the form"), "its maker pads, the school doubles");
+    assert!(place.refused(&with(&["card", "block", "--reader", "soft:c.card"])).contains("another school"));
 }
 
 #[test]
