@@ -84,6 +84,10 @@ mod tests {
     fn silence_and_endless_talk_end() {
         let (answer, sent) = play(&[0x80, 0x5C, 0, 2, 4], &[&[0x90]]);
         assert_eq!((answer, sent.len()), (vec![0x90], 1));
+        let (answer, _) = play(&[0, 0xA4, 4, 0, 1, 9], &[&[1, 2, 0x61, 2], &[0x90, 0]]);
+        assert_eq!(answer, [1, 2, 0x90, 0]);
+        let (answer, _) = play(&[0, 0xA4, 4, 0, 1, 9], &[&[1, 2, 0x61, 2], &[0x90]]);
+        assert_eq!(answer, [0x90], "what was fetched before the card left is no answer");
         let (answer, _) = play(&[0, 0xA4, 4, 0, 1, 9], &[&[0x61, 4]]);
         assert_eq!(answer, []);
         let (answer, sent) = play(&[0, 0xA4, 4, 0, 1, 9], &[&[1, 0x61, 4][..]; 20]);

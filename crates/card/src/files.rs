@@ -2,7 +2,7 @@
 
 use ledger::{CodecError, Reader, Writer};
 
-use crate::crypto::Key16;
+use crate::crypto::{Algorithm, Key16};
 use crate::session::Stamp;
 
 /// Name of the purse application. Source: JR/T 0025.1.
@@ -70,7 +70,7 @@ pub struct PublicFile {
     pub serial: [u8; 10],
     /// First and last day.
     pub validity: Validity,
-    /// The issuer's own two bytes.
+    /// The issuer's own two bytes; on the project's cards version and algorithm of the maintenance key.
     pub issuer_data: [u8; 2],
 }
 
@@ -203,15 +203,16 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The public file of a card of this issue.
-    pub const fn public_file(&self, serial: [u8; 10]) -> PublicFile {
+    /// The public file of a card of this issue whose maintenance key is for `algorithm`. The issuer's two bytes name the
+    /// version and the algorithm of that key: a blocked card says nothing else by which the office could find it.
+    pub const fn public_file(&self, serial: [u8; 10], algorithm: Algorithm) -> PublicFile {
         PublicFile {
             issuer: self.issuer,
             application: 0x02,
             version: self.application_version,
             serial,
             validity: self.validity,
-            issuer_data: [0; 2],
+            issuer_data: [self.key_version, algorithm.identifier()],
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::crypto::{Algorithm, Key16, same_bytes};
 use crate::files::{CardKeys, CardNumber};
 use crate::session::{SessionKey, Stamp, Suite, Terms};
-use crate::terminal::LoadAnswer;
+use crate::terminal::{LoadAnswer, PurchaseAnswer};
 
 /// The master keys of one version. Load and TAC masters stay in the host; the purchase master is also in the PSAMs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,36 @@ pub struct LoadOpening {
     pub answer: LoadAnswer,
 }
 
+/// A purchase that the host itself makes, such as a correction that takes money back from a chip (M25).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PurchaseOpening {
+    /// What the terminal asked.
+    pub terms: Terms,
+    /// What the card answered.
+    pub answer: PurchaseAnswer,
+    /// Number of the transaction; never given out twice for one terminal id.
+    pub tsn: u32,
+    /// The clock that signs.
+    pub stamp: Stamp,
+}
+
 impl KeySet {
+    /// MAC1 that lets the card take the amount off, once and only in the field session of its random number.
+    /// Repeats: the same opening gives the same MAC.
+    pub fn sign_purchase(&self, purchase: &PurchaseOpening) -> [u8; 4] {
+        self.purchase_session(purchase).purchase_mac1(purchase.terms, purchase.stamp)
+    }
+
+    /// Whether MAC2 proves that the card took the amount off. An answer that names another algorithm proves nothing.
+    pub fn proves_debited(&self, purchase: &PurchaseOpening, mac2: [u8; 4]) -> bool {
+        let expected = self.purchase_session(purchase).purchase_mac2(purchase.terms.amount);
+        purchase.answer.algorithm == self.suite.algorithm().identifier() && same_bytes(&expected, &mac2)
+    }
+
+    fn purchase_session(&self, purchase: &PurchaseOpening) -> SessionKey {
+        self.suite.purchase_key(&self.keys.purchase, purchase.answer.random, purchase.answer.m, purchase.tsn)
+    }
+
     /// Whether MAC1 proves that this card answered these terms with this balance and counter. An answer that names another
     /// algorithm proves nothing.
     pub fn proves_load(&self, load: &LoadOpening) -> bool {

@@ -103,7 +103,7 @@ impl Memory {
         let control = set.control_form(profile.key_version).stored();
         let mut directory = File::new(directory_form());
         directory.rows.push(directory_record());
-        let public = profile.public_file(serial);
+        let public = profile.public_file(serial, set.suite.algorithm());
         let mut application = Application::new(application_form());
         for form in purse_forms(&switches) {
             let mut file = File::new(form);

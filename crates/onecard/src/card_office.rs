@@ -192,16 +192,16 @@ fn order(
 fn measure(options: &OnReader, measure: Measure) -> Result<(), Failure> {
     let keyring = issue::keyring_of(&options.place)?;
     let mut channel = options.reader.open()?;
-    let card = on_card(channel.as_mut(), |transmit| {
+    let public = on_card(channel.as_mut(), |transmit| {
         // The selection tells whether the purse is blocked; the public file can be read either way.
         let _ = transmit(&terminal::select_purse());
         let public = terminal::parse_public_file(&transmit(&terminal::read_public_file()));
-        public.map(|public| public.card()).map_err(|_| OfficeFault::Malformed("show its public file"))
+        public.map_err(|_| OfficeFault::Malformed("show its public file"))
     })?;
-    let set = keys_at_hand::maintained_by(&keyring, card, channel.as_mut())?;
+    let set = keys_at_hand::maintained_by(&keyring, &public, channel.as_mut())?;
     on_card(channel.as_mut(), |transmit| maintain(transmit, &set, measure))?;
     let state = if measure == Measure::Block { "blocked" } else { "unblocked" };
-    println!("the purse of card {:016X} is {state}; the book is as it was", card.0);
+    println!("the purse of card {:016X} is {state}; the book is as it was", public.card().0);
     Ok(())
 }
 

@@ -167,7 +167,7 @@ fn write_files(transmit: &mut Transmit<'_>, order: &Order) -> Result<(), OfficeF
     ask(transmit, "take its day counter", &counter.map_err(|_| OfficeFault::TooLong("the counter"))?)?;
 
     let given = challenge(transmit)?;
-    let public = order.profile.public_file(order.serial).encode();
+    let public = order.profile.public_file(order.serial, order.set.suite.algorithm()).encode();
     let public = command::update_binary(set, given, (PUBLIC_FILE, 0), &public, false);
     ask(transmit, "take its number", &public.map_err(|_| OfficeFault::TooLong("the number"))?)?;
     Ok(())
@@ -182,7 +182,7 @@ fn check(transmit: &mut Transmit<'_>, order: &Order, fresh: bool) -> Result<(), 
 
     let selected = terminal::parse_select(&transmit(&terminal::select_purse()));
     let public = selected.map_err(|fault| named("select the purse", fault))?;
-    require(public == order.profile.public_file(order.serial), "public file")?;
+    require(public == order.profile.public_file(order.serial, order.set.suite.algorithm()), "public file")?;
     let offset = key_offset(set);
     let office = set.office_key(OfficeUse::Office);
     require(authenticate(transmit, set.suite.algorithm(), &office, OFFICE_KEY | offset)?, "office key")?;

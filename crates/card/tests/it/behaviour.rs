@@ -276,6 +276,19 @@ fn an_image_of_the_first_version_opens_as_the_card_that_it_was() {
     let image = first_image(&keys, 5_000, [1, 0], &[record], &[proof]);
     assert_eq!(Chip::from_bytes(&image), Ok(chip));
 
+    // What the card counted of a day stays counted (M21).
+    let mut counted = image.clone();
+    let at = 1 + 30 + 1 + 64 + 8;
+    counted[at..at + 8].copy_from_slice(&[0x20, 0x26, 0x09, 0x01, 0, 0, 0x0F, 0xA0]);
+    let end = counted.len() - 16;
+    let sum = ledger::row_digest("card image", &[], Some(&counted[..end])).content;
+    counted[end..].copy_from_slice(&sum);
+    let mut card = TearableCard::new(Chip::from_bytes(&counted).unwrap());
+    card.insert(None);
+    status(&mut card, &mut dice, &terminal::select_purse());
+    let answer = crate::world::send(&mut card, &mut dice, &terminal::read_day_counter());
+    assert_eq!(terminal::parse_day_counter(&answer).unwrap().spent, 4_000);
+
     for place in 0..image.len() {
         let mut changed = image.clone();
         changed[place] ^= 0x04;

@@ -124,6 +124,73 @@ fn opened() -> (TearableCard, Dice) {
 }
 
 #[test]
+fn a_blank_card_shows_its_root_and_nothing_in_it() {
+    let (mut card, mut dice) = opened();
+    let root = bytes("6F 12 84 0E 315041592E5359532E4444463031 A5 00 9000");
+    assert_eq!(send(&mut card, &mut dice, &command::select_file(ROOT_ID)), root);
+    for apdu in [terminal::select_purse(), command::select_file(PURSE_DF), terminal::read_record(1, 1)] {
+        assert_eq!(word(&mut card, &mut dice, &apdu), 0x6A82, "{apdu:02X?}");
+    }
+}
+
+#[test]
+fn an_application_without_files_has_no_purse() {
+    let (mut card, mut dice) = opened();
+    let application = FileForm {
+        id: PURSE_DF,
+        guard: Guard::Plain,
+        read: Access::Authenticated,
+        write: Access::Never,
+        shape: Shape::Application(PURSE_NAME.to_vec()),
+    };
+    assert_eq!(word(&mut card, &mut dice, &command::create_file(application.clone())), 0x9000);
+    assert_eq!(
+        send(&mut card, &mut dice, &terminal::select_purse()),
+        bytes("6F 0D 84 09 A00000000386980701 A5 00 9000")
+    );
+    let mut write_key = |card: &mut TearableCard| {
+        let given = terminal::parse_challenge(&send(card, &mut dice, &terminal::get_challenge())).unwrap();
+        let form = &key_set(Suite::TripleDes).forms(1, false)[1];
+        let apdu = command::write_key(Algorithm::TripleDes, &order().transport, given, form).unwrap();
+        word(card, &mut dice, &apdu)
+    };
+    assert_eq!(write_key(&mut card), 0x6A82, "no key file yet");
+    let mut dice = Dice::new();
+    for (apdu, expected) in [
+        (terminal::get_balance(), 0x6A82),
+        (terminal::init_load(1, POS), 0x6A82),
+        (terminal::init_purchase(0, POS), 0x6A82),
+        (terminal::prove(Kind::Load, 1), 0x6A82),
+        (command::create_file(application), 0x6A86),
+        (command::create_file(FileForm { shape: Shape::Purse, ..form_of(2) }), 0x9000),
+        (terminal::get_balance(), 0x9000),
+        (terminal::init_load(1, POS), 0x9403),
+        (terminal::init_purchase(0, POS), 0x9403),
+        (command::block_application(&key_set(Suite::TripleDes), [0; 4], false), 0x6985),
+    ] {
+        assert_eq!(word(&mut card, &mut dice, &apdu), expected, "{apdu:02X?}");
+    }
+    assert_eq!(
+        word(&mut card, &mut dice, &command::create_file(FileForm { shape: Shape::Keys, ..form_of(0) })),
+        0x9000
+    );
+    assert_eq!(write_key(&mut card), 0x9000);
+    // A load key, and no key for certificates: the card opens a load and refuses to finish what it cannot prove.
+    let answer = terminal::LoadAnswer::parse(&send(&mut card, &mut dice, &terminal::init_load(100, POS))).unwrap();
+    let terms = card::session::Terms { amount: 100, kind: Kind::Load, terminal: POS };
+    let mac2 = Host::new().keys.release_load(&card::host::LoadOpening { terms, answer }, STAMP);
+    assert_eq!(word(&mut card, &mut dice, &terminal::credit_load(STAMP, mac2)), 0x9406);
+    assert_eq!((card.chip().balance(), card.chip().loads()), (0, 0));
+    let given = terminal::parse_challenge(&send(&mut card, &mut dice, &terminal::get_challenge())).unwrap();
+    let block = command::block_application(&key_set(Suite::TripleDes), given, false);
+    assert_eq!(word(&mut card, &mut dice, &block), 0x9403, "no maintenance key");
+}
+
+fn form_of(id: u16) -> FileForm {
+    FileForm { id, guard: Guard::Plain, read: Access::Free, write: Access::Never, shape: Shape::Purse }
+}
+
+#[test]
 fn plain_files_are_written_under_their_rights() {
     let (mut card, mut dice) = opened();
     let form = |id, write, shape| FileForm { id, guard: Guard::Plain, read: Access::Free, write, shape };
@@ -182,6 +249,18 @@ fn the_recorded_update_of_a_file_is_obeyed() {
     let text = "07314100000000004100000089999985020020150605000F00000001000120150605203808080000";
     assert_eq!(ask(&bytes(&format!("04D685002C {text} C853F358"))), bytes("9000"));
     assert_eq!(ask(&terminal::read_binary(5, 0)), bytes(&format!("{text} 9000")));
+}
+
+#[test]
+fn the_recorded_authentication_is_believed() {
+    // Recorded with a key of eight bytes, which is a key of sixteen with equal halves.
+    let control = key("01020304050607080102030405060708");
+    for (cryptogram, expected) in [("74B0047DD681D96C", "9000"), ("74B0047DD681D96D", "63CE")] {
+        let mut chip = card::chip::Chip::blank(Switches::CAMPUS, control.clone(), Algorithm::TripleDes);
+        let mut ask = |apdu: &[u8]| chip.process(apdu, &mut || hex("BB83BFF3"));
+        ask(&terminal::get_challenge());
+        assert_eq!(ask(&bytes(&format!("00820000 08 {cryptogram}"))), bytes(expected));
+    }
 }
 
 #[test]

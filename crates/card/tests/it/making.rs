@@ -109,27 +109,30 @@ fn a_card_with_a_pin_wants_it_for_load_and_log() {
     assert_eq!(word(&mut card, &mut dice, &load), 0x6982);
 }
 
-/// How many commands an untorn run has.
-fn commands(order: &Order) -> u32 {
-    let (mut card, mut dice, mut count) = (TearableCard::new(blank_chip(order)), Dice::new(), 0);
+/// What the card holds before each command of an untorn run, and at its end.
+fn snapshots(order: &Order) -> Vec<Vec<u8>> {
+    let (mut card, mut dice) = (TearableCard::new(blank_chip(order)), Dice::new());
+    let mut held = vec![card.chip().to_bytes()];
     card.insert(None);
     let made = personalise(
         &mut |apdu| {
-            count += 1;
-            send(&mut card, &mut dice, apdu)
+            let answer = send(&mut card, &mut dice, apdu);
+            held.push(card.chip().to_bytes());
+            answer
         },
         order,
     );
     assert!(made.is_ok());
-    count
+    held
 }
 
 #[test]
 fn r32_a_run_torn_anywhere_is_finished_by_the_next() {
-    let (mut cases, mut twice) = (0, 0);
+    let (mut cases, mut twice) = (0_usize, 0);
     for (name, order) in [orders().swap_remove(0), orders().swap_remove(4)] {
         let expected = ordered_chip(&order).to_bytes();
-        let commands = commands(&order);
+        let held = snapshots(&order);
+        let commands = held.len() as u32 - 1;
         assert!(commands > 50, "{commands}");
         let places = [CutPlace::BeforeReceive, CutPlace::BeforeApply, CutPlace::BeforeAnswer];
         let partly = [0, 1, 2, 3, 5].map(CutPlace::InAnswer);
@@ -140,6 +143,10 @@ fn r32_a_run_torn_anywhere_is_finished_by_the_next() {
                 card.insert(Some(cut));
                 let torn = run(&mut card, &mut dice, &order);
                 assert!(!card.present(), "{name} {cut:?} did not tear");
+                let (old, new) = (&held[at as usize], &held[at as usize + 1]);
+                let left = card.chip().to_bytes();
+                let obeyed = !matches!(place, CutPlace::BeforeReceive | CutPlace::BeforeApply);
+                assert_eq!(&left, if obeyed { new } else { old }, "{name} {cut:?}: old or new, never between");
                 assert!(
                     torn.as_ref().err().is_none_or(|fault| !fault.destroys() || at + 1 == commands),
                     "{cut:?} {torn:?}"
@@ -157,7 +164,7 @@ fn r32_a_run_torn_anywhere_is_finished_by_the_next() {
         }
     }
     println!("{cases} torn runs, {twice} of them twice");
-    assert_eq!(cases, (commands(&orders()[0].1) + commands(&orders()[4].1)) * 8);
+    assert_eq!(cases, [0, 4].map(|at| (snapshots(&orders()[at].1).len() - 1) * 8).iter().sum::<usize>());
 }
 
 #[test]

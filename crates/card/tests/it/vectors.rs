@@ -2,11 +2,11 @@
 
 use card::apdu::Command;
 use card::chip::Chip;
-use card::crypto::{Key8, Key16, mac8};
+use card::crypto::{Algorithm, Key8, Key16, mac8};
 use card::files::{CardKeys, CardNumber};
 use card::host::LoadOpening;
 use card::psam::{Psam, PurchaseRequest};
-use card::secure::{authentication, authentication_with_single_key, protect, protect_sealed};
+use card::secure::{Protected, authentication, authentication_with_single_key, protect, protect_sealed};
 use card::session::{Kind, SessionKey, Stamp, Terms, load_tac, purchase_tac};
 use card::terminal::{self, LoadAnswer};
 
@@ -333,6 +333,9 @@ fn a_key_written_under_encryption_has_the_recorded_cipher_text_and_mac() {
     let data = bytes("01003300 374598B5C0B0EAE1E1D06609AC5BB369");
     let command = protect_sealed(&key, hex("B3F2BA43"), hex("84D40701"), &data).unwrap();
     assert_eq!(command, bytes("84D407011C ACB9ACA418B376513B0C4C00F0FDD9846F83FE7A04AD9347 C8A0FA85"));
+    let heard = Protected::of(hex("84D40701"), &command[5..]).unwrap();
+    assert!(heard.proves(Algorithm::TripleDes, &key, hex("B3F2BA43")));
+    assert_eq!(heard.opened(Algorithm::TripleDes, &key), Some(data));
 }
 
 #[test]

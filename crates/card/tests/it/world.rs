@@ -99,7 +99,7 @@ pub fn word(card: &mut TearableCard, dice: &mut Dice, apdu: &[u8]) -> u16 {
 /// The image of a card as the first version of this program wrote it: facts, counters N and M, log records, proofs.
 pub fn first_image(keys: &CardKeys, balance: u32, [n, m]: [u16; 2], log: &[Vec<u8>], proofs: &[Vec<u8>]) -> Vec<u8> {
     let mut image = vec![1];
-    image.extend(profile().public_file(SERIAL).encode());
+    image.extend(profile().public_file(SERIAL, Algorithm::TripleDes).encode());
     image.push(1);
     for key in [&keys.load, &keys.purchase, &keys.tac, &keys.maintenance] {
         image.extend(key.expose());

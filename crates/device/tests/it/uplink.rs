@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use card::tear::CutPlace;
 use device::agent::display::{Screen, Source};
+use device::agent::pos::Key;
 use device::channel::{Pull, PullAt, SoftReader, store_card};
 use device::journal_file::JournalFile;
 use device::uplink::{Event, Identity, PosHandle, PosSetup, PutFault, Reader, Server, StartFault, Told, run_pos};
@@ -198,11 +199,14 @@ async fn a_whole_terminal_loads_sells_survives_a_pulled_card_and_a_broken_line()
     till.handle.enter_sale(fen(1200));
     let paid = till.shows("paid", |screen| matches!(screen, Screen::Paid(_))).await;
     assert!(matches!(paid, Screen::Paid(paid) if paid.from == Source::Purse && paid.purse == fen(3800)));
+    let (today, last) = till.handle.takings();
+    assert_eq!((today.count, today.fen, last.map(|last| last.fen)), (1, 1200, Some(1200)));
     till.handle.pull_card(Pull::Now);
     assert_eq!(till.handle.card(), None);
 
     // Pulled away while it is debited: the same card settles it.
-    till.handle.enter_sale(fen(300));
+    till.handle.press(Key::Digit(3));
+    till.handle.press(Key::Enter);
     till.shows("ready", |screen| matches!(screen, Screen::ReadyToPay { .. })).await;
     till.handle.pull_card(Pull::During(PullAt::Debit, CutPlace::BeforeAnswer));
     till.handle.put_card(&card).expect("lies there");

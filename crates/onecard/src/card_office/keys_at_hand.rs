@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use card::crypto::{Algorithm, Key16};
-use card::files::CardNumber;
+use card::files::{CardNumber, PublicFile};
 use card::host::{KeySet, LoadOpening, Masters};
 use card::keystore::{OFFICE_KEY, OfficeUse, SM4_KEYS};
 use card::office::command;
 use card::session::{Kind, SessionForm, Suite, Terms};
-use card::terminal::{self, LoadAnswer};
+use card::status::Status;
+use card::terminal::{self, CardFault, LoadAnswer};
 use device::channel::CardChannel;
 use keys::{Keyring, Sm4Masters, transport_weakness};
 
@@ -104,28 +105,29 @@ impl KeysAtHand {
     }
 }
 
-/// The key set by which the card on the reader is maintained, found without costing a try: the card encrypts a text under a
-/// key of its own, and each set says what should come out. A blocked purse no longer does that: then the newest 3DES set is
-/// taken unless the school has SM4 cards too, since three wrong tries would lock it for good.
-pub fn maintained_by(keyring: &Keyring, card: CardNumber, channel: &mut dyn CardChannel) -> Result<KeySet, Failure> {
+/// The key set by which the card on the reader is maintained, found without costing a try: three wrong ones would lock the
+/// card for good. The card encrypts a text under a key of its own, and each set says what should come out. A blocked purse
+/// no longer does that: then the public file's word is taken, which the office itself wrote.
+pub fn maintained_by(keyring: &Keyring, public: &PublicFile, channel: &mut dyn CardChannel) -> Result<KeySet, Failure> {
+    let card = public.card();
     let form = keyring.sm4_masters().map(|sm4| sm4.form).unwrap_or_default();
-    let triple_des = keyring.card_masters().values().map(|masters| masters.key_set(Suite::TripleDes, card));
-    let sm4 = keyring.sm4_masters().into_iter().flat_map(|sm4| sm4.cards.values());
-    let sm4 = sm4.map(|masters| masters.key_set(Suite::Sm4(form), card));
-    let mut sets: Vec<KeySet> = triple_des.chain(sm4).collect();
-    let _ = channel.transmit(&terminal::select_purse());
-    if let Some(at) = sets.iter().position(|set| proves(set, channel)) {
-        return Ok(sets.swap_remove(at));
-    }
-    match sets.as_slice() {
-        [only] => Ok(only.clone()),
-        _ => Err(Said(
-            "the card does not say which of the school's keys it has, and a wrong one could lock it for good: it is \
-             blocked, or of another school"
+    let triple_des = keyring.card_masters().iter().map(|row| (Suite::TripleDes, row));
+    let sm4 = keyring.sm4_masters().into_iter().flat_map(|sm4| &sm4.cards).map(|row| (Suite::Sm4(form), row));
+    let mut sets: Vec<(u8, KeySet)> =
+        triple_des.chain(sm4).map(|(suite, (version, masters))| (*version, masters.key_set(suite, card))).collect();
+    let blocked =
+        terminal::parse_select(&channel.transmit(&terminal::select_purse())) == Err(CardFault::Status(Status::Blocked));
+    let named = |(version, set): &(u8, KeySet)| public.issuer_data == [*version, set.suite.algorithm().identifier()];
+    let only = sets.len() == 1;
+    let found = sets.iter().position(|set| if blocked { only || named(set) } else { proves(&set.1, channel) });
+    let found = found.ok_or_else(|| {
+        Said(
+            "the card does not say which of the school's keys it has, and a wrong one could lock it for good: it is of \
+             another school"
                 .to_owned(),
         )
-        .into()),
-    }
+    })?;
+    Ok(sets.swap_remove(found).1)
 }
 
 /// Whether the card proves itself, or signs a load, under this set.

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use card::chip::Chip;
-use device::channel::{CardChannel, SoftReader};
+use card::crypto::Key16;
+use card::files::{CardKeys, Profile, Validity};
+use device::channel::{CardChannel, SoftReader, store_card};
 
 use crate::{Place, roster, with};
 
@@ -73,6 +75,15 @@ fn a_card_is_blocked_and_unblocked_with_its_own_keys() {
     assert!(said.contains("is unblocked") && !chip(&place, "a.card").blocked(), "{said}");
     place.succeeds(&["card", "blank", "--out", "b.card"]);
     assert!(place.refused(&with(&["card", "block", "--reader", "soft:b.card"])).contains("not of the ordered type"));
+    // Three wrong MACs would lock a card for good; a card of another school gets none.
+    let key = || Key16::new([0x3D; 16]);
+    let keys = CardKeys { load: key(), purchase: key(), tac: key(), maintenance: key() };
+    let validity = Validity { from: [0x20, 0x26, 0x09, 0x01], until: [0x20, 0x30, 0x07, 0x31] };
+    let profile = Profile { issuer: [1; 8], application_version: 1, key_version: 1, validity };
+    store_card(&place.0.join("c.card"), &Chip::with_keys([7; 10], keys, &profile)).unwrap();
+    let before = fs::read(place.0.join("c.card")).unwrap();
+    assert!(place.refused(&with(&["card", "block", "--reader", "soft:c.card"])).contains("of another school"));
+    assert_eq!(fs::read(place.0.join("c.card")).unwrap(), before);
 }
 
 #[test]
@@ -98,6 +109,10 @@ fn cards_with_sm4_need_sm4_keys_first() {
     }
     drop(reader);
     place.succeeds(&with(&["card", "block", "--reader", "soft:b.card"]));
+    place.succeeds(&with(&["card", "unblock", "--reader", "soft:b.card"]));
+    place.succeeds(&["card", "blank", "--out", "c.card"]);
+    let line = [personalise(&people[1], "1000000000000002", "soft:c.card"), vec!["--algorithm", "sm4"]].concat();
+    assert!(place.refused(&line).contains("check the form"), "its maker pads, the school doubles");
 }
 
 #[test]
