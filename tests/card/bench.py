@@ -1,4 +1,4 @@
-"""What the tests with card readers share: counting, programs that run beside them, readers, and waiting for what comes."""
+"""What the tests with card readers share: programs that run beside them, readers, and waiting for what comes."""
 
 import os
 import queue
@@ -9,28 +9,6 @@ import time
 
 PATIENCE_SECONDS = 30
 STOP_SECONDS = 20
-
-
-class Tally:
-    """Counts what was checked, and says at once what did not hold."""
-
-    def __init__(self):
-        self.passed = 0
-        self.failed = 0
-
-    def check(self, what, holds, seen=""):
-        if holds:
-            self.passed += 1
-        else:
-            self.failed += 1
-            print(f"FAILED {what}" + (f": {seen}" if seen != "" else ""), flush=True)
-        return holds
-
-    def same(self, what, found, wanted):
-        def shown(value):
-            return value.hex() if isinstance(value, bytes) else repr(value)
-
-        return self.check(what, found == wanted, f"{shown(found)} instead of {shown(wanted)}")
 
 
 def readers():
