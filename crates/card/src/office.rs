@@ -12,11 +12,12 @@ use crate::crypto::{Algorithm, Key16};
 use crate::files::{CardNumber, Profile};
 use crate::holder::HolderFile;
 use crate::host::KeySet;
+use crate::keystore::CONTROL_KEY;
 use crate::profile::Switches;
 use crate::status::Status;
 use crate::terminal::{self, CardFault};
 
-pub use maintain::{Measure, maintain};
+pub use maintain::{Measure, is_controlled_by, maintain};
 pub use personalise::{key_version_of, personalise};
 
 /// The way to the card: one command and its answer.
@@ -188,6 +189,21 @@ fn challenge(transmit: &mut Transmit<'_>) -> Result<[u8; 4], OfficeFault> {
     let step = "give a challenge";
     let data = ask(transmit, step, &terminal::get_challenge())?;
     data.try_into().map_err(|_| OfficeFault::Malformed(step))
+}
+
+/// EXTERNAL AUTHENTICATE. False when the card has another key; that costs a try, which the right one gives back.
+fn authenticate(transmit: &mut Transmit<'_>, algorithm: Algorithm, key: &Key16, id: u8) -> Result<bool, OfficeFault> {
+    let step = "hear the office's proof";
+    let challenge = challenge(transmit)?;
+    match terminal::data(&transmit(&command::external_authenticate(algorithm, key, id, &challenge))) {
+        Ok(_) => Ok(true),
+        Err(CardFault::Status(Status::TriesLeft(0) | Status::AuthenticationLocked)) => {
+            Err(if id == CONTROL_KEY { OfficeFault::Locked } else { OfficeFault::LockedKey("office key") })
+        }
+        // A card of the other algorithm takes the cryptogram for one of the wrong length or key.
+        Err(CardFault::Status(Status::TriesLeft(_) | Status::WrongLength)) => Ok(false),
+        Err(fault) => Err(named(step, fault)),
+    }
 }
 
 fn named(step: &'static str, fault: CardFault) -> OfficeFault {

@@ -6,7 +6,7 @@
 //!
 //! A card that is known has all its keys, so that it proves them by INTERNAL AUTHENTICATE before any is tried on it.
 
-use super::{Made, OfficeFault, Order, Transmit, ask, challenge, command, look, named};
+use super::{Made, OfficeFault, Order, Transmit, ask, authenticate, challenge, command, look, named};
 use crate::crypto::{Algorithm, Key16};
 use crate::files::{COUNTER_FILE, COUNTER_RECORD_LENGTH, CardNumber, DayCounter, PUBLIC_FILE, PublicFile};
 use crate::filesystem::FileForm;
@@ -151,20 +151,6 @@ fn open(transmit: &mut Transmit<'_>, order: &Order, named_already: bool) -> Resu
         }
     }
     Err(OfficeFault::ForeignKeys)
-}
-
-fn authenticate(transmit: &mut Transmit<'_>, algorithm: Algorithm, key: &Key16, id: u8) -> Result<bool, OfficeFault> {
-    let step = "hear the office's proof";
-    let challenge = challenge(transmit)?;
-    match terminal::data(&transmit(&command::external_authenticate(algorithm, key, id, &challenge))) {
-        Ok(_) => Ok(true),
-        Err(CardFault::Status(Status::TriesLeft(0) | Status::AuthenticationLocked)) => {
-            Err(if id == CONTROL_KEY { OfficeFault::Locked } else { OfficeFault::LockedKey("office key") })
-        }
-        // A card of the other algorithm takes the cryptogram for one of the wrong length or key.
-        Err(CardFault::Status(Status::TriesLeft(_) | Status::WrongLength)) => Ok(false),
-        Err(fault) => Err(named(step, fault)),
-    }
 }
 
 fn make_root(transmit: &mut Transmit<'_>, (algorithm, key): (Algorithm, &Key16)) -> Result<(), OfficeFault> {
