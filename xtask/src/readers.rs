@@ -165,10 +165,11 @@ mod tests {
             let words = ["-c", &script, "sh", &folder.display().to_string(), inner, "2", "command"];
             Command::new("sh").args(words).status().expect("a shell").code()
         };
+        // TERM and not INT: whoever starts this in the background has INT ignored.
         for (inner, code) in [
             ("test -d $1 && exit 0", Some(0)),
             ("echo hello > $1/pcscd.log; exit 3", Some(3)),
-            ("kill -INT $PPID; exec cat /dev/zero > /dev/null", Some(130)),
+            ("kill -TERM $PPID; exec cat /dev/zero > /dev/null", Some(130)),
         ] {
             assert_eq!(run(inner), code, "{inner}");
             assert!(!folder.exists(), "{inner}");

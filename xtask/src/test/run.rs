@@ -5,9 +5,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{JoinHandle, spawn};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// What says nothing for so long is stuck. It is ended, so that a run says what it was instead of waiting for ever.
+const SILENCE: Duration = Duration::from_secs(12 * 60);
 
 /// A program that has ended.
 pub struct Done {
@@ -20,7 +23,14 @@ pub struct Done {
 }
 
 /// Runs a program at `root`, passing its output on line by line and keeping it in `<logs>/<name>.log`.
+///
+/// Errors: it cannot be started, it said nothing for twelve minutes and was ended with all that it had started, or its output
+/// cannot be kept.
 pub fn aloud(line: &[String], root: &Path, logs: &Path, name: &str) -> Result<Done, String> {
+    within(SILENCE, line, root, logs, name)
+}
+
+fn within(silence: Duration, line: &[String], root: &Path, logs: &Path, name: &str) -> Result<Done, String> {
     let log = logs.join(format!("{}.log", name.replace(' ', "-")));
     let told = |error: std::io::Error| format!("cannot write {}: {error}", log.display());
     std::fs::create_dir_all(logs).map_err(told)?;
@@ -38,7 +48,7 @@ pub fn aloud(line: &[String], root: &Path, logs: &Path, name: &str) -> Result<Do
     let out = child.stdout.take().map(|pipe| pass_on(pipe, sender.clone()));
     let err = child.stderr.take().map(|pipe| pass_on(pipe, sender));
     let mut lines = Vec::new();
-    for line in receiver {
+    while let Some(line) = next(&receiver, silence).inspect_err(|_| end(child.id()))? {
         println!("   {line}");
         writeln!(file, "{line}").map_err(told)?;
         lines.push(line);
@@ -48,6 +58,32 @@ pub fn aloud(line: &[String], root: &Path, logs: &Path, name: &str) -> Result<Do
     }
     let status = child.wait().map_err(|error| format!("`{program}` was lost: {error}"))?;
     Ok(Done { success: status.success(), lines, log })
+}
+
+/// The next line, or `None` when there will be none.
+fn next(receiver: &Receiver<String>, silence: Duration) -> Result<Option<String>, String> {
+    match receiver.recv_timeout(silence) {
+        Ok(line) => Ok(Some(line)),
+        Err(RecvTimeoutError::Disconnected) => Ok(None),
+        Err(RecvTimeoutError::Timeout) => {
+            Err(format!("it said nothing for {} s and was ended: its last line says what is stuck", silence.as_secs()))
+        }
+    }
+}
+
+/// Ends a process and all that it started, the youngest first. What is gone already is passed over.
+fn end(process: u32) {
+    for child in children(process) {
+        end(child);
+    }
+    let _ = Command::new("kill").args(["-KILL", &process.to_string()]).stderr(Stdio::null()).status();
+}
+
+/// The processes that a process has started and that still run.
+fn children(process: u32) -> Vec<u32> {
+    let line = ["-o", "pid=", "--ppid", &process.to_string()];
+    let listed = answer("ps", &line, Path::new("/")).unwrap_or_default();
+    listed.split_whitespace().filter_map(|number| number.parse().ok()).collect()
 }
 
 fn pass_on(pipe: impl Read + Send + 'static, sender: Sender<String>) -> JoinHandle<()> {
@@ -110,6 +146,18 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&done.log).expect("a log").lines().count(), 3);
         assert!(done.log.ends_with("both-kinds.log"));
         assert!(shell("true", "good").expect("a shell").success);
+    }
+
+    #[test]
+    fn what_says_nothing_for_too_long_is_ended_with_all_that_it_started() {
+        let logs = std::env::temp_dir().join(format!("xtask-run-{}", std::process::id()));
+        // The shell's child keeps the output open: it must go too, or nobody would see the end.
+        let line = ["sh", "-c", "sleep 600 & echo $!; wait"].map(str::to_owned);
+        let error = within(Duration::from_secs(2), &line, Path::new("/"), &logs, "stuck").err();
+        assert!(error.is_some_and(|error| error.contains("said nothing for 2 s and was ended")));
+        let said = std::fs::read_to_string(logs.join("stuck.log")).expect("a log");
+        let state = answer("ps", &["-o", "stat=", "-p", said.trim()], Path::new("/")).unwrap_or_default();
+        assert!(state.is_empty() || state.starts_with('Z'), "{said} is {state}");
     }
 
     #[test]
