@@ -168,6 +168,10 @@ struct Notice {
     until: Option<Micros>,
 }
 
+fn is_payment(notice: &Notice) -> bool {
+    matches!(notice.screen, Screen::Paid(_))
+}
+
 impl<P: Psam> PosAgent<P> {
     /// An agent that continues from a journal, and what it wants done first.
     ///
@@ -256,7 +260,9 @@ impl<P: Psam> PosAgent<P> {
 
     /// What the display says.
     pub fn screen(&self) -> Screen {
-        self.notice.as_ref().map_or_else(|| self.standing_screen(), |notice| notice.screen.clone())
+        // Trouble is said before anything else but a payment: the clerk must not charge that again.
+        let notice = self.notice.as_ref().filter(|notice| self.trouble.is_none() || is_payment(notice));
+        notice.map_or_else(|| self.standing_screen(), |notice| notice.screen.clone())
     }
 
     /// What the journal adds up to, as the agent knows it.
@@ -276,11 +282,19 @@ impl<P: Psam> PosAgent<P> {
     }
 
     fn platform(&mut self, message: ToTerminal, now: Micros) {
+        let (connected, due) = (self.post.home().is_some(), self.sale.due().is_some());
         match self.post.heard(&message, self.sale.waits_for(), now, &mut self.out) {
-            Heard::Acknowledged => self.acknowledged(now),
+            Heard::Acknowledged => {
+                self.acknowledged(now);
+                // Of a sale that was taken back only now the display asks for the card to be held again.
+                if !connected && due {
+                    self.pay_by_the_card_here();
+                }
+            }
             Heard::Answered(Marked { seq, answer }) => {
                 if answer == Answer::Quarantined {
                     self.trouble = Some(Trouble::Quarantined);
+                    self.notice = self.notice.take().filter(is_payment);
                 }
                 self.record_answered(seq, answer, now);
             }

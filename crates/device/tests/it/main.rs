@@ -1,6 +1,7 @@
 //! Tests of `device` from outside.
 
 mod authorisation;
+mod counter;
 mod doubt;
 mod folder;
 #[cfg(feature = "uplink")]

@@ -192,6 +192,11 @@ impl<P: Psam> PosAgent<P> {
             }
             Which::Card(card) => self.identified(card, now),
             Which::NoAnswer => self.silent(now),
+            Which::Blocked => {
+                self.hold = Hold::resting();
+                let (amount, words) = (self.sale.due(), words::card_blocked());
+                self.notify(Screen::Refused { amount, words, balances: None }, now);
+            }
             Which::Unreadable => {
                 self.hold = Hold::resting();
                 self.notify(Screen::Unreadable, now);
@@ -209,7 +214,10 @@ impl<P: Psam> PosAgent<P> {
             } else {
                 self.notify(Screen::OtherCard { amount: card::session::fen(intent.amount) }, now);
             }
-        } else if !self.repeated(card, now) {
+        } else if self.repeated(card, now) {
+            // As if it had never left: the next amount, which may be the next person's, is not for this card.
+            self.done = self.last_hold.map(|last| last.done);
+        } else {
             self.notice = None;
             self.settle_next(card, Vec::new(), now);
         }

@@ -15,6 +15,7 @@ use super::hold::Hold;
 use super::resolve::{Checked, Finding, Resolution};
 use super::sale::{Sale, Then};
 use crate::agent::display::{Paid, Screen, Source};
+use crate::agent::words::ModuleFault;
 use crate::agent::{later, words};
 use crate::journal::Entry;
 
@@ -65,7 +66,7 @@ impl<P: Psam> PosAgent<P> {
         let ours = self.post.home().is_some_and(|home| home.terminal.with([0; 3]) == self.module.terminal());
         if !ours {
             self.hold = Hold::resting();
-            let words = words::module_fault("of another terminal");
+            let words = words::module_fault(ModuleFault::Foreign);
             return self.take_back(Some(seq), amount, Then::Refused(words));
         }
         self.sale = Sale::Allowed { amount, seq, account: held.account, loaded: held.loaded };
@@ -119,10 +120,10 @@ impl<P: Psam> PosAgent<P> {
         self.module_at = None;
         let grant = match self.module.begin_purchase(&request) {
             Ok(grant) => grant,
-            Err(fault) => return self.not_payable(words::module_fault(fault)),
+            Err(fault) => return self.not_payable(words::module_fault(ModuleFault::Own(fault))),
         };
         if self.post.book().last_tsn().is_some_and(|last| grant.tsn <= last) {
-            return self.not_payable(words::module_fault("it repeats its numbers"));
+            return self.not_payable(words::module_fault(ModuleFault::Repeats));
         }
         self.report_gaps(grant.tsn);
         self.module_at = Some(grant.tsn);
