@@ -1,15 +1,17 @@
 //! The terminal's side: which commands to send and what the answers say. No state, no waiting; the agent that calls this
 //! decides what comes next.
 //!
-//! An answer proves nothing by its form: a cut answer can end in any two bytes. What ends in no status word at all is cut. After CREDIT FOR LOAD only a TAC that the
-//! host verified, or the counter under the card's next good MAC1, says what happened.
+//! An answer proves nothing by its form: a cut answer can end in any two bytes. What ends in no status word at all is cut.
+//! After CREDIT FOR LOAD only a TAC that the host verified, or the counter under the card's next good MAC1, says what
+//! happened.
 
 use ledger::{CodecError, Reader, Writer};
 
 use crate::apdu::{Command, Init};
+use crate::crypto::Algorithm;
 use crate::files::{
     COUNTER_FILE, COUNTER_RECORD_LENGTH, DayCounter, KEY_ID, LOAD_LOG_FILE, LOG_FILE, LOG_RECORD_LENGTH, LogRecord,
-    PUBLIC_FILE, PURSE_NAME, PublicFile,
+    PUBLIC_FILE, PURSE_NAME, PublicFile, SM4_KEY_ID,
 };
 use crate::session::{Kind, Stamp};
 use crate::status::Status;
@@ -83,6 +85,21 @@ pub fn read_day_counter() -> Vec<u8> {
 /// GET CHALLENGE, four bytes.
 pub fn get_challenge() -> Vec<u8> {
     Command::GetChallenge(4).encode()
+}
+
+/// The key that INITIALIZE names for a card whose answers name this algorithm; that for 3DES for an algorithm that is not
+/// known here.
+pub fn key_of(algorithm: u8) -> u8 {
+    match Algorithm::of(algorithm) {
+        Ok(Algorithm::Sm4) => SM4_KEY_ID,
+        Ok(Algorithm::TripleDes) | Err(_) => KEY_ID,
+    }
+}
+
+/// The key to name next when a card refused INITIALIZE with `key`: a card that has no key [`KEY_ID`] (9403) may speak SM4
+/// alone. `None` when there is nothing left to ask, or when the refusal says something else.
+pub fn next_key(key: u8, refusal: Status) -> Option<u8> {
+    (key == KEY_ID && refusal == Status::UnknownKey).then_some(SM4_KEY_ID)
 }
 
 /// INITIALIZE FOR LOAD. `amount` in fen; the last three bytes of `terminal` carry the host's nonce (M11).
@@ -369,6 +386,20 @@ mod tests {
         for (answer, expected) in table {
             assert_eq!(parse_balance(answer), expected, "{answer:02X?}");
         }
+    }
+
+    #[test]
+    fn only_a_card_that_does_not_know_the_first_key_is_asked_for_another_one() {
+        let table = [
+            (KEY_ID, Status::UnknownKey, Some(SM4_KEY_ID)),
+            (SM4_KEY_ID, Status::UnknownKey, None),
+            (KEY_ID, Status::NotEnoughMoney, None),
+            (KEY_ID, Status::Done, None),
+        ];
+        for (key, refusal, next) in table {
+            assert_eq!(next_key(key, refusal), next, "{key:02X} {refusal}");
+        }
+        assert_eq!([0x00, 0x04, 0x07].map(key_of), [KEY_ID, SM4_KEY_ID, KEY_ID]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod purse;
 mod resolve;
 mod sale;
 
+use card::files::KEY_ID;
 use card::psam::Psam;
 use ledger::{Fen, Micros};
 use link::{Answer, Marked, Record, ToPlatform, ToTerminal};
@@ -150,6 +151,8 @@ pub struct PosAgent<P> {
     post: Post,
     asks: Asks,
     hold: Hold,
+    /// The key that the card of this hold knows, as far as it was asked.
+    key: u8,
     sale: Sale,
     keypad: Keypad,
     /// The present hold, if it came to an end while the card stayed.
@@ -188,6 +191,7 @@ impl<P: Psam> PosAgent<P> {
             post: Post::new(Numbers { boot, resend_micros, keep_records }, book),
             asks: Asks::default(),
             hold: Hold::Empty,
+            key: KEY_ID,
             sale: Sale::None,
             keypad: Keypad::new(last),
             done: None,

@@ -1,5 +1,6 @@
 //! Tests of `device` from outside.
 
+mod algorithms;
 mod authorisation;
 mod counter;
 mod doubt;

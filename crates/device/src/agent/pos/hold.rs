@@ -1,5 +1,6 @@
 //! A card on the reader: which card it is, the stages of its tap, and its leaving at any moment.
 
+use card::files::KEY_ID;
 use card::psam::Psam;
 use ledger::{Fen, Micros};
 use link::{Stage, ToTerminal, Words};
@@ -112,6 +113,7 @@ impl<P: Psam> PosAgent<P> {
 
     /// From the beginning: which card is it?
     pub(super) fn begin_hold(&mut self) {
+        self.key = KEY_ID;
         let (select, command) = Select::start();
         self.hold = Hold::Selecting(select);
         self.transmit(command);
@@ -172,6 +174,7 @@ impl<P: Psam> PosAgent<P> {
             Hold::Proving(proving) => self.proved(proving, answer, now),
             Hold::Tapping(mut tap) => {
                 let step = tap.card(&mut self.asks, answer, now);
+                self.key = tap.key();
                 self.hold = Hold::Tapping(tap);
                 self.tap_step(step, now);
             }
@@ -269,7 +272,8 @@ impl<P: Psam> PosAgent<P> {
             }
             return;
         };
-        let (tap, question) = Tap::open(&mut self.asks, (card, home.terminal), stage, self.config.tap_micros, now);
+        let patience = self.config.tap_micros;
+        let (tap, question) = Tap::open(&mut self.asks, (card, self.key), home.terminal, stage, patience, now);
         self.hold = Hold::Tapping(tap);
         self.out.push(Output::Send(question));
     }

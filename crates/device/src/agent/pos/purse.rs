@@ -70,8 +70,12 @@ impl<P: Psam> PosAgent<P> {
             return self.take_back(Some(seq), amount, Then::Refused(words));
         }
         self.sale = Sale::Allowed { amount, seq, account: held.account, loaded: held.loaded };
-        self.hold = Hold::Paying(Paying { card, amount: fen, at: At::Initialising { called_off: false } });
-        self.transmit(terminal::init_purchase(fen, self.module.terminal()));
+        self.ask_purse(card, fen);
+    }
+
+    fn ask_purse(&mut self, card: u64, amount: u32) {
+        self.hold = Hold::Paying(Paying { card, amount, at: At::Initialising { called_off: false } });
+        self.transmit(terminal::init_purchase_with(self.key, amount, self.module.terminal()));
     }
 
     pub(super) fn paying_answered(&mut self, paying: Paying, answer: &[u8], now: Micros) {
@@ -86,7 +90,13 @@ impl<P: Psam> PosAgent<P> {
                 Err(CardFault::Status(Status::NotEnoughMoney)) if answer.len() == 2 => {
                     self.not_payable(words::purse_short());
                 }
-                Err(CardFault::Status(status)) if answer.len() == 2 => self.not_payable(words::card_refused(status)),
+                Err(CardFault::Status(status)) if answer.len() == 2 => match terminal::next_key(self.key, status) {
+                    Some(key) => {
+                        self.key = key;
+                        self.ask_purse(paying.card, paying.amount);
+                    }
+                    None => self.not_payable(words::card_refused(status)),
+                },
                 Err(_) => {
                     self.hold = Hold::resting();
                     self.not_debited(None);
