@@ -1,4 +1,4 @@
-"""What the tests with card readers share: counting, programs that run beside them, readers, and waiting for what comes."""
+"""What the tests with card readers share: programs that run beside them, readers, and waiting for what comes."""
 
 import os
 import queue
@@ -9,28 +9,6 @@ import time
 
 PATIENCE_SECONDS = 30
 STOP_SECONDS = 20
-
-
-class Tally:
-    """Counts what was checked, and says at once what did not hold."""
-
-    def __init__(self):
-        self.passed = 0
-        self.failed = 0
-
-    def check(self, what, holds, seen=""):
-        if holds:
-            self.passed += 1
-        else:
-            self.failed += 1
-            print(f"FAILED {what}" + (f": {seen}" if seen != "" else ""), flush=True)
-        return holds
-
-    def same(self, what, found, wanted):
-        def shown(value):
-            return value.hex() if isinstance(value, bytes) else repr(value)
-
-        return self.check(what, found == wanted, f"{shown(found)} instead of {shown(wanted)}")
 
 
 def readers():
@@ -44,13 +22,14 @@ def readers():
 def until(what, look, seconds=PATIENCE_SECONDS):
     """Looks until it is so, and gives what was found."""
     ends = time.monotonic() + seconds
+    pause = threading.Event()
     while True:
         found = look()
         if found:
             return found
         if time.monotonic() > ends:
             raise RuntimeError(f"in vain: {what}")
-        time.sleep(0.02)
+        pause.wait(0.02)
 
 
 class Running:
@@ -72,7 +51,7 @@ class Running:
         self.lines.put(None)
 
     def wait_for(self, *words, seconds=PATIENCE_SECONDS):
-        """The next line that has all these words; lines before it are passed over."""
+        """The next line that has all these words, however they begin; lines before it are passed over."""
         ends = time.monotonic() + seconds
         while True:
             try:
@@ -82,7 +61,7 @@ class Running:
             if line is None:
                 raise RuntimeError(f"{self.line[1:3]} did not say {words}; it said:\n" + "\n".join(self.log[-25:]))
             self.log.append(line)
-            if all(word in line for word in words):
+            if all(word.lower() in line.lower() for word in words):
                 return line
 
     def type(self, line):

@@ -65,6 +65,17 @@ class School:
         self.office("card", "issue", "--number", person, "--card", number, "--out", str(file))
         return file
 
+    def personalise(self, person, number, reader):
+        """Makes a card of a blank one at a reader, as the card office does; gives its file."""
+        name, port = reader
+        file = self.folder / f"{number}.card"
+        self.run("card", "blank", "--out", str(file))
+        blank = put(self, port, file)
+        words = ["--person", person, "--card", number, "--reader", f"pcsc:{name}"]
+        self.office("card", "personalise", *words)
+        take(blank, name)
+        return file
+
     def enrol(self, number, place):
         """A terminal of the canteen; gives the folder of its identity."""
         folder = self.folder / f"terminal-{number}"

@@ -19,22 +19,6 @@ NOTICE_SECONDS = 30
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-class Tally:
-    """Counts what was checked, and says at once what did not hold."""
-
-    def __init__(self):
-        self.passed = 0
-        self.failed = 0
-
-    def check(self, what, holds, seen=""):
-        if holds:
-            self.passed += 1
-        else:
-            self.failed += 1
-            print(f"FAILED {what}" + (f": {seen}" if seen != "" else ""), flush=True)
-        return holds
-
-
 class Sandbox:
     """A running `onecard sandbox` with fresh keys."""
 

@@ -11,7 +11,10 @@ import sys
 import tempfile
 
 import python_sdk
-from provider import Notices, Sandbox, Tally
+from provider import Notices, Sandbox
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+from tally import Tally
 
 
 def node(tally, sandbox, modules):

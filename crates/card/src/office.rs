@@ -12,12 +12,13 @@ use crate::crypto::{Algorithm, Key16};
 use crate::files::{CardNumber, Profile};
 use crate::holder::HolderFile;
 use crate::host::KeySet;
+use crate::keystore::CONTROL_KEY;
 use crate::profile::Switches;
 use crate::status::Status;
 use crate::terminal::{self, CardFault};
 
-pub use maintain::{Measure, maintain};
-pub use personalise::personalise;
+pub use maintain::{Measure, is_controlled_by, maintain};
+pub use personalise::{key_version_of, personalise};
 
 /// The way to the card: one command and its answer.
 pub type Transmit<'a> = dyn FnMut(&[u8]) -> Vec<u8> + 'a;
@@ -52,6 +53,8 @@ pub struct Made {
     pub card: CardNumber,
     /// False when it was finished before and was only checked.
     pub written: bool,
+    /// True when the holder's file of a card that was finished before was another and was written anew.
+    pub renewed: bool,
 }
 
 /// Why a card is not finished. Every text says what to do.
@@ -83,9 +86,42 @@ pub enum OfficeFault {
     /// No right answer of the office will ever be heard.
     #[error("the card has locked its control key: destroy it and take another")]
     Locked,
-    /// It was blocked.
-    #[error("the card was blocked: destroy it or unblock it first")]
+    /// Another key of it hears no right answer either. The card pays and is loaded as before.
+    #[error(
+        "the card has locked its {0}: it still pays and is loaded; give its holder another card when there is time"
+    )]
+    LockedKey(&'static str),
+    /// It was blocked. It may be somebody's.
+    #[error("the card was blocked: unblock it first; if it is locked for good, take another card")]
     Blocked,
+    /// It was begun or finished under other keys of the school. Nothing was tried on it.
+    #[error(
+        "the card was made with keys of version {version} for {}, and the order names others: order it as it was made",
+        algorithm_name(*algorithm)
+    )]
+    MadeUnder {
+        /// Version of the master keys.
+        version: u8,
+        /// Identifier of the algorithm of its control key.
+        algorithm: u8,
+    },
+    /// It was finished before, by another order. It is somebody's, and may hold money.
+    #[error(
+        "the card was finished before with another {0} than ordered: it is left as it was, with its money; order it as it \
+         was made"
+    )]
+    Differs(&'static str),
+    /// It was finished before and refuses a step of the check.
+    #[error(
+        "the card was finished before and refused to {step}: {status}; it keeps its money: start again, and order it as it \
+         was made"
+    )]
+    RefusedFinished {
+        /// Which.
+        step: &'static str,
+        /// Its status.
+        status: Status,
+    },
     /// A file of an interrupted run of another order.
     #[error("file {0:04X} on the card has another form than ordered: destroy the card and take another")]
     OtherForm(u16),
@@ -113,10 +149,22 @@ impl OfficeFault {
             | OfficeFault::Malformed(_)
             | OfficeFault::OtherCard(_)
             | OfficeFault::ForeignKeys
+            | OfficeFault::LockedKey(_)
             | OfficeFault::Blocked
+            | OfficeFault::MadeUnder { .. }
+            | OfficeFault::Differs(_)
+            | OfficeFault::RefusedFinished { .. }
             | OfficeFault::OtherKeys(_)
             | OfficeFault::TooLong(_) => false,
         }
+    }
+}
+
+const fn algorithm_name(identifier: u8) -> &'static str {
+    match Algorithm::of(identifier) {
+        Ok(Algorithm::TripleDes) => "3DES",
+        Ok(Algorithm::Sm4) => "SM4",
+        Err(_) => "an unknown algorithm",
     }
 }
 
@@ -141,6 +189,21 @@ fn challenge(transmit: &mut Transmit<'_>) -> Result<[u8; 4], OfficeFault> {
     let step = "give a challenge";
     let data = ask(transmit, step, &terminal::get_challenge())?;
     data.try_into().map_err(|_| OfficeFault::Malformed(step))
+}
+
+/// EXTERNAL AUTHENTICATE. False when the card has another key; that costs a try, which the right one gives back.
+fn authenticate(transmit: &mut Transmit<'_>, algorithm: Algorithm, key: &Key16, id: u8) -> Result<bool, OfficeFault> {
+    let step = "hear the office's proof";
+    let challenge = challenge(transmit)?;
+    match terminal::data(&transmit(&command::external_authenticate(algorithm, key, id, &challenge))) {
+        Ok(_) => Ok(true),
+        Err(CardFault::Status(Status::TriesLeft(0) | Status::AuthenticationLocked)) => {
+            Err(if id == CONTROL_KEY { OfficeFault::Locked } else { OfficeFault::LockedKey("office key") })
+        }
+        // A card of the other algorithm takes the cryptogram for one of the wrong length or key.
+        Err(CardFault::Status(Status::TriesLeft(_) | Status::WrongLength)) => Ok(false),
+        Err(fault) => Err(named(step, fault)),
+    }
 }
 
 fn named(step: &'static str, fault: CardFault) -> OfficeFault {

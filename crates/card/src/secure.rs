@@ -46,9 +46,8 @@ impl Protected {
     pub fn opened(&self, algorithm: Algorithm, key: &Key16) -> Option<Vec<u8>> {
         let plain = algorithm.open(key, &self.data)?;
         let (length, rest) = plain.split_first()?;
-        let (data, padding) = rest.split_at_checked(usize::from(*length))?;
-        let expected = sealed_text(algorithm, data).ok()?;
-        (expected == plain && padding.len() < algorithm.block()).then(|| data.to_vec())
+        let data = rest.get(..usize::from(*length))?;
+        (sealed_text(algorithm, data).ok()? == plain).then(|| data.to_vec())
     }
 
     /// What the MAC covers; the length counts the MAC.
@@ -143,6 +142,17 @@ pub fn reload_mac(algorithm: Algorithm, key: &Key16, digits: &[u8]) -> [u8; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reloaded_pin_is_signed_under_the_folded_key_or_under_sm4_as_it_is() {
+        let key = Key16::new(*b"reload-pin-key-0");
+        let pin = [0x12, 0x34, 0x56];
+        let triple_des = reload_mac(Algorithm::TripleDes, &key, &pin);
+        assert_eq!(triple_des, mac8(&key.tac_key(), [0; 8], &pin));
+        let sm4 = reload_mac(Algorithm::Sm4, &key, &pin);
+        assert_eq!(sm4, mac_sm4(&key, [0; 16], &pin));
+        assert!(triple_des != sm4 && reload_mac(Algorithm::Sm4, &key, &[0x12, 0x34]) != sm4);
+    }
 
     #[test]
     fn data_that_does_not_fit_is_refused() {

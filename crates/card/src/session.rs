@@ -262,3 +262,34 @@ pub fn load_tac(tac_key: &Key16, new_balance: u32, n: u16, terms: Terms, stamp: 
 pub fn purchase_tac(tac_key: &Key16, terms: Terms, tsn: u32, stamp: Stamp) -> [u8; 4] {
     Suite::TripleDes.purchase_tac(tac_key, terms, tsn, stamp)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_is_what_a_purse_can_count() {
+        let table = [
+            (0, Some(0)),
+            (1_250, Some(1_250)),
+            (i64::from(u32::MAX), Some(u32::MAX)),
+            (i64::from(u32::MAX) + 1, None),
+            (-1, None),
+        ];
+        for (amount, count) in table {
+            assert_eq!(purse_amount(Fen::new(amount)), count, "{amount}");
+            if let Some(count) = count {
+                assert_eq!(fen(count), Fen::new(amount));
+            }
+        }
+    }
+
+    #[test]
+    fn every_kind_survives_being_numbered() {
+        let kinds = [Kind::PassbookLoad, Kind::Load, Kind::PassbookPurchase, Kind::Purchase, Kind::Composite];
+        for (kind, code) in kinds.into_iter().zip([1, 2, 5, 6, 9]) {
+            assert_eq!((kind.code(), Kind::of(code)), (code, Some(kind)));
+        }
+        assert_eq!([0, 3, 4, 7, 8, 10, 0xFF].map(Kind::of), [None; 7]);
+    }
+}

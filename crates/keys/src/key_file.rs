@@ -9,7 +9,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use card::crypto::Key;
+use card::crypto::{Key, Key16};
 use card::host::Masters;
 use card::session::SessionForm;
 use ledger::Id;
@@ -45,6 +45,9 @@ pub enum KeyFileFault {
     /// Made by another version of this program.
     #[error("the key file has format {0}, this program reads format {FORMAT}")]
     Format(u32),
+    /// The text of a transport key file is another. It is not repeated.
+    #[error("the file holds no transport key: write 32 hexadecimal digits")]
+    NotHexadecimal,
     /// A kind of key is missing.
     #[error("the key file has no {0}")]
     Missing(&'static str),
@@ -92,15 +95,7 @@ impl Keyring {
     ///
     /// Errors, in order: `Io`, `TooOpen` unless the owner alone may read and write it, `Malformed`, `Format`, `Missing`.
     pub fn load(path: &Path) -> Result<Keyring, KeyFileFault> {
-        let file = File::open(path)?;
-        let mode = file.metadata()?.permissions().mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            return Err(KeyFileFault::TooOpen(mode));
-        }
-        // One allocation for all: a buffer that grew would leave copies behind.
-        let mut text = Zeroizing::new(Vec::with_capacity(MOST_BYTES as usize));
-        file.take(MOST_BYTES).read_to_end(&mut text)?;
-        read(&text)
+        read(&private_text(path)?)
     }
 
     /// The keyring of a file, with a key of its own to sign with: a file from before there was one gets it now, durably,
@@ -153,6 +148,39 @@ impl Keyring {
         }
         Ok(())
     }
+}
+
+/// A card maker's transport key out of its file: 32 hexadecimal digits, white space around them.
+///
+/// Errors, in order: `Io`, `TooOpen` unless the owner alone may read and write it, `NotHexadecimal`.
+pub fn read_transport_key(path: &Path) -> Result<Key16, KeyFileFault> {
+    let text = private_text(path)?;
+    let mut key = Zeroizing::new([0_u8; 16]);
+    let digits = text.trim_ascii();
+    if digits.len() != 2 * key.len() {
+        return Err(KeyFileFault::NotHexadecimal);
+    }
+    for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
+        for digit in pair {
+            // `from_str_radix` would take a sign for a digit.
+            let value = char::from(*digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+            *byte = (*byte << 4) | value.ok_or(KeyFileFault::NotHexadecimal)?;
+        }
+    }
+    Ok(Key16::new(*key))
+}
+
+/// The text of a file that its owner alone may read and write, wiped from memory on drop. Errors, in order: `Io`, `TooOpen`.
+fn private_text(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileFault> {
+    let file = File::open(path)?;
+    let mode = file.metadata()?.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(KeyFileFault::TooOpen(mode));
+    }
+    // One allocation for all: a buffer that grew would leave copies behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(MOST_BYTES as usize));
+    file.take(MOST_BYTES).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {

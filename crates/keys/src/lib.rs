@@ -26,7 +26,7 @@ mod workers;
 pub use card_keys::CardMasterKeys;
 pub use entropy::SystemEntropy;
 pub use instance::{InstanceKey, PublicKey};
-pub use key_file::KeyFileFault;
+pub use key_file::{KeyFileFault, read_transport_key};
 pub use keyring::{Keyring, Sm4Masters};
 pub use production::{UnfitKey, Weakness, transport_weakness};
 pub use secrets::SoftSecrets;

@@ -7,7 +7,7 @@ use card::crypto::same_bytes;
 use crate::Keyring;
 
 /// Keys that stand in published vectors, sample cards, default configurations and this project's own tests.
-const PUBLISHED: [[u8; 16]; 16] = [
+const PUBLISHED: [[u8; 16]; 26] = [
     // Cards whose transcripts were published with their keys.
     0x374598B5C0B0EAE1E1D06609AC5BB369_u128.to_be_bytes(),
     0xCAA6025290114BFCC3C9043F70F7A07A_u128.to_be_bytes(),
@@ -28,6 +28,17 @@ const PUBLISHED: [[u8; 16]; 16] = [
     // What cards of the project's tests carry, under 3DES and under SM4.
     0x2C40DED895E0FCFEFEFAFA64AB443F96_u128.to_be_bytes(),
     0xB6AD16265FEE08D4D503BE6DE8AD22BF_u128.to_be_bytes(),
+    // The key file of the sweeps: load, purchase, TAC, maintenance; then both halves of pepper, sealing and lookup key.
+    0x4DF0C4CAC193CDDB49184F7B7E1E4E0F_u128.to_be_bytes(),
+    0x12D2C70576D34E7C4139282BBEF39320_u128.to_be_bytes(),
+    0x8B7092397467B14798676B525CB5DFDF_u128.to_be_bytes(),
+    0xFEA5B5D299C5668172B9B4C0215277B6_u128.to_be_bytes(),
+    0xC640EF8D21B31B4479DABC070ECAD488_u128.to_be_bytes(),
+    0x64571BE7059EE06D5F4C542B015FE657_u128.to_be_bytes(),
+    0x2EF61B60E97576192A3327F85304EF2C_u128.to_be_bytes(),
+    0x908C8BDD8E4995DD5601757E7548CD54_u128.to_be_bytes(),
+    0xABDAE63271179461CFE71B6415CED19D_u128.to_be_bytes(),
+    0xA38732364B67D5F9992163B14090FBA0_u128.to_be_bytes(),
 ];
 
 /// A key that production refuses.

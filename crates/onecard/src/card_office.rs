@@ -10,10 +10,11 @@ use card::chip::Chip;
 use card::crypto::Algorithm;
 use card::files::CardNumber;
 use card::holder::HolderFile;
-use card::office::{Measure, OfficeFault, Order, maintain, personalise};
+use card::office::{Measure, OfficeFault, Order, key_version_of, maintain, personalise};
 use card::profile::Switches;
 use card::session::SessionForm;
-use card::terminal;
+use card::status::Status;
+use card::terminal::{self, CardFault};
 use clap::ValueEnum;
 use device::channel::{CardChannel, store_card};
 use encoding_rs::GB18030;
@@ -33,7 +34,7 @@ pub enum Command {
     /// Makes a card of the school of a blank one on the reader and hands it to its holder; the server must not be running.
     ///
     /// Run it again after any interruption: it finishes the card, or says that it must be destroyed. A finished card is
-    /// only checked and keeps its money.
+    /// only checked and keeps its money; where its holder changed, the holder's file is written anew.
     Personalise(Personalise),
     /// Writes the list for a card printer or encoder: numbers, names, departments, photos. It holds no key.
     Batch(batch::Options),
@@ -121,7 +122,9 @@ pub fn run(command: Command) -> Result<(), Failure> {
 
 /// A card number as it is typed.
 pub(crate) fn card_number(text: &str) -> Result<CardNo, String> {
-    let value = (text.len() == 16).then(|| u64::from_str_radix(text, 16).ok()).flatten();
+    // The parser of numbers alone would take a sign for a digit.
+    let digits = text.len() == 16 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let value = digits.then(|| u64::from_str_radix(text, 16).ok()).flatten();
     value.filter(|value| *value != 0).map(CardNo).ok_or_else(|| "a card number has 16 hexadecimal digits".to_owned())
 }
 
@@ -142,9 +145,15 @@ fn make(options: &Personalise) -> Result<(), Failure> {
             let number = &face.number;
             return Err(Said(format!("{number} has card {other}; report it lost or close it first")).into());
         }
-        let order = order(&keyring, &at_hand, *card, &face, *algorithm)?;
+        // The school may have newer masters than a card that is finished or begun.
+        let version = on_card(channel.as_mut(), |transmit| key_version_of(transmit, serial(*card)))?;
+        let order = order(&keyring, &at_hand, (*card, version), &face, *algorithm)?;
         let made = on_card(channel.as_mut(), |transmit| personalise(transmit, &order))?;
-        let what = if made.written { "is written and checked" } else { "was finished before; it is checked" };
+        let what = match (made.written, made.renewed) {
+            (true, _) => "is written and checked",
+            (false, false) => "was finished before; it is checked",
+            (false, true) => "was finished before; it is checked, and its holder's file is written anew",
+        };
         println!("card {card} {what}");
         if let Err(words) = flows::card_issue::issue(&school, face.person, *card).await {
             println!("the card is nobody's: what the book says follows; then run the same command again");
@@ -155,15 +164,16 @@ fn make(options: &Personalise) -> Result<(), Failure> {
     })
 }
 
-/// What the card is to be.
+/// What the card is to be; with keys of the version that it has, or of the newest.
 fn order(
     keyring: &Keyring,
     at_hand: &KeysAtHand,
-    card: CardNo,
+    (card, version): (CardNo, Option<u8>),
     face: &CardFace,
     speaks: Speaks,
 ) -> Result<Order, Failure> {
-    let (version, _) = keyring.newest_card_masters().ok_or("the keyring has no card keys")?;
+    let newest = || keyring.newest_card_masters().map(|(version, _)| version);
+    let version = version.or_else(newest).ok_or("the keyring has no card keys")?;
     let name = GB18030.encode(face.name.expose_for("it is written to the holder's own card")).0;
     let staff = face.category == Category::Staff;
     let holder = HolderFile::of_school(&name, face.number.as_bytes(), staff);
@@ -174,10 +184,8 @@ fn order(
         Speaks::Sm4 => (at_hand.sm4(number, version)?, Vec::new()),
         Speaks::Both => (at_hand.triple_des(number, version)?, vec![at_hand.sm4(number, version)?]),
     };
-    let mut serial = [0; 10];
-    serial[2..].copy_from_slice(&card.0.to_be_bytes());
     Ok(Order {
-        serial,
+        serial: serial(card),
         set,
         others,
         profile: issue::profile(version),
@@ -189,12 +197,20 @@ fn order(
     })
 }
 
+fn serial(card: CardNo) -> [u8; 10] {
+    let mut serial = [0; 10];
+    serial[2..].copy_from_slice(&card.0.to_be_bytes());
+    serial
+}
+
 fn measure(options: &OnReader, measure: Measure) -> Result<(), Failure> {
     let keyring = issue::keyring_of(&options.place)?;
     let mut channel = options.reader.open()?;
     let public = on_card(channel.as_mut(), |transmit| {
-        // The selection tells whether the purse is blocked; the public file can be read either way.
-        let _ = transmit(&terminal::select_purse());
+        // The public file can be read whether the purse is blocked or not, unless it is locked for good.
+        if terminal::data(&transmit(&terminal::select_purse())) == Err(CardFault::Status(Status::PermanentlyLocked)) {
+            return Err(OfficeFault::Blocked);
+        }
         let public = terminal::parse_public_file(&transmit(&terminal::read_public_file()));
         public.map_err(|_| OfficeFault::Malformed("show its public file"))
     })?;
@@ -236,6 +252,9 @@ fn add_sm4(place: &Place, session_form: u8) -> Result<(), Failure> {
         (None, None) => return Err(Said("name the data folder or the configuration".to_owned()).into()),
     };
     let before = Keyring::load(&path)?;
+    if !issue::is_trial(place)? {
+        before.check_production().map_err(|unfit| Said(format!("{unfit}, {}", issue::NAME_THE_TRIAL)))?;
+    }
     if before.sm4_masters().is_some() {
         println!("the key file has SM4 masters already; nothing was changed");
         return Ok(());

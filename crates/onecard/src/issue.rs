@@ -41,8 +41,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Issue { place, number, card, out } => (place, number, card, out),
         Command::Office(command) => return card_office::run(command),
     };
-    let no = (card.len() == 16).then(|| u64::from_str_radix(&card, 16).ok()).flatten();
-    let no = CardNo(no.ok_or_else(|| Said("--card has 16 hexadecimal digits".to_owned()))?);
+    let no = card_office::card_number(&card).map_err(|_| Said("--card has 16 hexadecimal digits".to_owned()))?;
     let keyring = keyring_of(&place)?;
     with_school(&place, async move |school| {
         let person = flows::people::find_by_number(&school, &number).await?;
@@ -81,10 +80,24 @@ pub fn profile(key_version: u8) -> Profile {
     }
 }
 
-/// The keyring of a data folder.
+/// Whether the place is a trial. Only a configuration can say so: a data folder alone may be a school's.
+pub fn is_trial(place: &Place) -> Result<bool, Failure> {
+    place.config.as_ref().map_or(Ok(false), |path| config::read(path).map(|config| config.trial))
+}
+
+/// What is said of a trial's keys where no configuration says that it is a trial.
+pub const NAME_THE_TRIAL: &str = "or, in a trial, name its configuration with --config";
+
+/// The keyring of a data folder; outside of a trial only one that is fit for production.
 pub fn keyring_of(place: &Place) -> Result<Keyring, Failure> {
     match (&place.data, &place.config) {
-        (Some(data), _) => Ok(Keyring::open(&data.join("keys.json"))?),
+        (Some(data), _) => {
+            let keyring = Keyring::open(&data.join("keys.json"))?;
+            if !is_trial(place)? {
+                keyring.check_production().map_err(|unfit| Said(format!("{unfit}, {NAME_THE_TRIAL}")))?;
+            }
+            Ok(keyring)
+        }
         (None, Some(path)) => serve::keyring(&config::read(path)?),
         (None, None) => Err(Said("name the data folder or the configuration".to_owned()).into()),
     }

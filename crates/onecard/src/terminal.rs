@@ -59,7 +59,8 @@ pub enum Command {
 }
 
 fn number(text: &str) -> Result<TerminalNo, String> {
-    let value = (text.len() == 6).then(|| u32::from_str_radix(text, 16).ok()).flatten();
+    let digits = text.len() == 6 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let value = digits.then(|| u32::from_str_radix(text, 16).ok()).flatten();
     let [_, a, b, c] = value.ok_or("a terminal number has 6 hexadecimal digits, such as 000001")?.to_be_bytes();
     Ok(TerminalNo([a, b, c]))
 }

@@ -1,17 +1,27 @@
 //! The step with card readers: each part runs beside virtual readers of its own.
 
 use std::fs;
+use std::thread;
 
 use super::counts::{Counting, Counts};
 use super::{Outcome, Places, command};
 use crate::readers::{self, Wish};
 
-/// The tests of the reader itself; their number of readers is a test's business, so they get all.
-const TESTS: [&str; 6] = ["cargo", "test", "--locked", "-p", "device", "--features"];
+/// The tests of the reader itself; how many readers they take is their business, so they get all.
+const TESTS: [&str; 7] = ["cargo", "test", "--locked", "-p", "device", "--features", "pcsc"];
+/// The sweep over every command of every hold, built before the readers stand.
+const SWEEP: [&str; 7] = ["cargo", "build", "--locked", "-p", "sweep", "--features", "pcsc"];
+/// So many sweeps go side by side, each with all readers that one service holds: what takes time is that the service looks
+/// for cards every 400 ms.
+const SIDE_BY_SIDE: usize = 3;
 
-/// Every torn hold of the sweep, through readers; it runs them side by side, and each as well without any reader.
-const SWEEP: [&str; 9] = ["cargo", "run", "--quiet", "--locked", "-p", "sweep", "--features", "pcsc", "--"];
-const SWEPT: [&str; 5] = ["--manner", "contactless", "--places", "four", "--pcsc"];
+/// A command beside readers.
+struct Part {
+    name: String,
+    readers: u8,
+    words: Vec<String>,
+    counting: Counting,
+}
 
 /// Does all parts; ends at the first that fails.
 pub fn run(places: &Places) -> Outcome {
@@ -22,18 +32,16 @@ pub fn run(places: &Places) -> Outcome {
     if let Err(outcome) = build(places, &binary) {
         return outcome;
     }
+    let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     let python = places.card_python().display().to_string();
-    let cards = places.card().join("torn").display().to_string();
-    let parts: [(&str, u8, Vec<&str>, Counting); 3] = [
-        ("card reader tests", 16, [TESTS.as_slice(), &["pcsc"]].concat(), Counting::CargoTest),
-        ("card readers", 4, vec![&python, "tests/card/run.py", "--binary", &binary], Counting::Summary),
-        ("torn cards", 16, [SWEEP.as_slice(), &SWEPT, &[&cards]].concat(), Counting::Summary),
+    let story = owned(&[&python, "tests/card/run.py", "--binary", &binary]);
+    let alone = [
+        Part { name: "card reader tests".to_owned(), readers: 16, words: owned(&TESTS), counting: Counting::CargoTest },
+        Part { name: "card readers".to_owned(), readers: 4, words: story, counting: Counting::Summary },
     ];
     let mut total = Counts::default();
-    for (name, count, words, counting) in parts {
-        let wish = Wish { readers: count, command: words.into_iter().map(str::to_owned).collect() };
-        let line = readers::line(&places.target, &name.replace(' ', "-"), &wish);
-        match command(name, &line, counting, places) {
+    for outcome in alone.iter().map(|part| beside_readers(part, places)).chain([sweep(places)]) {
+        match outcome {
             Outcome::Counted(counts) => total = total.plus(counts),
             Outcome::Failed(counts, error) => return Outcome::Failed(total.plus(counts), error),
             not_run @ Outcome::NotRun(_) => return not_run,
@@ -42,19 +50,50 @@ pub fn run(places: &Places) -> Outcome {
     Outcome::Counted(total)
 }
 
-/// Builds the binary that can use readers, and puts the one that people run back into its place.
+fn beside_readers(part: &Part, places: &Places) -> Outcome {
+    let wish = Wish { readers: part.readers, command: part.words.clone() };
+    let line = readers::line(&places.target, &part.name.replace(' ', "-"), &wish);
+    command(&part.name, &line, part.counting, places)
+}
+
+/// Every hold torn at every command, through readers; the parts of it side by side.
+fn sweep(places: &Places) -> Outcome {
+    let program = places.target.join("debug/onecard-sweep").display().to_string();
+    let parts: Vec<Part> = (1..=SIDE_BY_SIDE)
+        .map(|number| {
+            let folder = places.card().join(format!("sweep-{number}")).display().to_string();
+            let part = format!("{number}/{SIDE_BY_SIDE}");
+            let words = [&program, "--manner", "contactless", "--places", "four", "--part", &part, "--pcsc", &folder];
+            let words = words.iter().map(|word| (*word).to_owned()).collect();
+            Part { name: format!("card sweep {number}"), readers: 16, words, counting: Counting::Summary }
+        })
+        .collect();
+    let outcomes: Vec<Outcome> = thread::scope(|scope| {
+        let running: Vec<_> = parts.iter().map(|part| scope.spawn(|| beside_readers(part, places))).collect();
+        let lost = || Outcome::Failed(Counts::default(), "a sweep was lost".to_owned());
+        running.into_iter().map(|one| one.join().unwrap_or_else(|_| lost())).collect()
+    });
+    outcomes.into_iter().fold(Outcome::Counted(Counts::default()), |sum, next| match (sum, next) {
+        (Outcome::Counted(one), Outcome::Counted(other)) => Outcome::Counted(one.plus(other)),
+        (Outcome::Counted(_), failed) => failed,
+        (failed, _) => failed,
+    })
+}
+
+/// Builds what can use readers, and puts the one that people run back into its place.
 fn build(places: &Places, binary: &str) -> Result<(), Outcome> {
     let words = ["cargo", "build", "--release", "--locked", "-p", "onecard"];
-    let cargo = |more: &[&str]| {
-        let line: Vec<String> = words.iter().chain(more).map(|word| (*word).to_owned()).collect();
+    let cargo = |line: &[&str]| {
+        let line: Vec<String> = line.iter().map(|word| (*word).to_owned()).collect();
         match command("card reader build", &line, Counting::Once, places) {
             Outcome::Counted(_) => Ok(()),
             other => Err(other),
         }
     };
-    cargo(&["--features", "pcsc"])?;
+    cargo(&SWEEP)?;
+    cargo(&[words.as_slice(), &["--features", "pcsc"]].concat())?;
     let copied = fs::create_dir_all(places.card()).and_then(|()| fs::copy(places.binary(), binary));
     let failed = |error| Outcome::Failed(Counts::default(), format!("cannot write {binary}: {error}"));
     copied.map_err(failed)?;
-    cargo(&[])
+    cargo(&words)
 }

@@ -12,7 +12,7 @@ struct Ban {
     why: &'static str,
 }
 
-const BANS: [Ban; 3] = [
+const BANS: [Ban; 4] = [
     Ban {
         what: "the workspace",
         selection: &["--workspace", "--edges", "normal,build,dev"],
@@ -41,6 +41,12 @@ const BANS: [Ban; 3] = [
         selection: &["--package", "onecard", "--edges", "normal,build"],
         banned: &["sim", "sweep", "drill", "fail", "xtask", "proptest"],
         why: "no planted bug, no fail point and no tool of the tests may reach the product",
+    },
+    Ban {
+        what: "the program of `cargo demo`",
+        selection: &["--package", "onecard", "--edges", "normal,build"],
+        banned: &["pcsc", "pcsc-sys"],
+        why: "it builds with Rust and a C compiler alone; card readers are the feature `pcsc`",
     },
 ];
 

@@ -1,7 +1,9 @@
 //! Blocking and unblocking a finished card.
 
-use super::{OfficeFault, Transmit, ask, challenge, command};
+use super::{OfficeFault, Transmit, ask, authenticate, challenge, command};
 use crate::host::KeySet;
+use crate::keystore::{CONTROL_KEY, OfficeUse};
+use crate::profile::ROOT_ID;
 use crate::status::Status;
 use crate::terminal;
 
@@ -16,6 +18,15 @@ pub enum Measure {
     LockForGood,
     /// CARD BLOCK.
     BlockCard,
+}
+
+/// Whether the card's control key is that of `set`. The root hears it also while the purse is blocked and proves nothing.
+///
+/// Errors: `NoAnswer`, `Locked`, `Refused`. A wrong set costs one of fifteen tries, which the right one gives back; no other
+/// key of the card loses any.
+pub fn is_controlled_by(transmit: &mut Transmit<'_>, set: &KeySet) -> Result<bool, OfficeFault> {
+    ask(transmit, "select its root", &command::select_file(ROOT_ID))?;
+    authenticate(transmit, set.suite.algorithm(), &set.office_key(OfficeUse::Control), CONTROL_KEY)
 }
 
 /// Takes a measure on the card of `set`, which must be the card's own: wrong keys cost one of three tries.

@@ -2,9 +2,11 @@
 //!
 //! The order of writing makes an interrupted run repeatable: files and keys first, each looked for before it is made; the
 //! public file, by which the card is known, near the end; the control key last. A card that opens with the school's control
-//! key is therefore finished, and is only checked.
+//! key is therefore finished, and is only checked: somebody's money may be on it, so nothing that it says condemns it.
+//!
+//! A card that is known has all its keys, so that it proves them by INTERNAL AUTHENTICATE before any is tried on it.
 
-use super::{Made, OfficeFault, Order, Transmit, ask, challenge, command, look, named};
+use super::{Made, OfficeFault, Order, Transmit, ask, authenticate, challenge, command, look, named};
 use crate::crypto::{Algorithm, Key16};
 use crate::files::{COUNTER_FILE, COUNTER_RECORD_LENGTH, CardNumber, DayCounter, PUBLIC_FILE, PublicFile};
 use crate::filesystem::FileForm;
@@ -25,17 +27,23 @@ const HOLDER_FILE: u8 = 0x16;
 const CHECK_TERMINAL: [u8; 6] = [0; 6];
 /// Amount of the check; nothing is released.
 const CHECK_AMOUNT: u32 = 1;
+/// The issuer's two bytes on cards from before they named the maintenance key.
+const UNSAID: [u8; 2] = [0; 2];
 
 /// Makes the card of `order`, or finishes one of an interrupted run, or checks one that is finished.
 ///
 /// Shape: the card was just put on the reader; `transmit` never sends a command twice.
 /// Errors: see [`OfficeFault`]; each says whether to start again, to take another card, or to destroy this one.
-/// Repeats: run again with the same order until it is `Ok`. A finished card keeps its money, counters and log.
+/// Repeats: run again with the same order until it is `Ok`. A finished card keeps its money, counters and log; only its
+/// holder's file follows the order.
 pub fn personalise(transmit: &mut Transmit<'_>, order: &Order) -> Result<Made, OfficeFault> {
     let card = CardNumber::of_serial(order.serial);
     ask(transmit, "select its root", &command::select_file(ROOT_ID))?;
     let named_already = match public_file(transmit)? {
-        Some(public) if public.serial == order.serial => true,
+        Some(public) if public.serial == order.serial => {
+            prove_ordered(transmit, order, &public)?;
+            true
+        }
         Some(public) if public.serial != [0; 10] => return Err(OfficeFault::OtherCard(public.card())),
         _ => false,
     };
@@ -57,8 +65,66 @@ pub fn personalise(transmit: &mut Transmit<'_>, order: &Order) -> Result<Made, O
         let command = command::write_key(control.0, control.1, challenge, &form);
         ask(transmit, "take its control key", &command.map_err(|_| OfficeFault::TooLong("the control key"))?)?;
     }
-    check(transmit, order, !finished)?;
-    Ok(Made { card, written: !finished })
+    let renewed =
+        check(transmit, order, !finished).map_err(|fault| if finished { of_finished(fault) } else { fault })?;
+    Ok(Made { card, written: !finished, renewed })
+}
+
+/// Version of the keys that the card with this serial number was made with, as it says itself; `None` for a blank card and
+/// for another one. Take it for the order of a card that may be finished: the school may have newer masters since.
+///
+/// Errors: `NoAnswer`, `Malformed`, `Refused`, `OtherForm`. Costs no try and changes nothing.
+pub fn key_version_of(transmit: &mut Transmit<'_>, serial: [u8; 10]) -> Result<Option<u8>, OfficeFault> {
+    ask(transmit, "select its root", &command::select_file(ROOT_ID))?;
+    let Some(public) = public_file(transmit)?.filter(|public| public.serial == serial) else {
+        return Ok(None);
+    };
+    if public.issuer_data != UNSAID {
+        let [version, _] = public.issuer_data;
+        return Ok(Some(version));
+    }
+    for key in [0x01, 0x01 | SM4_KEYS] {
+        let answer = LoadAnswer::parse(&transmit(&terminal::init_load_with(key, CHECK_AMOUNT, CHECK_TERMINAL)));
+        match answer {
+            Ok(answer) => return Ok(Some(answer.key_version)),
+            Err(CardFault::NoAnswer) => return Err(OfficeFault::NoAnswer("open a load")),
+            Err(_) => {}
+        }
+    }
+    Ok(None)
+}
+
+/// What a finished card is told instead: it may hold money, and may be as it was ordered at its time.
+fn of_finished(fault: OfficeFault) -> OfficeFault {
+    match fault {
+        OfficeFault::NotProved(what) => OfficeFault::Differs(what),
+        OfficeFault::Refused { step, status } => OfficeFault::RefusedFinished { step, status },
+        other => other,
+    }
+}
+
+/// A card that is known under this number must be of the ordered keys. It says so and proves it: a key that is not the
+/// card's would cost a try.
+fn prove_ordered(transmit: &mut Transmit<'_>, order: &Order, public: &PublicFile) -> Result<(), OfficeFault> {
+    let set = &order.set;
+    let ordered = [order.profile.key_version, set.suite.algorithm().identifier()];
+    let [version, algorithm] = public.issuer_data;
+    if public.issuer_data != UNSAID && public.issuer_data != ordered {
+        return Err(OfficeFault::MadeUnder { version, algorithm });
+    }
+    match prove_self(transmit, order, set) {
+        Ok(true) => Ok(()),
+        Err(OfficeFault::Refused { status: Status::UnknownKey, .. }) | Ok(false) => Err(OfficeFault::ForeignKeys),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Whether the card has its own key of this set.
+fn prove_self(transmit: &mut Transmit<'_>, order: &Order, set: &KeySet) -> Result<bool, OfficeFault> {
+    let text: Vec<u8> = order.serial.iter().copied().cycle().take(16).collect();
+    let command = command::internal_authenticate(OFFICE_KEY | key_offset(set), &text);
+    let proof = ask(transmit, "prove itself", &command)?;
+    Ok(proof == set.suite.algorithm().seal(&set.office_key(OfficeUse::Card), &text))
 }
 
 /// The public file, if the card has come that far.
@@ -85,18 +151,6 @@ fn open(transmit: &mut Transmit<'_>, order: &Order, named_already: bool) -> Resu
         }
     }
     Err(OfficeFault::ForeignKeys)
-}
-
-fn authenticate(transmit: &mut Transmit<'_>, algorithm: Algorithm, key: &Key16, id: u8) -> Result<bool, OfficeFault> {
-    let step = "hear the office's proof";
-    let challenge = challenge(transmit)?;
-    match terminal::data(&transmit(&command::external_authenticate(algorithm, key, id, &challenge))) {
-        Ok(_) => Ok(true),
-        // A card of the other algorithm takes the cryptogram for one of the wrong length or key.
-        Err(CardFault::Status(Status::TriesLeft(0))) => Err(OfficeFault::Locked),
-        Err(CardFault::Status(Status::TriesLeft(_) | Status::WrongLength)) => Ok(false),
-        Err(fault) => Err(named(step, fault)),
-    }
 }
 
 fn make_root(transmit: &mut Transmit<'_>, (algorithm, key): (Algorithm, &Key16)) -> Result<(), OfficeFault> {
@@ -158,10 +212,7 @@ fn write_keys(
 /// Under the card's new maintenance key, which is thereby tried.
 fn write_files(transmit: &mut Transmit<'_>, order: &Order) -> Result<(), OfficeFault> {
     let set = &order.set;
-    let given = challenge(transmit)?;
-    let holder = command::update_binary(set, given, (HOLDER_FILE, 0), &order.holder.encode(), true);
-    ask(transmit, "take its holder", &holder.map_err(|_| OfficeFault::TooLong("the holder"))?)?;
-
+    write_holder(transmit, order)?;
     let given = challenge(transmit)?;
     let counter = command::update_record(set, given, (COUNTER_FILE, 1), &DayCounter::NEW.encode());
     ask(transmit, "take its day counter", &counter.map_err(|_| OfficeFault::TooLong("the counter"))?)?;
@@ -173,8 +224,20 @@ fn write_files(transmit: &mut Transmit<'_>, order: &Order) -> Result<(), OfficeF
     Ok(())
 }
 
-/// Reads everything back and lets the card prove its keys, as every terminal will.
-fn check(transmit: &mut Transmit<'_>, order: &Order, fresh: bool) -> Result<(), OfficeFault> {
+fn write_holder(transmit: &mut Transmit<'_>, order: &Order) -> Result<(), OfficeFault> {
+    let given = challenge(transmit)?;
+    let holder = command::update_binary(&order.set, given, (HOLDER_FILE, 0), &order.holder.encode(), true);
+    ask(transmit, "take its holder", &holder.map_err(|_| OfficeFault::TooLong("the holder"))?).map(|_| ())
+}
+
+fn holder_is_ordered(transmit: &mut Transmit<'_>, order: &Order) -> Result<bool, OfficeFault> {
+    let holder = ask(transmit, "show its holder", &terminal::read_binary(HOLDER_FILE, HolderFile::LENGTH))?;
+    Ok(HolderFile::decode(&holder) == Ok(order.holder))
+}
+
+/// Reads everything back and lets the card prove its keys, as every terminal will. True when the holder's file of a
+/// finished card was written anew: people change their names, and students become staff.
+fn check(transmit: &mut Transmit<'_>, order: &Order, fresh: bool) -> Result<bool, OfficeFault> {
     ask(transmit, "select its root", &command::select_file(ROOT_ID))?;
     let set = &order.set;
     let control = set.office_key(OfficeUse::Control);
@@ -182,12 +245,19 @@ fn check(transmit: &mut Transmit<'_>, order: &Order, fresh: bool) -> Result<(), 
 
     let selected = terminal::parse_select(&transmit(&terminal::select_purse()));
     let public = selected.map_err(|fault| named("select the purse", fault))?;
-    require(public == order.profile.public_file(order.serial, order.set.suite.algorithm()), "public file")?;
+    let mut ordered = order.profile.public_file(order.serial, order.set.suite.algorithm());
+    if !fresh && public.issuer_data == UNSAID {
+        ordered.issuer_data = UNSAID;
+    }
+    require(public == ordered, "public file")?;
     let offset = key_offset(set);
     let office = set.office_key(OfficeUse::Office);
     require(authenticate(transmit, set.suite.algorithm(), &office, OFFICE_KEY | offset)?, "office key")?;
-    let holder = ask(transmit, "show its holder", &terminal::read_binary(HOLDER_FILE, HolderFile::LENGTH))?;
-    require(HolderFile::decode(&holder) == Ok(order.holder), "holder's file")?;
+    let renew = !fresh && !holder_is_ordered(transmit, order)?;
+    if renew {
+        write_holder(transmit, order)?;
+    }
+    require(holder_is_ordered(transmit, order)?, "holder's file")?;
 
     let counter = transmit(&terminal::read_day_counter());
     let counter = terminal::parse_day_counter(&counter).map_err(|fault| named("show its day counter", fault))?;
@@ -202,7 +272,7 @@ fn check(transmit: &mut Transmit<'_>, order: &Order, fresh: bool) -> Result<(), 
         let log = log.map_err(|fault| named("show its log", fault))?;
         require(!fresh || log.is_none(), "log")?;
     }
-    check_all_keys(transmit, order, fresh)
+    check_all_keys(transmit, order, fresh).map(|()| renew)
 }
 
 fn check_all_keys(transmit: &mut Transmit<'_>, order: &Order, fresh: bool) -> Result<(), OfficeFault> {
@@ -213,7 +283,10 @@ fn check_all_keys(transmit: &mut Transmit<'_>, order: &Order, fresh: bool) -> Re
 fn check_keys(transmit: &mut Transmit<'_>, order: &Order, set: &KeySet, fresh: bool) -> Result<(), OfficeFault> {
     let offset = key_offset(set);
     if let Some(pin) = order.pin.as_ref().filter(|_| order.switches.pin_for_load) {
-        ask(transmit, "hear its PIN", &command::verify_pin(0x00, pin))?;
+        ask(transmit, "hear its PIN", &command::verify_pin(0x00, pin)).map_err(|fault| match fault {
+            OfficeFault::Locked => OfficeFault::LockedKey("PIN"),
+            other => other,
+        })?;
     }
     let key = 0x01 | offset;
     let answer = transmit(&terminal::init_load_with(key, CHECK_AMOUNT, CHECK_TERMINAL));
@@ -229,10 +302,7 @@ fn check_keys(transmit: &mut Transmit<'_>, order: &Order, set: &KeySet, fresh: b
     require(named_key == (order.profile.key_version, set.suite.algorithm().identifier()), "purchase key")?;
     require(!fresh || answer.m == 0, "purchase counter")?;
 
-    let text: Vec<u8> = order.serial.iter().copied().cycle().take(16).collect();
-    let proof = ask(transmit, "prove itself", &command::internal_authenticate(OFFICE_KEY | offset, &text))?;
-    let expected = set.suite.algorithm().seal(&set.office_key(OfficeUse::Card), &text);
-    require(proof == expected, "own key")
+    require(prove_self(transmit, order, set)?, "own key")
 }
 
 const fn key_offset(set: &KeySet) -> u8 {

@@ -1,9 +1,9 @@
 //! Secure messaging, authentication and blocks: who may do what, and what three wrong MACs cost.
 
 use card::apdu::Command;
-use card::crypto::Algorithm;
+use card::crypto::{Algorithm, mac_sm4, mac16};
 use card::host::KeySet;
-use card::keystore::{OFFICE_KEY, OfficeUse};
+use card::keystore::{KeyForm, KeyKind, OFFICE_KEY, OfficeUse};
 use card::office::{Measure, OfficeFault, command, maintain};
 use card::profile::{PURSE_DF, ROOT_ID};
 use card::secure::{protect, protect_sealed};
@@ -309,4 +309,38 @@ fn a_blocked_card_is_told_as_such() {
     take(&mut card, &mut dice, Measure::Block).unwrap();
     let answer = send(&mut card, &mut dice, &terminal::select_purse());
     assert_eq!(terminal::parse_select(&answer), Err(CardFault::Status(Status::Blocked)));
+}
+
+#[test]
+fn the_card_encrypts_decrypts_and_signs_with_the_key_for_each() {
+    let secret = key("9B1D924E05595603C08346DF9F1D457A");
+    let control = order().set.control_form(1).key;
+    for algorithm in [Algorithm::TripleDes, Algorithm::Sm4] {
+        let (mut card, mut dice) = (TearableCard::new(ordered_chip(&order())), Dice::new());
+        card.insert(None);
+        word(&mut card, &mut dice, &terminal::select_purse());
+        for kind in [KeyKind::Encrypt, KeyKind::Decrypt, KeyKind::Mac] {
+            let form = KeyForm { kind, id: 7, version: 1, algorithm, tries: 3, key: secret.clone() };
+            let given = challenge(&mut card, &mut dice);
+            let write = command::write_key(Algorithm::TripleDes, &control, given, &form).unwrap();
+            assert_eq!(word(&mut card, &mut dice, &write), 0x9000);
+        }
+        let text = [0x5A; 32];
+        let sealed = algorithm.seal(&secret, &text);
+        let mac = match algorithm {
+            Algorithm::TripleDes => mac16(&secret, [0; 8], &text[..5]),
+            Algorithm::Sm4 => mac_sm4(&secret, [0; 16], &text[..5]),
+        };
+        for (mode, data, expected) in [
+            (0, &text[..], Some(&sealed[..])),
+            (1, &sealed, Some(&text)),
+            (2, &text[..5], Some(&mac)),
+            (0, &text[..31], None),
+            (1, &sealed[..31], None),
+        ] {
+            let apdu = Command::InternalAuthenticate { mode, key: 7, data: data.to_vec() }.encode();
+            let answer = send(&mut card, &mut dice, &apdu);
+            assert_eq!(terminal::data(&answer).ok(), expected, "{algorithm:?} {mode}");
+        }
+    }
 }

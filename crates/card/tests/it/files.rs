@@ -184,6 +184,17 @@ fn an_application_without_files_has_no_purse() {
     let given = terminal::parse_challenge(&send(&mut card, &mut dice, &terminal::get_challenge())).unwrap();
     let block = command::block_application(&key_set(Suite::TripleDes), given, false);
     assert_eq!(word(&mut card, &mut dice, &block), 0x9403, "no maintenance key");
+    // A file goes into the directory that is selected.
+    let binary = FileForm { shape: Shape::Binary(4), ..form_of(5) };
+    for (apdu, expected) in [
+        (command::select_file(ROOT_ID), 0x9000),
+        (command::create_file(binary), 0x9000),
+        (command::select_file(5), 0x9000),
+        (command::select_file(PURSE_DF), 0x9000),
+        (command::select_file(5), 0x6A82),
+    ] {
+        assert_eq!(word(&mut card, &mut dice, &apdu), expected, "{apdu:02X?}");
+    }
 }
 
 fn form_of(id: u16) -> FileForm {
@@ -210,6 +221,8 @@ fn plain_files_are_written_under_their_rights() {
         (command::create_file(form(0x000A, Access::Free, Shape::Purse)), 0x6A86),
         (command::create_file(form(0x000A, Access::Free, Shape::Keys)), 0x6A86),
         (command::create_file(form(0x000A, Access::Free, Shape::Cyclic { most: 255, length: 255 })), 0x6A86),
+        (command::create_file(form(0x000A, Access::Free, Shape::Cyclic { most: 128, length: 32 })), 0x9000),
+        (command::create_file(form(0x000B, Access::Free, Shape::Cyclic { most: 129, length: 32 })), 0x6A86),
         (command::create_file(form(ROOT_ID, Access::Free, Shape::Binary(4))), 0x6A86),
         (update(5), 0x9000),
         (update(6), 0x9000),

@@ -4,6 +4,7 @@ mod behaviour;
 mod blocks;
 mod chance;
 mod files;
+mod finished;
 mod host;
 mod making;
 mod sm4;

@@ -193,10 +193,13 @@ fn a_card_that_is_not_the_ordered_blank_is_refused_with_the_reason() {
     // The same number under keys of another school.
     let foreign = masters().of_issuer([1; 8]).key_set(Suite::TripleDes, card::files::CardNumber::of_serial(SERIAL));
     let mut card = TearableCard::new(ordered_chip(&Order { set: foreign, ..order.clone() }));
+    let before = card.chip().to_bytes();
     assert_eq!(make(&mut card, &mut dice, &order), Err(OfficeFault::ForeignKeys));
+    assert_eq!(card.chip().to_bytes(), before, "no try was lost");
 
-    // Each such run costs two tries; when none is left the card says so at once.
-    for _ in 0..6 {
+    // A blank card under another transport key: each run costs two tries; when none is left the card says so at once.
+    let mut card = TearableCard::new(blank_chip(&Order { transport: Key16::new([0x5C; 16]), ..order.clone() }));
+    for _ in 0..7 {
         assert_eq!(make(&mut card, &mut dice, &order), Err(OfficeFault::ForeignKeys));
     }
     let fault = make(&mut card, &mut dice, &order).unwrap_err();

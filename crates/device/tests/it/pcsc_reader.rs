@@ -88,7 +88,7 @@ fn a_card_whose_turn_is_over_has_lost_its_session() {
     let command = credit(&mut |command| reader.transmit(command));
     reader.removed();
     let refused = terminal::parse_credit(&reader.transmit(&command));
-    assert_eq!(refused, Err(CardFault::Status(Status::ConditionsNotSatisfied)));
+    assert!(matches!(refused, Err(CardFault::Status(_))), "{refused:?}");
     assert_eq!(stored(&file).balance(), 0);
 }
 

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use card::session::SessionForm;
-use keys::{KeyFileFault, Keyring, Weakness, transport_weakness};
+use keys::{KeyFileFault, Keyring, Weakness, read_transport_key, transport_weakness};
 
 /// A path of the test's own, with nothing there.
 fn fresh(name: &str) -> PathBuf {
@@ -221,4 +221,77 @@ fn a_published_transport_key_is_told() {
     assert_eq!(transport_weakness(b"WATCHDATATimeCOS"), Some(Weakness::Published));
     assert_eq!(transport_weakness(&[0; 16]), Some(Weakness::Pattern));
     assert_eq!(transport_weakness(&0x9B1D924E05595603C08346DF9F1D457A_u128.to_be_bytes()), None);
+}
+
+#[test]
+fn a_transport_key_is_read_from_a_file_of_its_owners_alone() {
+    let path = fresh("transport");
+    let digits = "9B1D924E05595603C08346DF9F1D457A";
+    let key = 0x9B1D924E05595603C08346DF9F1D457A_u128.to_be_bytes();
+    let table = [
+        (format!("{digits}\r\n"), 0o600, "good"),
+        (digits.to_lowercase(), 0o400, "good"),
+        (digits.to_owned(), 0o640, "mode"),
+        (digits.to_owned(), 0o604, "mode"),
+        (format!("+{}", &digits[1..]), 0o600, "digits"),
+        (digits[1..].to_owned(), 0o600, "digits"),
+        (format!("{digits}0"), 0o600, "digits"),
+        (digits.replace('9', "G"), 0o600, "digits"),
+        (digits.replace("9B", "\u{00FC}"), 0o600, "digits"),
+    ];
+    for (text, mode, expected) in table {
+        let _ = fs::remove_file(&path);
+        fs::write(&path, &text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        match read_transport_key(&path) {
+            Ok(read) => assert!(expected == "good" && *read.expose() == key, "{text} {mode:o}"),
+            Err(KeyFileFault::TooOpen(found)) => assert!(expected == "mode" && found == mode, "{text} {mode:o}"),
+            Err(fault @ KeyFileFault::NotHexadecimal) => {
+                assert!(expected == "digits" && !fault.to_string().contains(&text[4..]), "{text} {mode:o}");
+            }
+            Err(fault) => panic!("{text} {mode:o}: {fault}"),
+        }
+    }
+    assert!(matches!(read_transport_key(&fresh("no-transport")), Err(KeyFileFault::Io(_))));
+}
+
+/// All files of the project whose text looks like a key file.
+fn committed_key_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            if !name.starts_with('.') && name != "target" && !path.join("book.sqlite").exists() {
+                committed_key_files(&path, found);
+            }
+        } else if name.ends_with(".json") && fs::read_to_string(&path).is_ok_and(|text| text.contains("\"pepper\"")) {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn production_refuses_every_key_of_a_key_file_that_is_part_of_the_project() {
+    let mut files = Vec::new();
+    committed_key_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."), &mut files);
+    assert!(files.iter().any(|path| path.ends_with("sweep/src/keys.json")), "{files:?}");
+    let (_, _, fresh) = saved("committed");
+    let of = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.contains(name)).unwrap();
+        line.split('"').nth(3).unwrap().to_owned()
+    };
+    let (short, long) = (of(&fresh, "\"tac\""), of(&fresh, "\"pepper\""));
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        let keys: Vec<_> =
+            text.lines().filter_map(|line| line.split('"').nth(3)).filter(|value| value.ends_with('=')).collect();
+        assert!(keys.len() >= 7, "{path:?}");
+        for key in keys {
+            let place = if STANDARD.decode(key).unwrap().len() == 16 { &short } else { &long };
+            let keyring = load_text("committed-copy", &fresh.replace(place, key)).unwrap();
+            let unfit = keyring.check_production().expect_err("a key that everybody can read");
+            assert_eq!(unfit.weakness, Weakness::Published, "{path:?}: {}", unfit.key);
+        }
+        let keyring = load_text("committed-copy", &text).unwrap();
+        assert_eq!(keyring.check_production().unwrap_err().weakness, Weakness::Published, "{path:?}");
+    }
 }

@@ -5,11 +5,10 @@ use std::path::Path;
 use super::calibrate::Calibrator;
 use super::cleanup::Cleanup;
 use super::load::Until;
-use super::machine::{Machine, Versions};
 use super::onecard::{Case, Effort};
 use super::options::{Options, Sizes};
 use super::pgbench::Pgbench;
-use super::result::{self, Engine, History, Results, Skipped, hundredths};
+use super::result::{self, Engine, Head, History, Results, Skipped, hundredths};
 use super::rounds::{Rounds, per_second};
 use super::say::Say;
 use super::stand::{self, Stand};
@@ -17,7 +16,6 @@ use super::tigerbeetle::TigerBeetle;
 use super::workload::Pattern;
 use super::{report, single, start, table, targets};
 use crate::Failure;
-use crate::clock::wall;
 
 /// Measures everything that was asked for, then writes the file and prints the table.
 ///
@@ -39,14 +37,7 @@ fn steps(options: &Options, sizes: &Sizes) -> u64 {
 
 fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Result<Results, Failure> {
     let mut results = Results {
-        format: result::FORMAT,
-        bench: "ledger",
-        started_at_us: wall().get(),
-        command: std::env::args().collect(),
-        quick: options.quick,
-        machine: Machine::look(&cleanup.path("")),
-        versions: Versions::own(),
-        rounds: sizes.rounds,
+        head: Head::of("ledger", result::FORMAT, options.quick, sizes.rounds, &cleanup.path("")),
         window: sizes.effort.window,
         skipped: Vec::new(),
         runs: Vec::new(),
@@ -101,7 +92,7 @@ fn references(options: &Options, sizes: &Sizes, stand: &mut Stand<'_>, results: 
             stand.cleanup,
             stand.say,
         )?;
-        results.versions.postgresql = pgbench.version.clone();
+        results.head.versions.postgresql = pgbench.version.clone();
         stand.pgbench = Some(pgbench);
     }
     let program = options.tigerbeetle_bin.as_deref();
@@ -112,7 +103,7 @@ fn references(options: &Options, sizes: &Sizes, stand: &mut Stand<'_>, results: 
         };
         let accounts = sizes.accounts.first().copied().unwrap_or(10_000);
         let tigerbeetle = TigerBeetle::new(program, accounts, transfers)?;
-        results.versions.tigerbeetle = tigerbeetle.version.clone();
+        results.head.versions.tigerbeetle = tigerbeetle.version.clone();
         stand.tigerbeetle = Some(tigerbeetle);
     }
     Ok(())

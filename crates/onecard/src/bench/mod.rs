@@ -14,6 +14,7 @@ mod pgbench;
 mod result;
 mod rounds;
 mod say;
+mod serving;
 mod single;
 mod sqlite_single;
 mod stand;

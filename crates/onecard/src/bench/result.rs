@@ -1,5 +1,7 @@
 //! The results as the JSON file has them. Field names are stable; every figure is an integer with its unit in its name.
 
+use std::path::Path;
+
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -7,16 +9,17 @@ use super::calibrate::Calibration;
 use super::histogram::Percentiles;
 use super::machine::{Machine, Versions};
 use super::onecard::Case;
+use crate::clock::wall;
 
 /// Number of this form of the file.
 pub const FORMAT: u32 = 1;
 
-/// Everything a bench found out.
+/// What the file of any bench begins with.
 #[derive(Debug, Serialize)]
-pub struct Results {
-    /// [`FORMAT`].
+pub struct Head {
+    /// Number of the form of the file.
     pub format: u32,
-    /// Always `ledger`.
+    /// Which bench: `ledger`, `topup` or `tap`.
     pub bench: &'static str,
     /// Wall time at the start, microseconds since 1970.
     pub started_at_us: i64,
@@ -30,6 +33,30 @@ pub struct Results {
     pub versions: Versions,
     /// Rounds that were asked for.
     pub rounds: u32,
+}
+
+impl Head {
+    /// That of a bench that begins now in `dir`.
+    pub fn of(bench: &'static str, format: u32, quick: bool, rounds: u32, dir: &Path) -> Head {
+        Head {
+            format,
+            bench,
+            started_at_us: wall().get(),
+            command: std::env::args().collect(),
+            quick,
+            machine: Machine::look(dir),
+            versions: Versions::own(),
+            rounds,
+        }
+    }
+}
+
+/// Everything a bench found out.
+#[derive(Debug, Serialize)]
+pub struct Results {
+    /// What every file begins with; the number of its form is [`FORMAT`].
+    #[serde(flatten)]
+    pub head: Head,
     /// Transfers in flight.
     pub window: u64,
     /// References that took no part, and why.

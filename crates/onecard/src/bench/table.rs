@@ -17,10 +17,10 @@ pub fn text(results: &Results) -> String {
 }
 
 fn write_all(out: &mut String, results: &Results) -> std::fmt::Result {
-    head(out, &results.machine, &results.versions, &results.skipped)?;
+    head(out, &results.head.machine, &results.head.versions, &results.skipped)?;
     medians(out, results)?;
     measured_once(out, results)?;
-    foot(out, &results.targets, results.quick)
+    foot(out, &results.targets, results.head.quick)
 }
 
 /// Where and with what.

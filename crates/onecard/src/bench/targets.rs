@@ -32,7 +32,7 @@ pub fn all(results: &Results) -> Vec<Target> {
         targets.push(bytes(results, case));
     }
     targets.push(recovery(results));
-    if results.quick {
+    if results.head.quick {
         bound::judge_nothing(&mut targets);
     }
     targets

@@ -1,20 +1,20 @@
 //! The keys of one run of the office: the school's, and the card maker's.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use card::crypto::{Algorithm, Key16};
 use card::files::{CardNumber, PublicFile};
 use card::host::{KeySet, LoadOpening, Masters};
 use card::keystore::{OFFICE_KEY, OfficeUse, SM4_KEYS};
-use card::office::command;
+use card::office::{OfficeFault, command, is_controlled_by};
 use card::session::{Kind, SessionForm, Suite, Terms};
 use card::status::Status;
 use card::terminal::{self, CardFault, LoadAnswer};
 use device::channel::CardChannel;
-use keys::{Keyring, Sm4Masters, transport_weakness};
+use keys::{KeyFileFault, Keyring, Sm4Masters, read_transport_key, transport_weakness};
 
 use crate::prompt::Said;
-use crate::{Failure, Place, config};
+use crate::{Failure, Place, issue};
 
 /// The transport key of software cards in a trial, and a published one: production refuses it.
 const TRIAL_TRANSPORT_KEY: [u8; 16] = *b"WATCHDATATimeCOS";
@@ -22,7 +22,8 @@ const TRIAL_TRANSPORT_KEY: [u8; 16] = *b"WATCHDATATimeCOS";
 /// Where the card maker's key is.
 #[derive(clap::Args)]
 pub struct TransportKey {
-    /// File with the card maker's transport key, 32 hexadecimal digits. A trial may leave it out and gets a published key.
+    /// File with the card maker's transport key, 32 hexadecimal digits, readable by its owner alone. A trial may leave it
+    /// out and gets a published key.
     #[arg(long, value_name = "FILE")]
     transport_key_file: Option<PathBuf>,
 }
@@ -35,21 +36,26 @@ pub struct ReadKey {
 }
 
 impl TransportKey {
-    /// The key. Errors: the file cannot be read, is no key; its content is never repeated.
+    /// The key. Errors: the file cannot be read, others may read it, it holds no key; its content is never repeated.
     pub fn read(&self) -> Result<ReadKey, Failure> {
-        let bytes = match &self.transport_key_file {
-            None => TRIAL_TRANSPORT_KEY,
-            Some(path) => {
-                let text =
-                    std::fs::read_to_string(path).map_err(|fault| Said(format!("{}: {fault}", path.display())))?;
-                let digits = text.trim();
-                let value = (digits.len() == 32).then(|| u128::from_str_radix(digits, 16).ok()).flatten();
-                let wrong = || Said(format!("{} holds no key: write 32 hexadecimal digits", path.display()));
-                value.ok_or_else(wrong)?.to_be_bytes()
-            }
+        let key = match &self.transport_key_file {
+            None => Key16::new(TRIAL_TRANSPORT_KEY),
+            Some(path) => read_transport_key(path).map_err(|fault| Said(told(path, &fault)))?,
         };
-        let published = transport_weakness(&bytes).map(|weakness| weakness.to_string());
-        Ok(ReadKey { key: Key16::new(bytes), published })
+        let published = transport_weakness(key.expose()).map(|weakness| weakness.to_string());
+        Ok(ReadKey { key, published })
+    }
+}
+
+fn told(path: &Path, fault: &KeyFileFault) -> String {
+    match fault {
+        KeyFileFault::Io(fault) => format!("{}: {fault}", path.display()),
+        KeyFileFault::TooOpen(mode) => format!(
+            "{} has mode {mode:04o}: others may read the transport key; run chmod 600 on it, and ask the maker for another \
+             key if they did",
+            path.display()
+        ),
+        other => format!("{}: {other}", path.display()),
     }
 }
 
@@ -63,17 +69,16 @@ pub struct KeysAtHand {
 
 impl KeysAtHand {
     /// The keys, if they are fit: outside of a trial, no key that others know or can guess opens a blank card, or whoever
-    /// listens has the card's keys. The school's own were checked when the keyring was opened.
+    /// listens has the card's keys. Without a configuration that says so there is no trial. The school's own were checked
+    /// when the keyring was opened.
     pub fn new(place: &Place, keyring: &Keyring, transport: &TransportKey) -> Result<KeysAtHand, Failure> {
-        let production = match &place.config {
-            Some(path) => !config::read(path)?.trial,
-            None => false,
-        };
+        let trial = issue::is_trial(place)?;
         let read = transport.read()?;
-        if let Some(weakness) = read.published.filter(|_| production) {
+        if let Some(weakness) = read.published.filter(|_| !trial) {
             return Err(Said(format!(
                 "the transport key {weakness}: get cards with a key of your own from their maker and name its file with \
-                 --transport-key-file"
+                 --transport-key-file, {}",
+                issue::NAME_THE_TRIAL
             ))
             .into());
         }
@@ -86,7 +91,9 @@ impl KeysAtHand {
 
     /// The card's keys under 3DES.
     pub fn triple_des(&self, card: CardNumber, version: u8) -> Result<KeySet, Failure> {
-        let masters = self.masters.get(&version).ok_or("the keyring has no card keys")?;
+        let masters = self.masters.get(&version).ok_or_else(|| {
+            Said(format!("the school has no card keys of version {version}: put the key file that has them back"))
+        })?;
         Ok(masters.key_set(Suite::TripleDes, card))
     }
 
@@ -105,9 +112,9 @@ impl KeysAtHand {
     }
 }
 
-/// The key set by which the card on the reader is maintained, found without costing a try: three wrong ones would lock the
-/// card for good. The card encrypts a text under a key of its own, and each set says what should come out. A blocked purse
-/// no longer does that: then the public file's word is taken, which the office itself wrote.
+/// The key set by which the card on the reader is maintained, found without costing a try of the maintenance key: three
+/// wrong ones would lock the purse for good. The card encrypts a text under a key of its own, and each set says what should
+/// come out. A blocked purse no longer does that: then the control key says it, which has fifteen tries and a root of its own.
 pub fn maintained_by(keyring: &Keyring, public: &PublicFile, channel: &mut dyn CardChannel) -> Result<KeySet, Failure> {
     let card = public.card();
     let form = keyring.sm4_masters().map(|sm4| sm4.form).unwrap_or_default();
@@ -115,19 +122,34 @@ pub fn maintained_by(keyring: &Keyring, public: &PublicFile, channel: &mut dyn C
     let sm4 = keyring.sm4_masters().into_iter().flat_map(|sm4| &sm4.cards).map(|row| (Suite::Sm4(form), row));
     let mut sets: Vec<(u8, KeySet)> =
         triple_des.chain(sm4).map(|(suite, (version, masters))| (*version, masters.key_set(suite, card))).collect();
-    let blocked =
-        terminal::parse_select(&channel.transmit(&terminal::select_purse())) == Err(CardFault::Status(Status::Blocked));
-    let named = |(version, set): &(u8, KeySet)| public.issuer_data == [*version, set.suite.algorithm().identifier()];
-    let only = sets.len() == 1;
-    let found = sets.iter().position(|set| if blocked { only || named(set) } else { proves(&set.1, channel) });
+    let found = match terminal::parse_select(&channel.transmit(&terminal::select_purse())) {
+        Err(CardFault::Status(Status::Blocked)) => {
+            sets.retain(|(version, set)| {
+                // Cards from before the two bytes said anything have zeros there.
+                [[0; 2], [*version, set.suite.algorithm().identifier()]].contains(&public.issuer_data)
+            });
+            controlled_by(&sets, channel)?
+        }
+        _ => sets.iter().position(|(_, set)| proves(set, channel)),
+    };
     let found = found.ok_or_else(|| {
         Said(
-            "the card does not say which of the school's keys it has, and a wrong one could lock it for good: it is of \
-             another school"
+            "the card has none of the school's keys: it is of another school; leave it to them, each wrong key brings it \
+             nearer to a lock for good"
                 .to_owned(),
         )
     })?;
     Ok(sets.swap_remove(found).1)
+}
+
+/// The set that opens the root, each tried once.
+fn controlled_by(sets: &[(u8, KeySet)], channel: &mut dyn CardChannel) -> Result<Option<usize>, OfficeFault> {
+    for (place, (_, set)) in sets.iter().enumerate() {
+        if is_controlled_by(&mut |apdu| channel.transmit(apdu), set)? {
+            return Ok(Some(place));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether the card proves itself, or signs a load, under this set.

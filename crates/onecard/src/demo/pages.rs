@@ -15,13 +15,14 @@ use device::agent::words;
 use flows::{School, people};
 use ledger::Fen;
 use pay::wechat::WeChatPay;
-use rules::ids::{CardNo, PersonId};
+use rules::ids::PersonId;
 use serde::{Deserialize, Serialize};
 
 use super::pos::{Counter, PULLS, Shows, key};
 use super::setup::{Folder, first_people};
 use super::text::{Lang, Texts};
 use crate::Failure;
+use crate::card_office::card_number;
 
 /// How many people the start page names.
 const SHOWN: u32 = 3;
@@ -333,8 +334,7 @@ async fn hold(
     Form(form): Form<HoldForm>,
 ) -> Response {
     let Some(counter) = counter(&demo, id) else { return StatusCode::NOT_FOUND.into_response() };
-    let known = u64::from_str_radix(&form.card, 16).ok().filter(|_| form.card.len() == 16).map(CardNo);
-    let Some(card) = known else { return StatusCode::BAD_REQUEST.into_response() };
+    let Ok(card) = card_number(&form.card) else { return StatusCode::BAD_REQUEST.into_response() };
     let said = counter.hold(&demo.cards.join(format!("{card}.card")), &form.pull_at);
     after(&demo, id, &headers, said.err().map(|fault| fault.to_string()).unwrap_or_default()).await
 }

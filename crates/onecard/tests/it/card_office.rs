@@ -6,6 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use card::chip::Chip;
 use card::crypto::Key16;
 use card::files::{CardKeys, Profile, Validity};
+use card::host::KeySet;
+use card::office::{Measure, maintain};
+use card::session::Suite;
 use device::channel::{CardChannel, SoftReader, store_card};
 
 use crate::{Place, roster, with};
@@ -76,14 +79,114 @@ fn a_card_is_blocked_and_unblocked_with_its_own_keys() {
     place.succeeds(&["card", "blank", "--out", "b.card"]);
     assert!(place.refused(&with(&["card", "block", "--reader", "soft:b.card"])).contains("not of the ordered type"));
     // Three wrong MACs would lock a card for good; a card of another school gets none.
-    let key = || Key16::new([0x3D; 16]);
-    let keys = CardKeys { load: key(), purchase: key(), tac: key(), maintenance: key() };
-    let validity = Validity { from: [0x20, 0x26, 0x09, 0x01], until: [0x20, 0x30, 0x07, 0x31] };
-    let profile = Profile { issuer: [1; 8], application_version: 1, key_version: 1, validity };
-    store_card(&place.0.join("c.card"), &Chip::with_keys([7; 10], keys, &profile)).unwrap();
+    let (foreign, keys) = foreign_card(1);
+    store_card(&place.0.join("c.card"), &foreign).unwrap();
     let before = fs::read(place.0.join("c.card")).unwrap();
     assert!(place.refused(&with(&["card", "block", "--reader", "soft:c.card"])).contains("of another school"));
     assert_eq!(fs::read(place.0.join("c.card")).unwrap(), before);
+
+    // Nor does it once it is blocked, where it can prove nothing.
+    let own = KeySet { suite: Suite::TripleDes, keys };
+    let taken = |file: &str, measure: Measure| {
+        let mut reader = SoftReader::new(|| [1, 2, 3, 4]);
+        reader.put(&place.0.join(file)).unwrap();
+        reader.present().unwrap();
+        maintain(&mut |apdu| reader.transmit(apdu), &own, measure)
+    };
+    assert_eq!(taken("c.card", Measure::Block), Ok(()));
+    for _ in 0..5 {
+        let refused = place.refused(&with(&["card", "unblock", "--reader", "soft:c.card"]));
+        assert!(refused.contains("of another school"), "{refused}");
+    }
+    assert_eq!(taken("c.card", Measure::Unblock), Ok(()), "its own school still can");
+    // One that says that it has keys which this school never had gets no key at all.
+    store_card(&place.0.join("d.card"), &foreign_card(9).0).unwrap();
+    assert_eq!(taken("d.card", Measure::Block), Ok(()));
+    let before = fs::read(place.0.join("d.card")).unwrap();
+    assert!(place.refused(&with(&["card", "unblock", "--reader", "soft:d.card"])).contains("of another school"));
+    assert_eq!(fs::read(place.0.join("d.card")).unwrap(), before);
+    assert_eq!(taken("d.card", Measure::LockForGood), Ok(()));
+    let locked = place.refused(&with(&["card", "unblock", "--reader", "soft:d.card"]));
+    assert!(locked.contains("if it is locked for good, take another card"), "{locked}");
+}
+
+/// A card of another school, and its keys.
+fn foreign_card(key_version: u8) -> (Chip, CardKeys) {
+    let key = || Key16::new([0x3D; 16]);
+    let keys = CardKeys { load: key(), purchase: key(), tac: key(), maintenance: key() };
+    let validity = Validity { from: [0x20, 0x26, 0x09, 0x01], until: [0x20, 0x30, 0x07, 0x31] };
+    let profile = Profile { issuer: [1; 8], application_version: 1, key_version, validity };
+    (Chip::with_keys([7; 10], keys.clone(), &profile), keys)
+}
+
+#[test]
+fn a_card_that_is_in_use_is_checked_again_whatever_the_school_changed_since() {
+    let (place, people) = school("office-again");
+    let card = "1000000000000001";
+    place.succeeds(&with(&["card", "issue", "--number", &people[0], "--card", card, "--out", "a.card"]));
+    let signed = format!("+{}", &card[1..]);
+    let refused =
+        place.onecard(&with(&["card", "issue", "--number", &people[0], "--card", &signed, "--out", "b.card"]));
+    assert_eq!(refused.status.code(), Some(1), "a sign is no digit");
+    assert_eq!(place.onecard(&personalise(&people[0], &signed, "soft:a.card")).status.code(), Some(2));
+
+    // It was made without its holder's name.
+    let made = place.succeeds(&personalise(&people[0], card, "soft:a.card"));
+    assert!(made.contains("its holder's file is written anew"), "{made}");
+    // It speaks no SM4, whatever is asked now.
+    place.succeeds(&with(&["card", "sm4-keys"]));
+    for algorithm in ["both", "sm4"] {
+        let line = [personalise(&people[0], card, "soft:a.card"), vec!["--algorithm", algorithm]].concat();
+        let refused = place.refused(&line);
+        assert!(refused.contains("order it as it was made") && !refused.contains("destroy"), "{refused}");
+    }
+    // New masters are for new cards.
+    let path = place.0.join("school/keys.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let other = keys::Keyring::generate();
+    other.save_new(&place.0.join("other.json")).unwrap();
+    let other = fs::read_to_string(place.0.join("other.json")).unwrap();
+    let of = |text: &str| {
+        let start = text.find("\"1\": {").unwrap();
+        text[start..start + text[start..].find('}').unwrap() + 1].to_owned()
+    };
+    let (first, second) = (of(&text), of(&other).replacen("\"1\"", "\"2\"", 1));
+    fs::write(&path, text.replacen(&first, &format!("{first},\n{second}"), 1)).unwrap();
+    for _ in 0..9 {
+        let made = place.succeeds(&personalise(&people[0], card, "soft:a.card"));
+        assert!(made.contains("was finished before; it is checked\n"), "{made}");
+    }
+    place.succeeds(&["card", "blank", "--out", "b.card"]);
+    place.succeeds(&personalise(&people[1], "1000000000000002", "soft:b.card"));
+    let versions = ["a.card", "b.card"].map(|file| chip(&place, file).public_file().unwrap().issuer_data[0]);
+    assert_eq!(versions, [1, 2]);
+}
+
+#[test]
+fn without_a_configuration_nothing_counts_as_a_trial() {
+    let (place, people) = school("office-data");
+    place.succeeds(&["card", "blank", "--out", "a.card"]);
+    let blank = fs::read(place.0.join("a.card")).unwrap();
+    let reader = ["--reader", "soft:a.card", "--data", "school"];
+    let personalise =
+        [&["card", "personalise", "--person", &people[0], "--card", "1000000000000001"][..], &reader].concat();
+    let refused = place.refused(&personalise);
+    assert!(refused.contains("the transport key is a published test key"), "{refused}");
+    assert!(refused.contains("in a trial, name its configuration with --config"), "{refused}");
+    assert_eq!(fs::read(place.0.join("a.card")).unwrap(), blank);
+
+    // A key that everybody knows is refused by every command that works on the book.
+    let path = place.0.join("school/keys.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let tac = text.lines().find(|line| line.contains("\"tac\"")).unwrap().split('"').nth(3).unwrap();
+    fs::write(&path, text.replace(tac, "ABEiM0RVZneImaq7zN3u/w==")).unwrap();
+    let block = [&["card", "block"][..], &reader].concat();
+    for line in [&personalise, &block, &vec!["card", "sm4-keys", "--data", "school"]] {
+        let refused = place.refused(line);
+        assert!(refused.contains("card TAC master of version 1 is a published test key"), "{refused}");
+        assert!(refused.contains("in a trial, name its configuration"), "{refused}");
+    }
+    place.succeeds(&with(&["card", "sm4-keys"]));
 }
 
 #[test]
@@ -122,6 +225,7 @@ fn production_wants_a_transport_key_of_its_own() {
     let serial = config.lines().find(|line| line.starts_with("serial = ")).unwrap().to_owned();
     let config = config
         .replace("trial = true", "trial = false")
+        .replace("sandbox_cashier = \"http://127.0.0.1:8850\"\n", "")
         .replace("http://127.0.0.1:8840", "https://card.example.edu")
         .replace("http://127.0.0.1:8850", "https://api.mch.weixin.qq.com")
         .replace(&serial, "serial = \"PUB_KEY_ID_7\"");
@@ -131,6 +235,10 @@ fn production_wants_a_transport_key_of_its_own() {
     assert!(refused.contains("the transport key is a published test key"), "{refused}");
 
     fs::write(place.0.join("key.txt"), "secret").unwrap();
+    fs::set_permissions(place.0.join("key.txt"), fs::Permissions::from_mode(0o644)).unwrap();
+    let open = place.refused(&["card", "blank", "--out", "b.card", "--transport-key-file", "key.txt"]);
+    assert!(open.contains("key.txt has mode 0644") && open.contains("chmod 600"), "{open}");
+    fs::set_permissions(place.0.join("key.txt"), fs::Permissions::from_mode(0o600)).unwrap();
     let file = ["--transport-key-file", "key.txt"];
     let refused = place.refused(&["card", "blank", "--out", "b.card", file[0], file[1]]);
     assert!(refused.contains("32 hexadecimal digits") && !refused.contains("secret"), "{refused}");

@@ -155,9 +155,11 @@ impl Resolution {
     }
 }
 
+/// Two bytes with which no card refuses a question of this kind are the rest of a cut answer: the card left again, and that
+/// decides nothing. None of them carries a MAC, so that 9302 is no answer, and a reader never hands on 61xx or 6Cxx.
 fn refused_or_torn(fault: CardFault, answer: &[u8]) -> Finding {
-    match fault {
-        CardFault::Status(_) if answer.len() == 2 => Finding::Unclear,
+    match (fault, answer) {
+        (CardFault::Status(_), [0x62..=0x6B | 0x6D..=0x6F | 0x94, _] | [0x93, 0x03]) => Finding::Unclear,
         _ => Finding::Torn,
     }
 }
@@ -290,6 +292,7 @@ mod tests {
         let calm = [none(), none(), balance(5000), purse(5000, 3)];
         for place in 0..calm.len() {
             for cut in [0, 1, 2, 3, calm[place].len().saturating_sub(1)] {
+                // An answer of two bytes that arrives whole is one.
                 if cut >= calm[place].len() {
                     continue;
                 }
@@ -297,6 +300,24 @@ mod tests {
                 answers.push(calm[place][..cut].to_vec());
                 check(true, &answers, Finding::Torn);
             }
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_cut_answer_is_no_refusal_and_a_refusal_is_one() {
+        let table = [
+            ([0x6A, 0x81], Finding::Unclear),
+            ([0x93, 0x03], Finding::Unclear),
+            ([0x94, 0x02], Finding::Unclear),
+            ([0x00, 0x00], Finding::Torn),
+            ([0x13, 0x88], Finding::Torn),
+            ([0x61, 0x04], Finding::Torn),
+            ([0x6C, 0x04], Finding::Torn),
+            ([0x93, 0x02], Finding::Torn),
+        ];
+        for (rest, expected) in table {
+            check(true, &[none(), none(), rest.to_vec()], expected);
+            check(true, &[none(), none(), balance(5000), rest.to_vec()], expected);
         }
     }
 

@@ -18,13 +18,12 @@ pub use options::Options;
 
 use super::calibrate::Calibrator;
 use super::cleanup::Cleanup;
-use super::machine::{Machine, Versions};
 use super::report;
+use super::result::Head;
 use super::rounds::Contest;
 use super::say::Say;
-use super::topup::serving;
+use super::serving::start_log;
 use crate::Failure;
-use crate::clock::wall;
 use crate::prompt::Said;
 use options::Sizes;
 use result::{Figures, Results, Run};
@@ -42,21 +41,14 @@ pub fn run(options: &Options) -> Result<(), Failure> {
 
 fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Result<Results, Failure> {
     let mut results = Results {
-        format: result::FORMAT,
-        bench: "tap",
-        started_at_us: wall().get(),
-        command: std::env::args().collect(),
-        quick: options.quick,
-        machine: Machine::look(&cleanup.path("")),
-        versions: Versions::own(),
-        rounds: sizes.rounds.rounds,
+        head: Head::of("tap", result::FORMAT, options.quick, sizes.rounds.rounds, &cleanup.path("")),
         card_time: sizes.card_time,
         runs: Vec::new(),
         medians: Vec::new(),
         targets: Vec::new(),
     };
     let mut calibrator = Calibrator::of_bench(cleanup, sizes.calibration_ms)?;
-    serving::start_log(&cleanup.path("serve.log"))?;
+    start_log(&cleanup.path("serve.log"))?;
     let cards = 2 * sizes.cards_of_a_kind();
     let most = sizes.terminals.iter().copied().max().unwrap_or(1);
     say.step(&format!("a school with {cards} paid top-ups, terminals: {most}"));

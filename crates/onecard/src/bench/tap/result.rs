@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use super::super::calibrate::Calibration;
 use super::super::histogram::percentile;
-use super::super::machine::{Machine, Versions};
-use super::super::result::{Target, median};
+use super::super::result::{Head, Target, median};
 use super::super::rounds::{Looked, per_second};
 use super::card_time::CardTime;
 use super::run::{Kind, Outcome};
@@ -18,22 +17,9 @@ pub const FORMAT: u32 = 1;
 /// Everything the bench found out.
 #[derive(Debug, Serialize)]
 pub struct Results {
-    /// [`FORMAT`].
-    pub format: u32,
-    /// Always `tap`.
-    pub bench: &'static str,
-    /// Wall time at the start, microseconds since 1970.
-    pub started_at_us: i64,
-    /// The command line.
-    pub command: Vec<String>,
-    /// `--quick`: the figures say nothing about speed.
-    pub quick: bool,
-    /// Where.
-    pub machine: Machine,
-    /// With what.
-    pub versions: Versions,
-    /// Rounds that were asked for.
-    pub rounds: u32,
+    /// What every file begins with; the number of its form is [`FORMAT`].
+    #[serde(flatten)]
+    pub head: Head,
     /// What a card of plastic is taken to need.
     pub card_time: CardTime,
     /// Every run, in the order of time.

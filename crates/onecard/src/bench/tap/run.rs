@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::super::load::{micros_since, tick};
 use super::super::onecard::{copy_book, require_whole};
 use super::super::say::Say;
-use super::gateway::Gateway;
+use super::gateway;
 use super::options::Sizes;
 use super::school::{MERCHANT, Paid, card_no};
 use super::till::{Tap, Till};
@@ -89,7 +89,7 @@ pub fn run(
 ) -> Result<Outcome, Failure> {
     copy_book(paid.book(), data)?;
     std::fs::create_dir_all(journals)?;
-    let gateway = Gateway::start(data, paid)?;
+    let gateway = gateway::start(data, paid)?;
     // Terminals are machines of their own; here they have threads of their own.
     let machines = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let tapped = machines.block_on(async {

@@ -11,11 +11,12 @@ use rules::ids::{CardNo, TerminalNo};
 use super::super::cleanup::Cleanup;
 use super::super::load::Until;
 use super::super::say::Say;
+use super::super::serving::Serving;
 use super::super::topup::clients;
 use super::super::topup::notices::Provider;
 use super::super::topup::plan::{Kind, Wish};
 use super::super::topup::prepared::{CARD_PREFIX, Prepared};
-use super::super::topup::serving::Serving;
+use super::super::topup::serving;
 use crate::Failure;
 use crate::demo::Folder;
 use crate::issue;
@@ -43,7 +44,7 @@ impl Paid {
         let wishes: Vec<Wish> = (0..cards).map(|order| Wish { kind: Kind::Paid, order }).collect();
         let signed = Provider::read(&prepared.provider())?.sign(&wishes, &prepared.orders, say)?;
         let paid = Paid { prepared, identities: cleanup.path("terminals") };
-        let serving = Serving::start(&paid.prepared.book, &paid.prepared.keys)?;
+        let serving = serving::start(&paid.prepared.book, &paid.prepared.keys)?;
         let enrolled = serving.block_on(paid.enrol(&serving, terminals));
         let until = Until::Transfers(u64::MAX);
         let told = enrolled

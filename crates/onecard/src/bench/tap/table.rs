@@ -18,7 +18,7 @@ pub fn text(results: &Results) -> String {
 }
 
 fn write_all(out: &mut String, results: &Results) -> std::fmt::Result {
-    head(out, &results.machine, &results.versions, &[])?;
+    head(out, &results.head.machine, &results.head.versions, &[])?;
     for median in &results.medians {
         write_median(out, median)?;
     }
@@ -32,7 +32,7 @@ fn write_all(out: &mut String, results: &Results) -> std::fmt::Result {
         millis(time.module_us)
     )?;
     writeln!(out, "(x of target: p50 and p99 divided by what is allowed; runs: valid + disturbed)")?;
-    foot(out, &results.targets, results.quick)
+    foot(out, &results.targets, results.head.quick)
 }
 
 fn write_median(out: &mut String, median: &Median) -> std::fmt::Result {

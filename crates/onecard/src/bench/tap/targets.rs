@@ -41,7 +41,7 @@ pub const WHOLE_P99: u64 = 500;
 pub fn all(results: &Results) -> Vec<Target> {
     let mut targets: Vec<Target> =
         results.medians.iter().flat_map(|median| PARTS.iter().map(|part| judge(median, part))).collect();
-    if results.quick {
+    if results.head.quick {
         bound::judge_nothing(&mut targets);
     }
     targets
@@ -57,7 +57,7 @@ fn judge(median: &Median, part: &Part) -> Target {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::machine::{Machine, Versions};
+    use super::super::super::result::Head;
     use super::super::super::result::Verdict::{self, Met, NotMet, Skipped};
     use super::super::card_time::CardTime;
     use super::super::result::{Asked, FORMAT};
@@ -81,14 +81,7 @@ mod tests {
     fn verdicts(kinds: Vec<Taps>, valid_runs: u64, quick: bool) -> Vec<Verdict> {
         let median = Median { terminals: 20, valid_runs, disturbed_runs: 0, per_second: 1, sync_p99_us: 1, kinds };
         let results = Results {
-            format: FORMAT,
-            bench: "tap",
-            started_at_us: 0,
-            command: Vec::new(),
-            quick,
-            machine: Machine::look(std::path::Path::new(".")),
-            versions: Versions::own(),
-            rounds: 1,
+            head: Head::of("tap", FORMAT, quick, 1, std::path::Path::new(".")),
             card_time: CardTime { command_us: 0, write_us: 0, byte_us: 0, module_us: 0 },
             runs: Vec::new(),
             medians: vec![median],

@@ -17,14 +17,13 @@ pub use options::Options;
 
 use super::calibrate::Calibrator;
 use super::cleanup::Cleanup;
-use super::machine::{Machine, Versions};
 use super::pgbench::Pgbench;
 use super::report;
-use super::result::{Engine, Skipped};
+use super::result::{Engine, Head, Skipped};
 use super::rounds::Contest;
 use super::say::Say;
+use super::serving::start_log;
 use crate::Failure;
-use crate::clock::wall;
 use crate::prompt::Said;
 use notices::{Provider, Signed};
 use options::Sizes;
@@ -49,14 +48,7 @@ fn steps(options: &Options, sizes: &Sizes) -> u64 {
 
 fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Result<Results, Failure> {
     let mut results = Results {
-        format: result::FORMAT,
-        bench: "topup",
-        started_at_us: wall().get(),
-        command: std::env::args().collect(),
-        quick: options.quick,
-        machine: Machine::look(&cleanup.path("")),
-        versions: Versions::own(),
-        rounds: sizes.rounds.rounds,
+        head: Head::of("topup", result::FORMAT, options.quick, sizes.rounds.rounds, &cleanup.path("")),
         connections: sizes.connections,
         notices: sizes.notices,
         warm_up: sizes.warm_up,
@@ -69,7 +61,7 @@ fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Re
         targets: Vec::new(),
     };
     let mut calibrator = Calibrator::of_bench(cleanup, sizes.calibration_ms)?;
-    serving::start_log(&cleanup.path("serve.log"))?;
+    start_log(&cleanup.path("serve.log"))?;
     let pgbench = match &options.postgresql.pgbin {
         Some(bin) => {
             let options = options.postgresql.when(options.quick);
@@ -81,7 +73,7 @@ fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Re
             None
         }
     };
-    results.versions.postgresql = pgbench.as_ref().and_then(|pgbench| pgbench.version.clone());
+    results.head.versions.postgresql = pgbench.as_ref().and_then(|pgbench| pgbench.version.clone());
     let (plan, orders) = plan::draw(sizes.notices);
     results.orders = u64::from(orders);
     say.step(&format!("a school with {orders} open orders"));

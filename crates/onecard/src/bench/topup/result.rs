@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use super::super::calibrate::Calibration;
 use super::super::histogram::Percentiles;
-use super::super::machine::{Machine, Versions};
-use super::super::result::{self, Engine, Skipped, Target, hundredths, median};
+use super::super::result::{self, Engine, Head, Skipped, Target, hundredths, median};
 use super::super::rounds::{Looked, per_second};
 use super::run::Outcome;
 
@@ -15,22 +14,9 @@ pub const FORMAT: u32 = 1;
 /// Everything the bench found out.
 #[derive(Debug, Serialize)]
 pub struct Results {
-    /// [`FORMAT`].
-    pub format: u32,
-    /// Always `topup`.
-    pub bench: &'static str,
-    /// Wall time at the start, microseconds since 1970.
-    pub started_at_us: i64,
-    /// The command line.
-    pub command: Vec<String>,
-    /// `--quick`: the figures say nothing about speed.
-    pub quick: bool,
-    /// Where.
-    pub machine: Machine,
-    /// With what.
-    pub versions: Versions,
-    /// Rounds that were asked for.
-    pub rounds: u32,
+    /// What every file begins with; the number of its form is [`FORMAT`].
+    #[serde(flatten)]
+    pub head: Head,
     /// Connections, each with one notice at a time.
     pub connections: u16,
     /// Notices that were signed for each run, warm-up included.

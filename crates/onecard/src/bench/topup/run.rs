@@ -19,7 +19,7 @@ use super::notices::{Notice, transaction_id};
 use super::options::Sizes;
 use super::plan::Kind;
 use super::prepared::{Order, Prepared};
-use super::serving::Serving;
+use super::serving;
 use crate::Failure;
 use crate::demo::SCHOOL;
 use crate::prompt::Said;
@@ -54,7 +54,7 @@ pub struct Outcome {
 pub fn run(prepared: &Prepared, notices: &[Notice], sizes: &Sizes, data: &Path, say: &Say) -> Result<Outcome, Failure> {
     copy_book(&prepared.book, data)?;
     let blocks = SqliteHead::open(data, SCHOOL)?.newest()?.map_or(0, |(head, _)| head.block);
-    let serving = Serving::start(data, &prepared.keys)?;
+    let serving = serving::start(data, &prepared.keys)?;
     let warm_up = usize::try_from(sizes.warm_up)?;
     let measured = clients::run(serving.address, sizes.connections, notices, warm_up, sizes.until)?;
     let paid = Paid::of(notices.get(..measured.sent).unwrap_or_default(), &prepared.orders);
@@ -183,7 +183,7 @@ mod tests {
         let (wishes, orders) = plan::draw(150);
         let prepared = Prepared::make(orders, super::super::prepared::ORDERS_EACH, &cleanup, &say).unwrap();
         let signed = Provider::read(&prepared.provider()).unwrap().sign(&wishes, &prepared.orders, &say).unwrap();
-        let serving = Serving::start(&prepared.book, &prepared.keys).unwrap();
+        let serving = serving::start(&prepared.book, &prepared.keys).unwrap();
         // Those with an even place stay away.
         let (sent, kept): (Vec<_>, Vec<_>) = signed.notices.into_iter().partition(|notice| notice.order % 2 == 1);
         let until = Until::Transfers(u64::MAX);

@@ -17,7 +17,7 @@ pub fn text(results: &Results) -> String {
 }
 
 fn write_all(out: &mut String, results: &Results) -> std::fmt::Result {
-    head(out, &results.machine, &results.versions, &results.skipped)?;
+    head(out, &results.head.machine, &results.head.versions, &results.skipped)?;
     row(
         out,
         "median",
@@ -61,5 +61,5 @@ fn write_all(out: &mut String, results: &Results) -> std::fmt::Result {
         "{} notices signed {} times, at most {} s; {} connections, the clients are a thread of the same process",
         results.notices, results.signings, results.signing_s, results.connections
     )?;
-    foot(out, &results.targets, results.quick)
+    foot(out, &results.targets, results.head.quick)
 }

@@ -10,7 +10,7 @@ const CONNECTIONS: u16 = 64;
 /// Both parts of the target.
 pub fn all(results: &Results) -> Vec<Target> {
     let mut targets = vec![rate(results), latency(results)];
-    if results.quick {
+    if results.head.quick {
         bound::judge_nothing(&mut targets);
     }
     targets
@@ -50,8 +50,7 @@ fn latency(results: &Results) -> Target {
 #[cfg(test)]
 mod tests {
     use super::super::super::histogram::Percentiles;
-    use super::super::super::machine::{Machine, Versions};
-    use super::super::super::result::{Skipped, Verdict};
+    use super::super::super::result::{Head, Skipped, Verdict};
     use super::super::result::FORMAT;
     use super::*;
 
@@ -71,14 +70,7 @@ mod tests {
 
     fn results(medians: Vec<Median>) -> Results {
         Results {
-            format: FORMAT,
-            bench: "topup",
-            started_at_us: 0,
-            command: Vec::new(),
-            quick: false,
-            machine: Machine::look(std::path::Path::new(".")),
-            versions: Versions::own(),
-            rounds: 1,
+            head: Head::of("topup", FORMAT, false, 1, std::path::Path::new(".")),
             connections: 64,
             notices: 0,
             warm_up: 0,
@@ -108,7 +100,8 @@ mod tests {
         for (what, medians, verdicts) in table {
             let mut results = results(medians);
             assert_eq!(all(&results).iter().map(|target| target.verdict).collect::<Vec<_>>(), verdicts, "{what}");
-            let changes: [fn(&mut Results); 2] = [|results| results.quick = true, |results| results.connections = 63];
+            let changes: [fn(&mut Results); 2] =
+                [|results| results.head.quick = true, |results| results.connections = 63];
             for change in changes {
                 change(&mut results);
                 assert!(all(&results).iter().all(|target| target.verdict == Skipped), "{what}");
