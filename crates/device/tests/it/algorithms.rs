@@ -2,10 +2,12 @@
 
 use card::chip::Chip;
 use card::tear::{Cut, CutPlace};
+use card::terminal;
 use device::agent::display::Screen;
 use link::{Record, ToPlatform};
 
-use crate::world::{ANNA, World, new_chip, old_module, sm4_chip};
+use crate::platform::TERMINAL;
+use crate::world::{ANNA, BEN, World, new_chip, old_module, sm4_chip};
 
 const PRICE: u32 = 1200;
 const PLACES: [CutPlace; 7] = [
@@ -67,6 +69,10 @@ fn a_card_of_sm4_alone_is_loaded_and_pays_and_costs_one_question_more() {
         world.tap(ANNA);
         assert_eq!(world.platform.merchant, PRICE + 300);
         world.check(money, "a second hold");
+        world.holder(BEN).account = 1000;
+        world.sell(200);
+        world.tap(BEN);
+        assert_eq!(world.platform.merchant, PRICE + 500, "a card of 3DES after one of {algorithm:02X}");
     }
     assert_eq!(apdus[0], apdus[1], "a card with both algorithms is asked as one of 3DES");
     assert_eq!(apdus[0] + 1, apdus[2], "the choice is kept for all of the hold");
@@ -135,6 +141,30 @@ fn a_given_up_debit_of_a_card_of_sm4_alone_is_settled_by_its_proof_or_by_its_cou
             assert_eq!(u32::from(world.chip(ANNA).purchases()), debits, "{story}");
             world.check(money, &story);
         }
+    }
+}
+
+#[test]
+fn a_card_that_pays_under_another_algorithm_than_it_is_loaded_under_pays_all_the_same() {
+    for place in [None, Some(CutPlace::BeforeApply), Some(CutPlace::BeforeAnswer)] {
+        let mut world = world(sm4_chip(ANNA, true));
+        let money = world.money();
+        let [a, b, c] = TERMINAL;
+        let first_key = terminal::init_purchase(PRICE, [a, b, c, 0, 0, 0]);
+        world.answer_instead = Some((first_key, vec![0x94, 0x03]));
+        world.tap(ANNA);
+        world.wait_seconds(3);
+        world.sell(PRICE);
+        // SELECT, INITIALIZE FOR LOAD as a probe, INITIALIZE FOR PURCHASE twice, DEBIT.
+        world.put(ANNA, place.map(|place| Cut { at: 4, place }));
+        if place.is_some() {
+            assert!(matches!(world.screen(), Screen::Unresolved { .. }), "{place:?}: {:?}", world.screen());
+            world.put(ANNA, None);
+        }
+        assert_eq!((world.platform.merchant, world.chip(ANNA).purchases()), (PRICE, 1), "{place:?}");
+        let named = named(&world);
+        assert_eq!((named.first(), named.last()), (Some(&0x00), Some(&0x04)), "{named:02X?}");
+        world.check(money, "settled under the key of the debit");
     }
 }
 
