@@ -1,15 +1,17 @@
 //! The terminal's side: which commands to send and what the answers say. No state, no waiting; the agent that calls this
 //! decides what comes next.
 //!
-//! An answer proves nothing by its form: a cut answer can end in any two bytes. After CREDIT FOR LOAD only a TAC that the
-//! host verified, or the counter under the card's next good MAC1, says what happened.
+//! An answer proves nothing by its form: a cut answer can end in any two bytes. What ends in no status word at all is cut.
+//! After CREDIT FOR LOAD only a TAC that the host verified, or the counter under the card's next good MAC1, says what
+//! happened.
 
 use ledger::{CodecError, Reader, Writer};
 
 use crate::apdu::{Command, Init};
+use crate::crypto::Algorithm;
 use crate::files::{
     COUNTER_FILE, COUNTER_RECORD_LENGTH, DayCounter, KEY_ID, LOAD_LOG_FILE, LOG_FILE, LOG_RECORD_LENGTH, LogRecord,
-    PUBLIC_FILE, PURSE_NAME, PublicFile,
+    PUBLIC_FILE, PURSE_NAME, PublicFile, SM4_KEY_ID,
 };
 use crate::session::{Kind, Stamp};
 use crate::status::Status;
@@ -17,7 +19,8 @@ use crate::status::Status;
 /// Why an answer gives nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CardFault {
-    /// Fewer than two bytes: the card left, or the reader failed. The command may or may not have been obeyed.
+    /// Fewer than two bytes, or an end that is no status word: the card left, or the reader failed. The command may or may
+    /// not have been obeyed.
     #[error("the card did not answer")]
     NoAnswer,
     /// The card refused.
@@ -84,6 +87,21 @@ pub fn get_challenge() -> Vec<u8> {
     Command::GetChallenge(4).encode()
 }
 
+/// The key that INITIALIZE names for a card whose answers name this algorithm; that for 3DES for an algorithm that is not
+/// known here.
+pub fn key_of(algorithm: u8) -> u8 {
+    match Algorithm::of(algorithm) {
+        Ok(Algorithm::Sm4) => SM4_KEY_ID,
+        Ok(Algorithm::TripleDes) | Err(_) => KEY_ID,
+    }
+}
+
+/// The key to name next when a card refused INITIALIZE with `key`: a card that has no key [`KEY_ID`] (9403) may speak SM4
+/// alone. `None` when there is nothing left to ask, or when the refusal says something else.
+pub fn next_key(key: u8, refusal: Status) -> Option<u8> {
+    (key == KEY_ID && refusal == Status::UnknownKey).then_some(SM4_KEY_ID)
+}
+
 /// INITIALIZE FOR LOAD. `amount` in fen; the last three bytes of `terminal` carry the host's nonce (M11).
 /// Repeats: changes nothing on the card but ends the transaction that was open.
 pub fn init_load(amount: u32, terminal: [u8; 6]) -> Vec<u8> {
@@ -137,9 +155,13 @@ pub fn prove(kind: Kind, seq: u16) -> Vec<u8> {
 
 /// The data of an answer that ends in 9000.
 ///
-/// Errors, in order: `NoAnswer` below two bytes, `Status` for any other word.
+/// Errors, in order: `NoAnswer` below two bytes and for an end that begins with neither 6 nor 9, as every status word does
+/// (ISO/IEC 7816-4), `Status` for any other word.
 pub fn data(answer: &[u8]) -> Result<&[u8], CardFault> {
     let (data, word) = answer.split_last_chunk::<2>().ok_or(CardFault::NoAnswer)?;
+    if !matches!(word, [0x60..=0x6F | 0x90..=0x9F, _]) {
+        return Err(CardFault::NoAnswer);
+    }
     match Status::of(u16::from_be_bytes(*word)) {
         Status::Done => Ok(data),
         refusal => Err(CardFault::Status(refusal)),
@@ -344,8 +366,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fewer_than_two_bytes_are_no_answer() {
-        for answer in [&[][..], &[0x90]] {
+    fn fewer_than_two_bytes_and_two_that_are_no_status_word_are_no_answer() {
+        for answer in [&[][..], &[0x90], &[0x00, 0x00], &[0x13, 0x88], &[0x5F, 0xFF], &[0x70, 0x00], &[0xA0, 0x00]] {
             assert_eq!(parse_balance(answer), Err(CardFault::NoAnswer));
             assert_eq!(LoadAnswer::parse(answer), Err(CardFault::NoAnswer));
             assert_eq!(DebitAnswer::parse(answer), Err(CardFault::NoAnswer));
@@ -359,11 +381,25 @@ mod tests {
             (&[0, 0x13, 0x88, 0x90, 0x00], Err(CardFault::Malformed)),
             (&[0, 0, 0, 0x13, 0x88, 0x90, 0x00], Err(CardFault::Malformed)),
             (&[0x69, 0x85], Err(CardFault::Status(Status::ConditionsNotSatisfied))),
-            (&[0, 0, 0x13, 0x88], Err(CardFault::Status(Status::Other(0x1388)))),
+            (&[0, 0, 0x13, 0x88], Err(CardFault::NoAnswer)),
         ];
         for (answer, expected) in table {
             assert_eq!(parse_balance(answer), expected, "{answer:02X?}");
         }
+    }
+
+    #[test]
+    fn only_a_card_that_does_not_know_the_first_key_is_asked_for_another_one() {
+        let table = [
+            (KEY_ID, Status::UnknownKey, Some(SM4_KEY_ID)),
+            (SM4_KEY_ID, Status::UnknownKey, None),
+            (KEY_ID, Status::NotEnoughMoney, None),
+            (KEY_ID, Status::Done, None),
+        ];
+        for (key, refusal, next) in table {
+            assert_eq!(next_key(key, refusal), next, "{key:02X} {refusal}");
+        }
+        assert_eq!([0x00, 0x04, 0x07].map(key_of), [KEY_ID, SM4_KEY_ID, KEY_ID]);
     }
 
     #[test]

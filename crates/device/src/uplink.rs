@@ -208,6 +208,11 @@ impl PosHandle {
         *self.takings.borrow()
     }
 
+    /// The same, to wait for changes: the day turns without anything happening on the display.
+    pub fn all_takings(&self) -> watch::Receiver<Takings> {
+        self.takings.clone()
+    }
+
     /// What happens from now on. A slow reader misses the oldest.
     pub fn events(&self) -> broadcast::Receiver<Told> {
         self.events.subscribe()

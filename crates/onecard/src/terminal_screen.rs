@@ -6,14 +6,15 @@ use std::path::PathBuf;
 
 use card::tear::CutPlace;
 use device::agent::display::{Lamp, Screen};
-use device::agent::pos::{Key, MOST_SALE};
+use device::agent::pos::Key;
 use device::agent::sound::Sound;
 use device::agent::words::{self, Text};
 use device::channel::{Pull, PullAt};
-use device::uplink::{Event, PosHandle, Takings};
+use device::uplink::{Event, PosHandle, Takings, Told};
 use ledger::Fen;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::{broadcast, watch};
 
 use crate::Failure;
 use crate::serve::stop_asked;
@@ -79,7 +80,10 @@ const HELP: &str = "What can be typed:
 /// What the person wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Wish {
+    /// The display refuses one that is too high.
     Amount(Fen),
+    /// An amount was meant, and it is none: the display says so, and the one that was due is due no more.
+    NoAmount,
     Press(Key),
     Card(PathBuf),
     Pull(Pull),
@@ -109,10 +113,10 @@ impl Wish {
             ("help" | "?", "") => Wish::Help,
             ("quit" | "exit", "") => Wish::Quit,
             _ => match Fen::parse_yuan(line) {
-                Ok(amount) if amount > MOST_SALE => {
-                    return Err(format!("{line} is too much: a sale is at most {MOST_SALE}"));
-                }
                 Ok(amount) => Wish::Amount(amount),
+                Err(_) if line.starts_with(|first: char| first.is_ascii_digit() || "+-.¥".contains(first)) => {
+                    Wish::NoAmount
+                }
                 Err(_) => {
                     let shown: String = line.chars().filter(|letter| !letter.is_control()).take(40).collect();
                     return Err(format!("\"{shown}\" is no amount and no command; type help"));
@@ -128,7 +132,7 @@ pub async fn run(
     life: impl Future<Output = ()> + Send + 'static,
     options: Options,
 ) -> Result<(), Failure> {
-    let mut events = handle.events();
+    let (mut events, mut takings) = (handle.events(), handle.all_takings());
     let life = tokio::spawn(life);
     let mut typed = typed_lines();
     let mut face = Face::new(options, io::stdout().is_terminal());
@@ -137,15 +141,13 @@ pub async fn run(
     face.say(HELP);
     loop {
         tokio::select! {
-            told = events.recv() => match told {
-                Ok(told) => match told.event {
-                    Event::Shown(screen) => face.show(&screen, &handle.takings()),
-                    Event::Disconnected(why) => face.disconnected(&why),
-                    Event::Connected => face.connected(),
-                    _ => {}
-                },
-                Err(RecvError::Lagged(_)) => face.show(&handle.screen(), &handle.takings()),
-                Err(RecvError::Closed) => break,
+            news = next_news(&mut events, &mut takings) => match news {
+                Some(News::Told(Event::Shown(screen))) => face.show(&screen, &handle.takings()),
+                Some(News::Told(Event::Disconnected(why))) => face.disconnected(&why),
+                Some(News::Told(Event::Connected)) => face.connected(),
+                Some(News::Told(_)) => {}
+                Some(News::Redraw) => face.show(&handle.screen(), &handle.takings()),
+                None => break,
             },
             line = typed.recv() => match line.as_deref().map(Wish::parse) {
                 Some(Ok(Wish::Quit)) | None => break,
@@ -162,6 +164,26 @@ pub async fn run(
     let ended = life.await;
     face.close();
     Ok(ended?)
+}
+
+/// What the face must follow.
+#[derive(Debug, PartialEq, Eq)]
+enum News {
+    Told(Event),
+    /// Something was missed, or what stands beside the display changed: at midnight nothing else does.
+    Redraw,
+}
+
+/// `None` when nothing happens any more.
+async fn next_news(events: &mut broadcast::Receiver<Told>, takings: &mut watch::Receiver<Takings>) -> Option<News> {
+    tokio::select! {
+        told = events.recv() => match told {
+            Ok(told) => Some(News::Told(told.event)),
+            Err(RecvError::Lagged(_)) => Some(News::Redraw),
+            Err(RecvError::Closed) => None,
+        },
+        Ok(()) = takings.changed() => Some(News::Redraw),
+    }
 }
 
 /// Lines of the standard input; ends with it.
@@ -185,6 +207,7 @@ fn typed_lines() -> UnboundedReceiver<String> {
 fn obey(handle: &PosHandle, wish: Wish, language: Language) -> Option<String> {
     match wish {
         Wish::Amount(amount) => handle.enter_sale(amount),
+        Wish::NoAmount => handle.enter_sale(Fen::ZERO),
         Wish::Press(key) => handle.press(key),
         Wish::Card(file) => return handle.put_card(&file).err().map(|fault| crate::prompt::sentence(&fault)),
         Wish::Pull(pull) => handle.pull_card(pull),
@@ -347,6 +370,7 @@ fn drawn(screen: &Screen, now: &Takings, language: Language) -> String {
 
 #[cfg(test)]
 mod tests {
+    use device::agent::pos::MOST_SALE;
     use device::journal::{DayTotal, LastSale, Outcome};
     use rules::calendar::CampusDay;
 
@@ -359,6 +383,10 @@ mod tests {
             ("12.50\n", Wish::Amount(Fen::new(1250))),
             (" 12 ", Wish::Amount(Fen::new(1200))),
             ("9999.99", Wish::Amount(MOST_SALE)),
+            ("10000", Wish::Amount(Fen::new(1_000_000))),
+            ("12.345", Wish::NoAmount),
+            ("-.5", Wish::NoAmount),
+            ("99999999999999999999", Wish::NoAmount),
             ("0", Wish::Amount(Fen::ZERO)),
             ("\n", Wish::Press(Key::Enter)),
             ("repeat", Wish::Press(Key::Repeat)),
@@ -377,8 +405,6 @@ mod tests {
         }
         for (line, says) in [
             ("twelve", "\"twelve\" is no amount and no command; type help"),
-            ("12.345", "no amount"),
-            ("10000", "at most 9999.99"),
             ("card", "such as: card anna.card"),
             ("pull slowly", "type help"),
             ("quit now", "type help"),
@@ -411,6 +437,23 @@ mod tests {
         for (line, parts) in table {
             assert_eq!(wrapped(&line), parts);
         }
+    }
+
+    #[tokio::test]
+    async fn the_face_is_drawn_again_when_the_day_turns_and_nothing_else_happens() {
+        let day = |day, count| (DayTotal { day: CampusDay(day), count, fen: 0 }, None);
+        let (turns, mut takings) = watch::channel(day(20_261_123, 86));
+        let (tells, mut events) = broadcast::channel(4);
+        turns.send_replace(day(20_261_124, 0));
+        assert_eq!(next_news(&mut events, &mut takings).await, Some(News::Redraw));
+        let told = |event| Told { at: ledger::Micros::new(0), event };
+        tells.send(told(Event::Connected)).unwrap();
+        assert_eq!(next_news(&mut events, &mut takings).await, Some(News::Told(Event::Connected)));
+        drop(turns);
+        tells.send(told(Event::CardOut)).unwrap();
+        assert_eq!(next_news(&mut events, &mut takings).await, Some(News::Told(Event::CardOut)));
+        drop(tells);
+        assert_eq!(next_news(&mut events, &mut takings).await, None);
     }
 
     #[test]

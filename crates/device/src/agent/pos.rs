@@ -18,6 +18,7 @@ mod purse;
 mod resolve;
 mod sale;
 
+use card::files::KEY_ID;
 use card::psam::Psam;
 use ledger::{Fen, Micros};
 use link::{Answer, Marked, Record, ToPlatform, ToTerminal};
@@ -150,6 +151,8 @@ pub struct PosAgent<P> {
     post: Post,
     asks: Asks,
     hold: Hold,
+    /// The key that the card of this hold knows, as far as it was asked.
+    key: u8,
     sale: Sale,
     keypad: Keypad,
     /// The present hold, if it came to an end while the card stayed.
@@ -168,6 +171,10 @@ struct Notice {
     until: Option<Micros>,
 }
 
+fn is_payment(notice: &Notice) -> bool {
+    matches!(notice.screen, Screen::Paid(_))
+}
+
 impl<P: Psam> PosAgent<P> {
     /// An agent that continues from a journal, and what it wants done first.
     ///
@@ -184,6 +191,7 @@ impl<P: Psam> PosAgent<P> {
             post: Post::new(Numbers { boot, resend_micros, keep_records }, book),
             asks: Asks::default(),
             hold: Hold::Empty,
+            key: KEY_ID,
             sale: Sale::None,
             keypad: Keypad::new(last),
             done: None,
@@ -256,7 +264,9 @@ impl<P: Psam> PosAgent<P> {
 
     /// What the display says.
     pub fn screen(&self) -> Screen {
-        self.notice.as_ref().map_or_else(|| self.standing_screen(), |notice| notice.screen.clone())
+        // Trouble is said before anything else but a payment: the clerk must not charge that again.
+        let notice = self.notice.as_ref().filter(|notice| self.trouble.is_none() || is_payment(notice));
+        notice.map_or_else(|| self.standing_screen(), |notice| notice.screen.clone())
     }
 
     /// What the journal adds up to, as the agent knows it.
@@ -276,11 +286,19 @@ impl<P: Psam> PosAgent<P> {
     }
 
     fn platform(&mut self, message: ToTerminal, now: Micros) {
+        let (connected, due) = (self.post.home().is_some(), self.sale.due().is_some());
         match self.post.heard(&message, self.sale.waits_for(), now, &mut self.out) {
-            Heard::Acknowledged => self.acknowledged(now),
+            Heard::Acknowledged => {
+                self.acknowledged(now);
+                // Of a sale that was taken back only now the display asks for the card to be held again.
+                if !connected && due {
+                    self.pay_by_the_card_here();
+                }
+            }
             Heard::Answered(Marked { seq, answer }) => {
                 if answer == Answer::Quarantined {
                     self.trouble = Some(Trouble::Quarantined);
+                    self.notice = self.notice.take().filter(is_payment);
                 }
                 self.record_answered(seq, answer, now);
             }

@@ -2,6 +2,7 @@
 //!
 //! The number proves nothing yet; the first stage of a tap does.
 
+use card::status::Status;
 use card::terminal::{self, CardFault};
 
 /// The question under way.
@@ -22,6 +23,8 @@ pub enum Which {
     Card(u64),
     /// It gave no whole answer: it left, or will be told to have left.
     NoAnswer,
+    /// A card whose purse was blocked (6A81), for good perhaps (9303).
+    Blocked,
     /// No card of ours, or a broken chip.
     Unreadable,
 }
@@ -45,6 +48,7 @@ impl Select {
             Ok(file) => Which::Card(file.card().0),
             Err(CardFault::NoAnswer) => Which::NoAnswer,
             Err(CardFault::Status(_)) if answer.len() > 2 => Which::NoAnswer,
+            Err(CardFault::Status(Status::Blocked | Status::PermanentlyLocked)) => Which::Blocked,
             Err(CardFault::Status(_) | CardFault::Malformed) => Which::Unreadable,
         }
     }
@@ -61,6 +65,9 @@ mod tests {
             (vec![], Which::NoAnswer),
             (vec![0x90], Which::NoAnswer),
             (vec![0x6F, 0x1C, 0x84], Which::NoAnswer),
+            (vec![0x6A, 0x81], Which::Blocked),
+            (vec![0x93, 0x03], Which::Blocked),
+            (vec![0x6F, 0x1C, 0x6A, 0x81], Which::NoAnswer),
             (vec![0x6A, 0x82], Which::Unreadable),
             (vec![0x90, 0x00], Which::Ask(Select::Reading, terminal::read_public_file())),
         ];

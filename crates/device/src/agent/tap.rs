@@ -3,6 +3,9 @@
 //! Terminal's half of M11: the platform gives nonce and amount, the card answers INITIALIZE FOR LOAD under them, the
 //! platform releases or asks again. The terminal decides nothing here and remembers nothing: whatever breaks off, the next
 //! tap settles it by the card's counter. CREDIT FOR LOAD is sent once per release and never repeated.
+//!
+//! A card is asked for its 3DES key first. One that does not know it is asked for that of SM4, with the same nonce and
+//! amount, and from then on only for that one: INITIALIZE changes nothing on a card that refuses it.
 
 use card::session::{Kind, Stamp as CardStamp};
 use card::status::Status;
@@ -31,6 +34,8 @@ impl Asks {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tap {
     card: u64,
+    /// The key that INITIALIZE names.
+    key: u8,
     terminal: TerminalNo,
     stage: Stage,
     ask: u32,
@@ -111,10 +116,11 @@ pub enum Step {
 }
 
 impl Tap {
-    /// Opens a stage for the selected card. Gives the stage and the question to the platform.
+    /// Opens a stage for the selected card, whose INITIALIZE names `key`. Gives the stage and the question to the platform.
     pub fn open(
         asks: &mut Asks,
-        (card, terminal): (u64, TerminalNo),
+        (card, key): (u64, u8),
+        terminal: TerminalNo,
         stage: Stage,
         patience_micros: i64,
         now: Micros,
@@ -122,13 +128,18 @@ impl Tap {
         let ask = asks.next();
         let until = Some(later(now, patience_micros));
         let (rounds, at, crediting) = (0, At::Opening, None);
-        let tap = Tap { card, terminal, stage, ask, rounds, at, patience_micros, until, crediting };
+        let tap = Tap { card, key, terminal, stage, ask, rounds, at, patience_micros, until, crediting };
         (tap, ToPlatform::TapOpen { ask, card, stage })
     }
 
     /// The card.
     pub fn number(&self) -> u64 {
         self.card
+    }
+
+    /// The key that the card knows, as far as it was asked.
+    pub fn key(&self) -> u8 {
+        self.key
     }
 
     /// Which stage.
@@ -238,7 +249,13 @@ impl Tap {
                     let init = load_init(&init, amount, terminal);
                     Step::Send(ToPlatform::TapBegin { ask: self.ask, card: self.card, init, proofs })
                 }
-                Err(CardFault::Status(status)) if answer.len() == 2 => Step::CardRefused(status),
+                Err(CardFault::Status(status)) if answer.len() == 2 => match terminal::next_key(self.key, status) {
+                    Some(key) => {
+                        self.key = key;
+                        self.ask_card(terminal, amount, proofs)
+                    }
+                    None => Step::CardRefused(status),
+                },
                 Err(_) => Step::Torn,
             },
             // Whatever is not a whole TAC may be the rest of one: only the card's counter says at the next tap what was.
@@ -298,9 +315,12 @@ impl Tap {
             self.at = At::Over;
             return Step::TooMany;
         }
-        let terminal = self.terminal.with(nonce);
+        self.ask_card(self.terminal.with(nonce), amount, proofs)
+    }
+
+    fn ask_card(&mut self, terminal: [u8; 6], amount: u32, proofs: Vec<Proof>) -> Step {
         self.at = At::Initialising { terminal, amount, proofs };
-        Step::Transmit(terminal::init_load(amount, terminal))
+        Step::Transmit(terminal::init_load_with(self.key, amount, terminal))
     }
 }
 

@@ -3,6 +3,8 @@
 //! A text says what happened to the money first, then what to do. Refusals of the platform bring their own words; those
 //! that a terminal makes itself are here too.
 
+use card::psam::PsamFault;
+use card::status::Status;
 use ledger::Fen;
 use link::Words;
 
@@ -251,8 +253,18 @@ pub(super) fn refusal(code: &str, zh: &str, en: &str) -> Words {
     Words { code: code.to_owned(), zh: zh.to_owned(), en: en.to_owned() }
 }
 
-/// The card refused a command of the purse.
-pub(super) fn card_refused(status: impl std::fmt::Display) -> Words {
+/// The purse on the card is blocked: its number cannot even be read.
+pub(super) fn card_blocked() -> Words {
+    refusal(
+        "CARD_STATE",
+        "此卡已被锁定，请到校园卡服务中心",
+        "this card is blocked: please go to the card service centre",
+    )
+}
+
+/// The card refused a command of the purse. Its bare word is what the card service centre asks for, in either language.
+pub(super) fn card_refused(status: Status) -> Words {
+    let status = format!("{:04X}", status.word());
     refusal(
         "CARD_REFUSED",
         &format!("卡片拒绝操作（{status}），请到校园卡服务中心"),
@@ -270,18 +282,62 @@ pub(super) fn purse_short() -> Words {
     refusal("PURSE_SHORT", "卡内余额不足", "not enough money on the card")
 }
 
+/// Why the purchase module cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ModuleFault {
+    /// It is that of another terminal.
+    Foreign,
+    /// It gives transaction numbers that were used already.
+    Repeats,
+    /// It says so itself.
+    Own(PsamFault),
+}
+
 /// The purchase module refused or is not that of this terminal.
-pub(super) fn module_fault(fault: impl std::fmt::Display) -> Words {
+pub(super) fn module_fault(fault: ModuleFault) -> Words {
+    let why = match fault {
+        ModuleFault::Foreign => text("属于其他终端", "it is that of another terminal"),
+        ModuleFault::Repeats => text("流水号重复", "it repeats its numbers"),
+        ModuleFault::Own(PsamFault::NoAnswer) => text("无应答", "it does not answer"),
+        ModuleFault::Own(PsamFault::UnknownVersion(version)) => {
+            text(format!("没有版本 {version} 的密钥"), format!("it has no key of version {version}"))
+        }
+        ModuleFault::Own(PsamFault::UnknownAlgorithm(algorithm)) => {
+            text(format!("不支持算法 {algorithm:02X}"), format!("it does not know algorithm {algorithm:02X}"))
+        }
+        ModuleFault::Own(PsamFault::Exhausted) => text("流水号已用完", "it has no number left"),
+        ModuleFault::Own(PsamFault::NoPurchase) => text("没有进行中的交易", "it has no purchase open"),
+        ModuleFault::Own(PsamFault::WrongMac) => text("卡片证明不正确", "the card's proof is wrong"),
+    };
     refusal(
         "PURCHASE_MODULE",
-        &format!("消费安全模块故障（{fault}），请联系设备管理员"),
-        &format!("the purchase module failed ({fault}): call the device manager"),
+        &format!("消费安全模块故障（{}），请联系设备管理员", why.zh),
+        &format!("the purchase module failed ({}): call the device manager", why.en),
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_fault_of_card_or_module_is_said_wholly_in_each_language() {
+        use PsamFault::{Exhausted, NoAnswer, NoPurchase, UnknownAlgorithm, UnknownVersion, WrongMac};
+        let own = [NoAnswer, UnknownVersion(2), UnknownAlgorithm(4), Exhausted, NoPurchase, WrongMac];
+        let modules = [ModuleFault::Foreign, ModuleFault::Repeats].into_iter().chain(own.map(ModuleFault::Own));
+        let mut said: Vec<Words> = modules.map(module_fault).collect();
+        said.extend([0x9403, 0x63C2, 0x6F12].map(|word| card_refused(Status::of(word))));
+        said.push(card_blocked());
+        let count = said.len();
+        for words in &said {
+            assert!(!words.zh.contains(|letter: char| letter.is_ascii_lowercase()), "{}", words.zh);
+            assert!(words.en.is_ascii(), "{}", words.en);
+        }
+        said.sort_by(|one, other| one.zh.cmp(&other.zh));
+        said.dedup();
+        assert_eq!(said.len(), count, "each has its own words");
+        assert!(card_refused(Status::of(0x63C2)).zh.contains("（63C2）"));
+    }
 
     #[test]
     fn amounts_and_both_balances_are_on_the_display() {

@@ -1,6 +1,8 @@
 //! Tests of `device` from outside.
 
+mod algorithms;
 mod authorisation;
+mod counter;
 mod doubt;
 mod folder;
 #[cfg(feature = "uplink")]

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use card::crypto::Algorithm;
 use card::files::CardNumber;
-use card::host::{LoadOpening, Masters};
-use card::session::{Kind, Stamp as CardStamp, Terms};
+use card::host::{KeySet, LoadOpening, Masters};
+use card::session::{Kind, SessionForm, Stamp as CardStamp, Suite, Terms};
 use card::terminal::LoadAnswer;
 use ledger::Micros;
 use link::{
@@ -46,6 +47,7 @@ struct Tap {
 
 pub struct Platform {
     masters: Masters,
+    sm4: Masters,
     pub holders: BTreeMap<u64, Holder>,
     pub merchant: u32,
     pub float: u32,
@@ -72,9 +74,10 @@ pub struct Platform {
 }
 
 impl Platform {
-    pub fn new(masters: Masters) -> Platform {
+    pub fn new(masters: Masters, sm4: Masters) -> Platform {
         Platform {
             masters,
+            sm4,
             holders: BTreeMap::new(),
             merchant: 0,
             float: 0,
@@ -92,6 +95,16 @@ impl Platform {
             refuse_taps: None,
             forgotten: 0,
         }
+    }
+
+    /// The card's keys under the algorithm that it named.
+    fn keys(&self, card: u64, algorithm: u8) -> KeySet {
+        let algorithm = Algorithm::of(algorithm).expect("an algorithm of ours");
+        let masters = match algorithm {
+            Algorithm::TripleDes => &self.masters,
+            Algorithm::Sm4 => &self.sm4,
+        };
+        masters.key_set(Suite::of(algorithm, SessionForm::Padded), CardNumber(card))
     }
 
     /// It comes back from a backup: records above this one are unknown to it.
@@ -208,18 +221,13 @@ impl Platform {
         let [d, e, f] = tap.nonce;
         assert_eq!((tap.card, init.terminal), (card, [a, b, c, d, e, f]), "the live nonce");
         let opening = opening(init);
-        let keys = self.masters.card_keys(CardNumber(card));
-        assert!(keys.proves_load(&opening), "a card of ours answers");
+        assert!(self.keys(card, init.algorithm).proves_load(&opening), "a card of ours answers");
 
         self.resolve(card, init.n);
         let proved: Vec<u64> = self.holders[&card]
             .unconfirmed
             .iter()
-            .filter(|(_, sale)| {
-                proofs.iter().any(|proof| {
-                    proof.m == sale.m && keys.proves_purchase(terms(sale), sale.tsn, stamp(sale), proof.tac)
-                })
-            })
+            .filter(|(_, sale)| proofs.iter().any(|proof| proof.m == sale.m && self.proves(sale, proof.tac)))
             .map(|(seq, _)| *seq)
             .collect();
         for seq in proved {
@@ -272,7 +280,7 @@ impl Platform {
     }
 
     fn release(&mut self, ask: u32, card: u64, opening: LoadOpening, stage: Stage) -> ToTerminal {
-        let keys = self.masters.card_keys(CardNumber(card));
+        let keys = self.keys(card, opening.answer.algorithm);
         let holder = self.holders.get_mut(&card).expect("known");
         let amount = opening.terms.amount;
         match stage {
@@ -293,9 +301,10 @@ impl Platform {
     }
 
     fn confirm(&mut self, ask: u32, card: u64, k: u32, tac: [u8; 4]) -> ToTerminal {
-        let keys = self.masters.card_keys(CardNumber(card));
         let holder = self.holders.get_mut(&card).expect("known");
         let attempt = holder.released.take().expect("a load in transit");
+        let keys = self.keys(card, attempt.opening.answer.algorithm);
+        let holder = self.holders.get_mut(&card).expect("known");
         let Stamp { date, time } = STAMP;
         assert_eq!(attempt.k, k);
         assert!(keys.proves_loaded(&attempt.opening, CardStamp { date, time }, tac), "the card says that it loaded");
@@ -372,9 +381,8 @@ impl Platform {
             }
             Record::Settle { of, tac } => {
                 let Some((Record::Sale(sale), _)) = self.records.get(&of).cloned() else { panic!("settles no sale") };
-                let keys = self.masters.card_keys(CardNumber(sale.card));
                 // Without a TAC it is a hint: the next balance under a good MAC1 decides.
-                if tac.is_some_and(|tac| keys.proves_purchase(terms(&sale), sale.tsn, stamp(&sale), tac)) {
+                if tac.is_some_and(|tac| self.proves(&sale, tac)) {
                     self.debited(sale.card, of);
                 }
                 Answer::Taken
@@ -407,13 +415,13 @@ impl Platform {
         assert!(!self.reversed.contains(&of), "a debit under a request that was taken back");
         self.holders.get_mut(&sale.card).expect("known").unconfirmed.insert(seq, sale);
         if let DebitEvidence::Tac(tac) = sale.evidence {
-            let keys = self.masters.card_keys(CardNumber(sale.card));
-            assert!(
-                keys.proves_purchase(terms(&sale), sale.tsn, stamp(&sale), tac),
-                "the card says that it was debited"
-            );
+            assert!(self.proves(&sale, tac), "the card says that it was debited");
             self.debited(sale.card, seq);
         }
+    }
+
+    fn proves(&self, sale: &PurseSale, tac: [u8; 4]) -> bool {
+        self.keys(sale.card, sale.algorithm).proves_purchase(terms(sale), sale.tsn, stamp(sale), tac)
     }
 
     fn debited(&mut self, card: u64, seq: u64) {

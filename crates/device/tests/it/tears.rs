@@ -239,3 +239,36 @@ fn a_card_that_stays_after_a_lost_answer_is_asked_again_without_being_lifted() {
     world.take_away();
     world.check(money, "asked again while it stays");
 }
+
+/// A card with 50.00 on it and a sale of 12.00: SELECT, INITIALIZE FOR LOAD as a probe, INITIALIZE FOR PURCHASE, DEBIT.
+fn due() -> World {
+    let mut world = World::new();
+    world.holder(ANNA).waiting.push_back(5000);
+    world.tap(ANNA);
+    world.wait_seconds(3);
+    world.sell(PRICE);
+    world
+}
+
+#[test]
+fn an_answer_cut_to_its_first_two_bytes_is_no_refusal_of_the_card() {
+    let cut = |at| Some(Cut { at, place: CutPlace::InAnswer(2) });
+    // SELECT, two proofs, the balance, the counter: whichever is cut, the question stays open.
+    for at in 1..5 {
+        let mut world = due();
+        let money = world.money();
+        world.put(ANNA, Some(Cut { at: 3, place: CutPlace::BeforeApply }));
+        assert!(matches!(world.screen(), Screen::Unresolved { .. }));
+        world.put(ANNA, cut(at));
+        assert!(matches!(world.screen(), Screen::Unresolved { .. }), "{at}: {:?}", world.screen());
+        world.tap(ANNA);
+        assert_eq!((world.paid().len(), world.platform.merchant), (1, PRICE), "{at}");
+        world.check(money, "settled after a cut answer");
+    }
+    let mut world = due();
+    world.put(ANNA, cut(1));
+    assert!(matches!(world.screen(), Screen::RemovedEarly { .. }), "{:?}", world.screen());
+    let mut world = due();
+    world.put(ANNA, cut(2));
+    assert!(matches!(world.screen(), Screen::NotCharged { .. }), "{:?}", world.screen());
+}

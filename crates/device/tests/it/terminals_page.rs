@@ -134,7 +134,7 @@ fn page() -> String {
     }
     out.push_str(
         "\nThe words of a refusal come from the platform with a stable code; those of the terminal itself are `CARD_REFUSED`,\n\
-         `NO_ANSWER`, `PURSE_SHORT` and `PURCHASE_MODULE`.\n\n\
+         `CARD_STATE` (the purse on the card is blocked), `NO_ANSWER`, `PURSE_SHORT` and `PURCHASE_MODULE`.\n\n\
          ## Sounds\n\nThey differ in rhythm, so that a buzzer with one pitch is enough. A dash is silence.\n\n\
          | sound | tones |\n|---|---|\n",
     );

@@ -26,7 +26,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::folder::fresh;
 use crate::platform::{Holder, Platform};
-use crate::world::{ANNA, fen, masters, module, new_chip};
+use crate::world::{ANNA, fen, masters, module, new_chip, sm4_masters};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -94,7 +94,7 @@ impl Drop for Host {
 async fn host(authority: &Authority) -> Host {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("bound").port();
-    let mut book = Platform::new(masters());
+    let mut book = Platform::new(masters(), sm4_masters());
     book.holders.insert(ANNA, Holder::default());
     let platform = Arc::new(Mutex::new(book));
     let hang_up_after = Arc::new(Mutex::new(None));

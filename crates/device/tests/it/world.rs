@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use card::chip::Chip;
 use card::crypto::Key16;
 use card::files::{CardNumber, Profile, Validity};
+use card::holder::HolderFile;
 use card::host::Masters;
+use card::profile::Switches;
 use card::psam::{Psam, PurchaseRequest, SoftPsam};
-use card::session::{Kind, Stamp};
+use card::session::{Kind, SessionForm, Stamp, Suite};
 use card::tear::{Cut, TearableCard};
 use card::terminal::{self, PurchaseAnswer};
 use device::agent::display::{Paid, Screen};
@@ -77,21 +79,45 @@ pub fn masters() -> Masters {
     Masters { load: key(1), purchase: key(2), tac: key(3), maintenance: key(4) }
 }
 
-pub fn new_chip(card: u64) -> Chip {
+/// Those for SM4 are others.
+pub fn sm4_masters() -> Masters {
+    let key = |seed: u8| Key16::new(std::array::from_fn(|place| seed ^ (place as u8).wrapping_mul(31)));
+    Masters { load: key(5), purchase: key(6), tac: key(7), maintenance: key(8) }
+}
+
+const PROFILE: Profile = Profile {
+    issuer: [1, 2, 3, 4, 5, 6, 7, 8],
+    application_version: 1,
+    key_version: 1,
+    validity: Validity { from: [0x20, 0x26, 0x09, 0x01], until: [0x20, 0x30, 0x07, 0x31] },
+};
+
+fn serial(card: u64) -> [u8; 10] {
     let mut serial = [0; 10];
     serial[2..].copy_from_slice(&card.to_be_bytes());
-    let profile = Profile {
-        issuer: [1, 2, 3, 4, 5, 6, 7, 8],
-        application_version: 1,
-        key_version: 1,
-        validity: Validity { from: [0x20, 0x26, 0x09, 0x01], until: [0x20, 0x30, 0x07, 0x31] },
-    };
-    Chip::personalise(serial, &masters(), &profile)
+    serial
+}
+
+pub fn new_chip(card: u64) -> Chip {
+    Chip::personalise(serial(card), &masters(), &PROFILE)
+}
+
+/// A card of SM4 alone, or of both algorithms.
+pub fn sm4_chip(card: u64, both: bool) -> Chip {
+    let sm4 = sm4_masters().key_set(Suite::Sm4(SessionForm::Padded), CardNumber(card));
+    let first = masters().key_set(Suite::TripleDes, CardNumber(card));
+    let (set, others) = if both { (first, vec![sm4]) } else { (sm4, Vec::new()) };
+    Chip::with_key_sets(serial(card), &set, &others, &PROFILE, Switches::CAMPUS, &HolderFile::NOBODY)
+}
+
+/// A module that does not speak SM4.
+pub fn old_module() -> SoftPsam {
+    let [a, b, c] = TERMINAL;
+    SoftPsam::new([a, b, c, 0, 0, 0], BTreeMap::from([(1, masters().purchase)]))
 }
 
 pub fn new_module() -> SoftPsam {
-    let [a, b, c] = TERMINAL;
-    SoftPsam::new([a, b, c, 0, 0, 0], BTreeMap::from([(1, masters().purchase)]))
+    old_module().with_sm4(SessionForm::Padded, BTreeMap::from([(1, sm4_masters().purchase)]))
 }
 
 pub fn module(used: Option<u32>) -> SoftPsam {
@@ -130,7 +156,7 @@ impl World {
     fn started(config: Config) -> World {
         let now = Micros::new(1_795_400_000 * SECOND);
         let (agent, outputs) = PosAgent::start(config, module(None), State::default(), now);
-        let mut platform = Platform::new(masters());
+        let mut platform = Platform::new(masters(), sm4_masters());
         let cards = [ANNA, BEN].map(|card| (card, TearableCard::new(new_chip(card))));
         platform.holders = [ANNA, BEN].map(|card| (card, Holder::default())).into();
         let mut world = World {
@@ -167,6 +193,11 @@ impl World {
         };
         world.run();
         world
+    }
+
+    /// The holder of `card` has this one instead.
+    pub fn exchange_card(&mut self, card: u64, chip: Chip) {
+        self.cards.insert(card, TearableCard::new(chip));
     }
 
     pub fn holder(&mut self, card: u64) -> &mut Holder {

@@ -5,9 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use card::chip::Chip;
-use card::files::{Profile, Validity};
+use card::files::{CardNumber, Profile, Validity};
+use card::holder::HolderFile;
+use card::host::KeySet;
+use card::profile::Switches;
 use card::psam::{Psam, PurchaseRequest, SoftPsam};
-use card::session::{Kind, Stamp};
+use card::session::{Kind, SessionForm, Stamp, Suite};
 use card::terminal::{self, DebitAnswer, LoadAnswer, PurchaseAnswer};
 use flows::ports::{
     Bridge, CardStamp, ChannelError, Notice, NoticeFault, Payment, PrepayWish, RawNotice, RefundState, RefundWish,
@@ -187,6 +190,8 @@ pub struct Campus {
     pub at: EnrolmentId,
     pub chip: Chip,
     pub psam: SoftPsam,
+    /// The key that the card knows.
+    key: u8,
     seq: u64,
     chance: u32,
 }
@@ -199,20 +204,43 @@ pub const TERMINAL: TerminalNo = TerminalNo([0, 0, 1]);
 impl Campus {
     pub fn new() -> Campus {
         let keyring = Keyring::generate();
+        let (version, masters) = keyring.newest_card_masters().expect("a keyring has masters");
+        let set = masters.key_set(Suite::TripleDes, CardNumber(CARD.0));
+        let psam = SoftPsam::new(TERMINAL.with([0; 3]), [(version, masters.purchase.clone())].into());
+        Campus::with(&keyring, (version, set), psam)
+    }
+
+    /// The one card speaks SM4 alone; school and terminal speak both.
+    pub fn of_sm4() -> Campus {
+        let form = SessionForm::Doubled;
+        let keyring = Keyring::generate().with_sm4(form);
+        let sm4 = keyring.sm4_masters().expect("just added");
+        let (version, masters) = sm4.cards.last_key_value().expect("one version");
+        let set = masters.key_set(Suite::Sm4(form), CardNumber(CARD.0));
+        let triple_des = keyring.card_masters().iter().map(|(version, masters)| (*version, masters.purchase.clone()));
+        let psam = SoftPsam::new(TERMINAL.with([0; 3]), triple_des.collect())
+            .with_sm4(form, [(*version, masters.purchase.clone())].into());
+        Campus::with(&keyring, (*version, set), psam)
+    }
+
+    fn with(keyring: &Keyring, (key_version, set): (u8, KeySet), psam: SoftPsam) -> Campus {
         let provider = Arc::new(Provider::default());
-        let rig = Rig::with(Arc::new(CardMasterKeys::new(&keyring)), provider.clone(), 100_000);
+        let rig = Rig::with(Arc::new(CardMasterKeys::new(keyring)), provider.clone(), 100_000);
         let person = admitted(&rig);
         rig.run(card_issue::issue(&rig.school, person, CARD)).expect("a free card");
         let merchant = rig.run(merchant::add(&rig.school, "canteen", "食堂", "Canteen")).expect("a good code");
         let at = enrol(&rig, [1; 32]);
-        let (version, masters) = keyring.newest_card_masters().expect("a keyring has masters");
         let validity = Validity { from: [0x20, 0x26, 1, 1], until: [0x20, 0x36, 1, 1] };
-        let profile = Profile { issuer: [1; 8], application_version: 1, key_version: version, validity };
+        let profile = Profile { issuer: [1; 8], application_version: 1, key_version, validity };
         let mut serial = [0; 10];
         serial[2..].copy_from_slice(&CARD.0.to_be_bytes());
-        let chip = Chip::personalise(serial, masters, &profile);
-        let psam = SoftPsam::new(TERMINAL.with([0; 3]), [(version, masters.purchase.clone())].into());
-        Campus { rig, provider, person, merchant, at, chip, psam, seq: 0, chance: 0 }
+        let key = terminal::key_of(set.suite.algorithm().identifier());
+        let switches = match set.suite {
+            Suite::TripleDes => Switches::CAMPUS,
+            Suite::Sm4(session_form) => Switches { session_form, ..Switches::CAMPUS },
+        };
+        let chip = Chip::with_key_sets(serial, &set, &[], &profile, switches, &HolderFile::NOBODY);
+        Campus { rig, provider, person, merchant, at, chip, psam, key, seq: 0, chance: 0 }
     }
 
     /// Makes an order and has it paid by notice.
@@ -268,7 +296,8 @@ impl Campus {
 
     pub fn init_with(&mut self, amount: u32, nonce: [u8; 3]) -> Session {
         let terminal = TERMINAL.with(nonce);
-        let answer = LoadAnswer::parse(&self.chip(&terminal::init_load(amount, terminal))).expect("a good card");
+        let answer =
+            LoadAnswer::parse(&self.chip(&terminal::init_load_with(self.key, amount, terminal))).expect("a good card");
         Session {
             old_balance: answer.old_balance,
             n: answer.n,
@@ -336,12 +365,13 @@ impl Campus {
     pub fn debit(&mut self, fen: u32, authorised_by: Option<u64>) -> PurseSale {
         let terminal = TERMINAL.with([0; 3]);
         self.chip(&terminal::select_purse());
-        let opened = PurchaseAnswer::parse(&self.chip(&terminal::init_purchase(fen, terminal))).expect("enough money");
+        let init = terminal::init_purchase_with(self.key, fen, terminal);
+        let opened = PurchaseAnswer::parse(&self.chip(&init)).expect("enough money");
         // Another second for every sale, in BCD.
         let second = u8::try_from(self.chance % 60).expect("below 60");
         let stamp = Stamp { date: [0x20, 0x26, 0x11, 0x23], time: [0x12, 0, ((second / 10) << 4) | (second % 10)] };
         let request = PurchaseRequest {
-            card: card::files::CardNumber(CARD.0),
+            card: CardNumber(CARD.0),
             random: opened.random,
             m: opened.m,
             amount: fen,

@@ -536,6 +536,41 @@ fn a_proof_the_card_gives_later_settles_the_sale_by_itself() {
 }
 
 #[test]
+fn a_card_of_sm4_alone_is_loaded_pays_and_settles_a_torn_debit() {
+    let mut campus = Campus::of_sm4();
+    campus.top_up("50");
+    let (loaded, hold) = campus.hold(Stage::Load);
+    assert_eq!((loaded, campus.chip.balance(), campus.balance(chart::on_card(CARD))), (5000, 5000, 5000));
+
+    let ask = campus.authorise(hold, 1200);
+    assert_eq!(campus.send(ask), Answer::PayFromPurse { amount: 1200 });
+    let asked = campus.last_seq();
+    let sale = campus.debit(1200, Some(asked));
+    assert_eq!(sale.algorithm, 0x04);
+    campus.send(Record::Sale(sale));
+    assert_eq!(sale_state(&campus, asked), SaleState::FromPurse);
+
+    // Torn, and settled by its TAC, not by another one.
+    let sale = campus.debit(700, None);
+    let DebitEvidence::Tac(tac) = sale.evidence else { panic!("a TAC") };
+    campus.send(Record::Sale(PurseSale { evidence: DebitEvidence::Unconfirmed, ..sale }));
+    let of = campus.last_seq();
+    campus.send(Record::Settle { of, tac: Some([tac[0] ^ 1, tac[1], tac[2], tac[3]]) });
+    assert_eq!(sale_state(&campus, of), SaleState::Unconfirmed);
+    campus.send(Record::Settle { of, tac: Some(tac) });
+    assert_eq!(sale_state(&campus, of), SaleState::FromPurse);
+
+    // Torn, and settled by the balance under the next MAC1.
+    let sale = campus.debit(300, None);
+    campus.send(Record::Sale(PurseSale { evidence: DebitEvidence::Unconfirmed, ..sale }));
+    let of = campus.last_seq();
+    campus.hold(Stage::Load);
+    assert_eq!(sale_state(&campus, of), SaleState::FromPurse);
+    assert_eq!(campus.balance(chart::merchant(campus.merchant)), 2200);
+    assert_eq!((campus.chip.balance(), campus.balance(chart::on_card(CARD))), (2800, 2800));
+}
+
+#[test]
 fn records_are_acknowledged_up_to_the_first_gap() {
     let (campus, _) = on_line();
     for (seq, through) in [(1, 1), (3, 1), (4, 1), (2, 4)] {

@@ -110,6 +110,12 @@ fn a_clerk_sells_by_typed_lines_and_sees_lamp_sound_and_words() {
     pos.says("\"twelve\" is no amount and no command; type help");
     pos.types("0");
     pos.says("[red lamp, sound refused] Not a valid amount; Enter 0.01 to 9999.99");
+    for wrong in ["10000", "12.345", "0"] {
+        pos.types("12.5");
+        pos.says("[lamp off] To pay 12.50; Hold your card");
+        pos.types(wrong);
+        pos.says("Not a valid amount");
+    }
     pos.types("12.5");
     pos.says("[lamp off] To pay 12.50; Hold your card");
     pos.types("card a.card");

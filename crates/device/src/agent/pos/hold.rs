@@ -1,5 +1,6 @@
 //! A card on the reader: which card it is, the stages of its tap, and its leaving at any moment.
 
+use card::files::KEY_ID;
 use card::psam::Psam;
 use ledger::{Fen, Micros};
 use link::{Stage, ToTerminal, Words};
@@ -112,6 +113,7 @@ impl<P: Psam> PosAgent<P> {
 
     /// From the beginning: which card is it?
     pub(super) fn begin_hold(&mut self) {
+        self.key = KEY_ID;
         let (select, command) = Select::start();
         self.hold = Hold::Selecting(select);
         self.transmit(command);
@@ -172,6 +174,7 @@ impl<P: Psam> PosAgent<P> {
             Hold::Proving(proving) => self.proved(proving, answer, now),
             Hold::Tapping(mut tap) => {
                 let step = tap.card(&mut self.asks, answer, now);
+                self.key = tap.key();
                 self.hold = Hold::Tapping(tap);
                 self.tap_step(step, now);
             }
@@ -192,6 +195,11 @@ impl<P: Psam> PosAgent<P> {
             }
             Which::Card(card) => self.identified(card, now),
             Which::NoAnswer => self.silent(now),
+            Which::Blocked => {
+                self.hold = Hold::resting();
+                let (amount, words) = (self.sale.due(), words::card_blocked());
+                self.notify(Screen::Refused { amount, words, balances: None }, now);
+            }
             Which::Unreadable => {
                 self.hold = Hold::resting();
                 self.notify(Screen::Unreadable, now);
@@ -209,7 +217,10 @@ impl<P: Psam> PosAgent<P> {
             } else {
                 self.notify(Screen::OtherCard { amount: card::session::fen(intent.amount) }, now);
             }
-        } else if !self.repeated(card, now) {
+        } else if self.repeated(card, now) {
+            // As if it had never left: the next amount, which may be the next person's, is not for this card.
+            self.done = self.last_hold.map(|last| last.done);
+        } else {
             self.notice = None;
             self.settle_next(card, Vec::new(), now);
         }
@@ -261,7 +272,8 @@ impl<P: Psam> PosAgent<P> {
             }
             return;
         };
-        let (tap, question) = Tap::open(&mut self.asks, (card, home.terminal), stage, self.config.tap_micros, now);
+        let patience = self.config.tap_micros;
+        let (tap, question) = Tap::open(&mut self.asks, (card, self.key), home.terminal, stage, patience, now);
         self.hold = Hold::Tapping(tap);
         self.out.push(Output::Send(question));
     }

@@ -15,6 +15,7 @@ use super::hold::Hold;
 use super::resolve::{Checked, Finding, Resolution};
 use super::sale::{Sale, Then};
 use crate::agent::display::{Paid, Screen, Source};
+use crate::agent::words::ModuleFault;
 use crate::agent::{later, words};
 use crate::journal::Entry;
 
@@ -65,12 +66,16 @@ impl<P: Psam> PosAgent<P> {
         let ours = self.post.home().is_some_and(|home| home.terminal.with([0; 3]) == self.module.terminal());
         if !ours {
             self.hold = Hold::resting();
-            let words = words::module_fault("of another terminal");
+            let words = words::module_fault(ModuleFault::Foreign);
             return self.take_back(Some(seq), amount, Then::Refused(words));
         }
         self.sale = Sale::Allowed { amount, seq, account: held.account, loaded: held.loaded };
-        self.hold = Hold::Paying(Paying { card, amount: fen, at: At::Initialising { called_off: false } });
-        self.transmit(terminal::init_purchase(fen, self.module.terminal()));
+        self.ask_purse(card, fen);
+    }
+
+    fn ask_purse(&mut self, card: u64, amount: u32) {
+        self.hold = Hold::Paying(Paying { card, amount, at: At::Initialising { called_off: false } });
+        self.transmit(terminal::init_purchase_with(self.key, amount, self.module.terminal()));
     }
 
     pub(super) fn paying_answered(&mut self, paying: Paying, answer: &[u8], now: Micros) {
@@ -85,7 +90,13 @@ impl<P: Psam> PosAgent<P> {
                 Err(CardFault::Status(Status::NotEnoughMoney)) if answer.len() == 2 => {
                     self.not_payable(words::purse_short());
                 }
-                Err(CardFault::Status(status)) if answer.len() == 2 => self.not_payable(words::card_refused(status)),
+                Err(CardFault::Status(status)) if answer.len() == 2 => match terminal::next_key(self.key, status) {
+                    Some(key) => {
+                        self.key = key;
+                        self.ask_purse(paying.card, paying.amount);
+                    }
+                    None => self.not_payable(words::card_refused(status)),
+                },
                 Err(_) => {
                     self.hold = Hold::resting();
                     self.not_debited(None);
@@ -119,10 +130,10 @@ impl<P: Psam> PosAgent<P> {
         self.module_at = None;
         let grant = match self.module.begin_purchase(&request) {
             Ok(grant) => grant,
-            Err(fault) => return self.not_payable(words::module_fault(fault)),
+            Err(fault) => return self.not_payable(words::module_fault(ModuleFault::Own(fault))),
         };
         if self.post.book().last_tsn().is_some_and(|last| grant.tsn <= last) {
-            return self.not_payable(words::module_fault("it repeats its numbers"));
+            return self.not_payable(words::module_fault(ModuleFault::Repeats));
         }
         self.report_gaps(grant.tsn);
         self.module_at = Some(grant.tsn);

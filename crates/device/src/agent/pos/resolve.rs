@@ -75,7 +75,10 @@ impl Resolution {
             At::ProofAfter => terminal::prove(Kind::Purchase, self.sale.m.wrapping_add(1)),
             At::ProofBefore => terminal::prove(Kind::Purchase, self.sale.m),
             At::Balance | At::Over => terminal::get_balance(),
-            At::Counter => terminal::init_purchase(self.sale.amount.min(self.balance), self.sale.terminal),
+            At::Counter => {
+                let amount = self.sale.amount.min(self.balance);
+                terminal::init_purchase_with(terminal::key_of(self.sale.algorithm), amount, self.sale.terminal)
+            }
             At::Log(_) => terminal::read_log(1),
         }
     }
@@ -319,12 +322,14 @@ mod tests {
     }
 
     #[test]
-    fn the_counter_is_asked_with_no_more_than_the_purse_holds() {
-        let mut resolution = Resolution::new(torn());
-        let unknown = |_| Checked::Unknown;
-        for answer in [proof(MAC, TAC), none(), balance(300)] {
-            assert_eq!(resolution.answer(&answer, unknown), Finding::Ask);
+    fn the_counter_is_asked_under_the_key_of_the_debit_with_no_more_than_the_purse_holds() {
+        for (algorithm, key) in [(0x00, 0x01), (0x04, 0x41)] {
+            let mut resolution = Resolution::new(PurseSale { algorithm, ..torn() });
+            let unknown = |_| Checked::Unknown;
+            for answer in [proof(MAC, TAC), none(), balance(300)] {
+                assert_eq!(resolution.answer(&answer, unknown), Finding::Ask);
+            }
+            assert_eq!(resolution.command(), terminal::init_purchase_with(key, 300, torn().terminal));
         }
-        assert_eq!(resolution.command(), terminal::init_purchase(300, torn().terminal));
     }
 }

@@ -129,15 +129,22 @@ impl<P: Psam> PosAgent<P> {
             return;
         }
         self.notice = None;
+        // Whatever was entered replaces the amount that was due: nobody pays the old one while the display refuses the new.
+        self.sale = Sale::None;
         if purse_amount(amount).is_none_or(|fen| fen == 0) || amount > MOST_SALE {
             self.notice = Some(super::Notice { screen: Screen::AmountInvalid, until: None });
             return;
         }
         self.sale = Sale::Due { amount };
         self.keypad.sold(amount);
-        // A card that lies here unserved pays now; one that was served must be lifted first, for the next amount may be
-        // the next person's.
-        if matches!(self.hold, Hold::Resting { .. }) && !self.served() && self.post.home().is_some() {
+        self.pay_by_the_card_here();
+    }
+
+    /// A card that lies here unserved pays what is due; one that was served must be lifted first, for the amount may be the
+    /// next person's.
+    pub(super) fn pay_by_the_card_here(&mut self) {
+        let rests = matches!(self.hold, Hold::Resting { .. }) && !self.served();
+        if rests && self.sale.due().is_some() && self.trouble.is_none() && self.post.home().is_some() {
             self.begin_hold();
         }
     }
@@ -147,7 +154,10 @@ impl<P: Psam> PosAgent<P> {
     pub(super) fn sale_cancelled(&mut self, now: Micros) {
         match self.sale.clone() {
             Sale::None => self.notice = None,
-            Sale::Due { .. } | Sale::Reversing { .. } => self.called_off(now),
+            Sale::Due { .. } | Sale::Reversing { .. } => {
+                self.rest_if_waiting();
+                self.called_off(now);
+            }
             Sale::Asking { seq, .. } => {
                 self.record(Record::Reverse { of: seq });
                 self.rest_if_waiting();
@@ -171,9 +181,9 @@ impl<P: Psam> PosAgent<P> {
         self.notify(Screen::CalledOff, now);
     }
 
-    /// Asks the platform whether the card that was just proved may pay.
+    /// Asks the platform whether the card that was just proved may pay. A terminal out of order asks nothing more.
     pub(super) fn authorise(&mut self, card: u64, hold: [u8; 16], amount: Fen, now: Micros) {
-        let (Some(_), Some(fen)) = (self.post.home(), purse_amount(amount)) else {
+        let (Some(_), Some(fen), None) = (self.post.home(), purse_amount(amount), self.trouble) else {
             self.hold = Hold::resting();
             return;
         };
@@ -274,6 +284,9 @@ impl<P: Psam> PosAgent<P> {
             return;
         };
         self.sale = Sale::Due { amount };
+        if self.trouble.is_some() {
+            return self.rest_if_waiting();
+        }
         match (&self.hold, then) {
             (Hold::Standby { card, held }, _) => {
                 let (card, hold) = (*card, held.hold);
