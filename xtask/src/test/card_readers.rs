@@ -1,6 +1,7 @@
 //! The step with card readers: each part runs beside virtual readers of its own.
 
 use std::fs;
+use std::iter::once_with;
 use std::thread;
 
 use super::counts::{Counting, Counts};
@@ -40,7 +41,7 @@ pub fn run(places: &Places) -> Outcome {
         Part { name: "card readers".to_owned(), readers: 4, words: story, counting: Counting::Summary },
     ];
     let mut total = Counts::default();
-    for outcome in alone.iter().map(|part| beside_readers(part, places)).chain([sweep(places)]) {
+    for outcome in alone.iter().map(|part| beside_readers(part, places)).chain(once_with(|| sweep(places))) {
         match outcome {
             Outcome::Counted(counts) => total = total.plus(counts),
             Outcome::Failed(counts, error) => return Outcome::Failed(total.plus(counts), error),
