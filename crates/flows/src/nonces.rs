@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ledger::Micros;
+use ledger::{Id, Micros};
 use rules::ids::{CardNo, EnrolmentId};
 use rules::load::Stage;
 
@@ -26,7 +26,12 @@ pub struct Nonce {
     pub stage: Stage,
     /// When.
     pub at: Micros,
+    /// Open purse sales for which the card is asked for a proof under it.
+    pub asked: [Option<Id>; PROOFS_AT_ONCE],
 }
+
+/// A chip keeps the proofs of its newest purchases alone, and a hold is short.
+pub const PROOFS_AT_ONCE: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
 struct Hold {

@@ -77,6 +77,8 @@ pub enum Key {
     Epoch,
     /// What was found when this card first came after a restore (M9).
     Met(CardNo),
+    /// The newest epoch in which a card showed exactly what the book has of it (M9).
+    Agreed(CardNo),
     /// A refund.
     Refund(RefundNo),
     /// What went back of a provider's payment: channel and the provider's number (R76).
@@ -136,6 +138,8 @@ pub enum Row {
     Epoch(Epoch),
     /// How a card was found.
     Met(Met),
+    /// Number of the epoch in which a card last began to agree with the book.
+    Agreed(u64),
     /// A refund.
     Refund(Box<Refund>),
     /// What went back of a payment.
@@ -324,6 +328,7 @@ impl Schema for Campus {
         "repaid",
         "suspended",
         "foreign_refund",
+        "agreed",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -370,6 +375,7 @@ impl Schema for Campus {
             Key::Form(..) => "form",
             Key::Epoch => "epoch",
             Key::Met(_) => "met",
+            Key::Agreed(_) => "agreed",
             Key::Refund(_) => "refund",
             Key::Repaid(..) => "repaid",
             Key::Suspended(_) => "suspended",
@@ -385,7 +391,7 @@ impl Schema for Campus {
                 out.raw(text.as_bytes());
             }
             Key::Document(hash) | Key::Session(hash) | Key::Certificate(hash) => hash.write(&mut out),
-            Key::Card(no) | Key::Met(no) => no.write(&mut out),
+            Key::Card(no) | Key::Met(no) | Key::Agreed(no) => no.write(&mut out),
             Key::Order(no) => no.write(&mut out),
             Key::Payment(channel, number) | Key::Repaid(channel, number) | Key::ForeignRefund(channel, number) => {
                 out.u8(*channel).raw(number.as_bytes());
@@ -487,6 +493,7 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         | Row::Form(_)
         | Row::Epoch(_)
         | Row::Met(_)
+        | Row::Agreed(_)
         | Row::Repaid(_)
         | Row::Suspended(_)
         | Row::ForeignRefund(_) => Vec::new(),
@@ -522,6 +529,7 @@ stored_enum!(Row {
     26 => Suspended(payment),
     27 => CaseEnded(ended),
     28 => ForeignRefund(told),
+    29 => Agreed(epoch),
 });
 
 /// Accessors that turn a looked-up row into what it must be.

@@ -22,7 +22,7 @@ use rules::top_up;
 use rules::words::Words;
 use teller::{Command, Desk, Fault, Halt, NotLoaded, Rejected, Seen};
 
-use crate::nonces::Nonce;
+use crate::nonces::{Nonce, PROOFS_AT_ONCE};
 use crate::ports::{CardStamp, LoadSession, PurseDebit};
 use crate::rows::{Campus, Key, Row};
 use crate::school::fault_words;
@@ -82,6 +82,7 @@ struct CardView {
     limits: Limits,
     sales: Vec<Sale>,
     meeting: Meeting,
+    agreed: bool,
 }
 
 impl CardView {
@@ -115,8 +116,8 @@ impl CardView {
             suspense: desk.account(&chart::suspense_card(no)).balance(),
             available: desk.account(&chart::available(card.person)).spendable(),
         };
-        let meeting = epoch::meeting(desk, no)?;
-        Ok(Some(CardView { card, attempt, waiting, purse, limits, sales, meeting }))
+        let (meeting, agreed) = (epoch::meeting(desk, no)?, epoch::agreed(desk, no)?);
+        Ok(Some(CardView { card, attempt, waiting, purse, limits, sales, meeting, agreed }))
     }
 
     fn facts(&self, stage: Stage) -> Facts<'_> {
@@ -128,6 +129,7 @@ impl CardView {
             stage,
             limits: &self.limits,
             meeting: self.meeting,
+            agreed: self.agreed,
         }
     }
 }
@@ -140,7 +142,7 @@ struct Open {
 }
 
 impl Command<Campus> for Open {
-    type Answer = (u32, u32, Vec<u16>);
+    type Answer = (u32, u32, Vec<(Id, u16)>);
     type Refusal = Refusal;
 
     fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
@@ -154,7 +156,7 @@ impl Command<Campus> for Open {
         let view = CardView::gather(desk, self.card)?.ok_or(Halt::Refuse(Refusal::UnknownCard))?;
         card::usable(view.card.state).map_err(|refusal| Halt::Refuse(Refusal::Card(refusal)))?;
         let newest = view.sales.iter().rev().take(PROOFS_AT_ONCE);
-        let prove = newest.filter_map(|sale| sale.debit.map(|debit| debit.m)).collect();
+        let prove = newest.filter_map(|sale| sale.debit.map(|debit| (sale.id, debit.m))).collect();
         Ok((load::first_amount(&view.facts(self.stage)), view.card.attempt, prove))
     }
 }
@@ -164,12 +166,13 @@ impl Command<Campus> for Open {
 /// Errors: words of [`Refusal`], or of a fault. Repeats: a fresh nonce each time; the older one is dead. Source: M11.
 pub async fn open(school: &School, enrolment: EnrolmentId, card: CardNo, stage: Stage) -> Result<Opened, Words> {
     let (amount, attempt, prove) = school.submit(Open { enrolment, card, stage }).await.map_err(rejected)?;
-    let bytes = issue(school, enrolment, card, attempt, stage);
-    Ok(Opened { nonce: bytes, amount, prove })
+    let mut asked = [None; PROOFS_AT_ONCE];
+    for (place, (sale, _)) in asked.iter_mut().zip(&prove) {
+        *place = Some(*sale);
+    }
+    let bytes = issue(school, card, Nonce { asked, ..fresh(school, enrolment, attempt, stage) });
+    Ok(Opened { nonce: bytes, amount, prove: prove.into_iter().map(|(_, m)| m).collect() })
 }
-
-/// A chip keeps the proofs of its newest purchases alone, and a hold is short.
-const PROOFS_AT_ONCE: usize = 4;
 
 /// The number of a terminal that takes part; one that was replaced or is quarantined takes no cards.
 fn terminal_in_use(desk: &Desk<'_, Campus>, id: EnrolmentId) -> Result<TerminalNo, Halt<Campus, Refusal>> {
@@ -178,10 +181,13 @@ fn terminal_in_use(desk: &Desk<'_, Campus>, id: EnrolmentId) -> Result<TerminalN
     in_use.map(|enrolment| enrolment.terminal).ok_or(Halt::Refuse(Refusal::TerminalStopped))
 }
 
-fn issue(school: &School, enrolment: EnrolmentId, card: CardNo, attempt: u32, stage: Stage) -> [u8; 3] {
-    let bytes = school.random();
-    school.nonces.issue(card, Nonce { bytes, enrolment, attempt, stage, at: school.now() });
-    bytes
+fn fresh(school: &School, enrolment: EnrolmentId, attempt: u32, stage: Stage) -> Nonce {
+    Nonce { bytes: school.random(), enrolment, attempt, stage, at: school.now(), asked: [None; PROOFS_AT_ONCE] }
+}
+
+fn issue(school: &School, card: CardNo, nonce: Nonce) -> [u8; 3] {
+    school.nonces.issue(card, nonce);
+    nonce.bytes
 }
 
 fn rejected(rejected: Rejected<Refusal>) -> Words {
@@ -242,7 +248,8 @@ impl Command<Campus> for Begin {
         let mut open_sales = Vec::new();
         for sale in &view.sales {
             let (proved, of_this_epoch) = (self.proved.contains(&sale.id), purchase::of_this_epoch(desk, sale)?);
-            open_sales.push(Unconfirmed { amount: sale.amount, proved, of_this_epoch });
+            let asked = self.nonce.is_some_and(|nonce| nonce.asked.contains(&Some(sale.id)));
+            open_sales.push(Unconfirmed { amount: sale.amount, proved, of_this_epoch, asked });
         }
         let decision = load::begin(&view.facts(stage), &self.session, live, &open_sales).map_err(refuse)?;
         match (decision, view.attempt.clone()) {
@@ -252,8 +259,12 @@ impl Command<Campus> for Begin {
                 alarm(desk, &view.card, kind, &self.session)?;
                 Ok(Begun::Alarm)
             }
-            (Decision::Proceed { resolution, sales, ahead, next }, _) => {
-                self.proceed(desk, view, resolution, &sales, (ahead, next))
+            (Decision::Proceed { resolution, sales, ahead, agrees, next }, _) => {
+                let begun = self.proceed(desk, view, resolution, &sales, (ahead, next))?;
+                if agrees {
+                    epoch::agree(desk, self.card)?;
+                }
+                Ok(begun)
             }
         }
     }
@@ -504,7 +515,7 @@ pub async fn begin(
             Onward::Release { k: attempt.k, amount: attempt.session.amount, stamp, mac2 }
         }
         Begun::Again { amount, attempt } => {
-            Onward::Again { nonce: issue(school, enrolment, card, attempt, stage), amount }
+            Onward::Again { nonce: issue(school, card, fresh(school, enrolment, attempt, stage)), amount }
         }
         Begun::Done { person, loaded } => done(school, enrolment, card, person, loaded, session.old_balance),
         Begun::Alarm => return Err(load::alarm_words()),
@@ -636,7 +647,7 @@ pub async fn confirm(
     let confirmed = school.submit(Confirm { enrolment, card, k, tac_verifies }).await.map_err(rejected)?;
     let Some(confirmed) = confirmed else { return Err(Refusal::NotProved.words()) };
     if confirmed.waiting > 0 || !confirmed.here {
-        let nonce = issue(school, enrolment, card, confirmed.attempt, Stage::Load);
+        let nonce = issue(school, card, fresh(school, enrolment, confirmed.attempt, Stage::Load));
         return Ok(Onward::Again { nonce, amount: confirmed.waiting.max(1) });
     }
     let amount = attempt.session.amount;

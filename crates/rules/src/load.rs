@@ -113,6 +113,8 @@ pub struct Unconfirmed {
     pub proved: bool,
     /// It was authorised on line in this epoch of the book, so that no restore comes between it and what the book knows.
     pub of_this_epoch: bool,
+    /// The card was asked for a proof of it in this hold.
+    pub asked: bool,
 }
 
 /// How an open sale is settled.
@@ -124,8 +126,8 @@ pub enum Verdict {
     NotDebited,
     /// Not known yet.
     Open,
-    /// The balance no longer tells: what the purse held after a restore was taken as it was, with or without this debit.
-    /// A proof that still comes does (M9).
+    /// The balance does not tell after a restore: what the purse held was taken as it was, or misses what no terminal sends
+    /// again, with or without this debit. A proof that still comes does (M9).
     Untold,
 }
 
@@ -157,6 +159,9 @@ pub struct Facts<'a> {
     pub limits: &'a Limits,
     /// How far a restore explains that card and book disagree (M9).
     pub meeting: Meeting,
+    /// The book was never restored, or a hold since has shown exactly what it has of this card: then no debit of before is
+    /// missing in it.
+    pub agreed: bool,
 }
 
 /// A card that is ahead of a restored book: what is done so that the book has what the chip has (M9).
@@ -218,6 +223,8 @@ pub enum Decision {
         sales: Vec<Verdict>,
         /// The card is ahead of a restored book.
         ahead: Option<Ahead>,
+        /// With all of this done the book has exactly what the purse shows.
+        agrees: bool,
         /// What comes next.
         next: Next,
     },
@@ -306,22 +313,27 @@ pub fn begin(
     if resolution == Resolution::Applied && !shows_the_fill(facts, purse, open_sales) {
         (resolution, unknown_loads) = (Resolution::NotApplied, true);
     }
-    let others = !facts.card.awaiting.is_empty();
     let found = explained(facts, resolution).and_then(|explained| {
-        let surplus = purse.plus(proved(open_sales)?)?.minus(explained)?;
+        let missing = explained.minus(proved(open_sales)?)?.minus(purse)?;
+        let surplus = Fen::ZERO.minus(missing)?;
         let ahead = ahead(facts, session.n, resolution, unknown_loads, surplus, open_sales)?;
         let added = ahead.as_ref().map_or(Some(Fen::ZERO), Ahead::amount)?;
-        let mut verdicts = settle_sales(explained.plus(added)?, purse, open_sales, others)?;
-        if taken_as_it_was(facts.meeting, resolution, unknown_loads) {
-            untold(&mut verdicts, open_sales);
+        let left = missing.plus(added)?;
+        if left < Fen::ZERO {
+            return None;
         }
-        Some((verdicts, ahead))
+        let scope = Scope::of(facts, taken_as_it_was(facts.meeting, resolution, unknown_loads), open_sales)?;
+        let sales = settle_sales(missing, open_sales, &scope);
+        let debited =
+            open_sales.iter().zip(&sales).filter(|(sale, verdict)| !sale.proved && **verdict == Verdict::Debited);
+        let agrees = Fen::sum(debited.map(|(sale, _)| sale.amount))? == left;
+        Some((sales, ahead, agrees))
     });
-    let Some((sales, ahead)) = found else {
+    let Some((sales, ahead, agrees)) = found else {
         return Ok(Decision::Alarm(case::Kind::PurseAhead));
     };
     let next = next(facts, resolution, session, purse, ahead.as_ref());
-    Ok(Decision::Proceed { resolution, sales, ahead, next })
+    Ok(Decision::Proceed { resolution, sales, ahead, agrees, next })
 }
 
 /// What the card's counter says of the released attempt, and whether it took loads that the book does not know.
@@ -391,10 +403,7 @@ fn ahead(
             Some(Some(Ahead { n, items, untold, rest: rest.max(Fen::ZERO) }))
         }
         Meeting::Ahead { late } => {
-            // Those that the card proves only now came in late too.
-            let late_now =
-                Fen::sum(open.iter().filter(|sale| sale.proved && !sale.of_this_epoch).map(|sale| sale.amount))?;
-            let explained = surplus <= late.plus(late_now)?;
+            let explained = surplus <= late.plus(late_now(open)?)?;
             explained.then(|| Some(Ahead { n, items: Vec::new(), untold: Vec::new(), rest: surplus }))
         }
         Meeting::First { .. } | Meeting::Usual => None,
@@ -422,27 +431,59 @@ fn explained(facts: &Facts<'_>, resolution: Resolution) -> Option<Fen> {
     facts.purse.on_card.plus(facts.purse.suspense)?.plus(loaded)
 }
 
-/// Settles open sales by proof, or by the balance the card authenticated. `None`: the purse holds more than explained.
+/// What else than the open sales may be in the difference between book and purse.
+#[derive(Clone, Copy, Debug)]
+struct Scope {
+    /// A terminal was told to debit the card and has not reported.
+    others: bool,
+    /// No debit of before a restore is missing in the book.
+    agreed: bool,
+    /// Debits that the book has and that the purse had shown before, at most; they hide as much of what is missing.
+    hidden: Fen,
+    /// The book took over what the purse held: of older sales it cannot miss anything.
+    taken: bool,
+}
+
+impl Scope {
+    fn of(facts: &Facts<'_>, taken: bool, open: &[Unconfirmed]) -> Option<Scope> {
+        let hidden = match facts.meeting {
+            Meeting::Ahead { late } => late.plus(late_now(open)?)?,
+            Meeting::Usual | Meeting::First { .. } => Fen::ZERO,
+        };
+        Some(Scope { others: !facts.card.awaiting.is_empty(), agreed: facts.agreed, hidden, taken })
+    }
+}
+
+/// Settles open sales by proof, or by the balance the card authenticated. `missing`: what the purse lacks of what the book
+/// explains less the proved sales; below nothing when a card is ahead of a restored book.
 ///
 /// With all loads settled, the purse is what the book explains less every debit that is not in the book. So if nothing is
 /// missing, no open sale was debited; if exactly the open sales are missing, all of them were; if less is missing than the
-/// least of them, none was. Anything else stays open. While a debit may be under way elsewhere (`others`), what is missing
-/// may be that one: then nothing is judged debited by the balance.
-fn settle_sales(explained: Fen, purse: Fen, open: &[Unconfirmed], others: bool) -> Option<Vec<Verdict>> {
-    let missing = explained.minus(proved(open)?)?.minus(purse)?;
-    if missing < Fen::ZERO {
-        return None;
-    }
+/// least of them, none was. Anything else stays open. While a debit may be under way elsewhere, what is missing may be that
+/// one: then nothing is judged debited by the balance. Neither is it after a restore until book and card have agreed once:
+/// what is missing may be a debit that nobody sends again. What stays open then, although the card was asked for a proof,
+/// is a person's to decide.
+fn settle_sales(missing: Fen, open: &[Unconfirmed], scope: &Scope) -> Vec<Verdict> {
     let doubtful = || open.iter().filter(|sale| !sale.proved).map(|sale| sale.amount);
     let least = doubtful().min().unwrap_or(Fen::ZERO);
-    let rest = if missing < least {
-        Verdict::NotDebited
-    } else if !others && Fen::sum(doubtful()) == Some(missing) {
-        Verdict::Debited
-    } else {
-        Verdict::Open
+    let at_most = missing.plus(scope.hidden);
+    let exactly = scope.agreed && scope.hidden == Fen::ZERO && !scope.others && Fen::sum(doubtful()) == Some(missing);
+    let plain = scope.agreed && scope.hidden == Fen::ZERO;
+    let verdict = |sale: &Unconfirmed| {
+        let older = scope.taken && !sale.of_this_epoch;
+        if sale.proved {
+            Verdict::Debited
+        } else if !older && at_most.is_some_and(|at_most| least > at_most) {
+            Verdict::NotDebited
+        } else if !older && exactly {
+            Verdict::Debited
+        } else if sale.asked && (older || !plain) {
+            Verdict::Untold
+        } else {
+            Verdict::Open
+        }
     };
-    Some(open.iter().map(|sale| if sale.proved { Verdict::Debited } else { rest }).collect())
+    open.iter().map(verdict).collect()
 }
 
 /// Whether the book has taken over what the purse of a card that was ahead held, or does so now: then it cannot miss a debit
@@ -455,13 +496,9 @@ const fn taken_as_it_was(meeting: Meeting, resolution: Resolution, unknown_loads
     }
 }
 
-/// "Nothing is missing" says nothing about sales that may be older than what was taken over.
-fn untold(verdicts: &mut [Verdict], open: &[Unconfirmed]) {
-    for (verdict, _) in verdicts.iter_mut().zip(open).filter(|(_, sale)| !sale.of_this_epoch) {
-        if *verdict == Verdict::NotDebited {
-            *verdict = Verdict::Untold;
-        }
-    }
+/// Sales of before the restore that the card proves only now: they came in late too.
+fn late_now(open: &[Unconfirmed]) -> Option<Fen> {
+    Fen::sum(open.iter().filter(|sale| sale.proved && !sale.of_this_epoch).map(|sale| sale.amount))
 }
 
 fn next(facts: &Facts<'_>, resolution: Resolution, session: &Session, purse: Fen, ahead: Option<&Ahead>) -> Next {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use flows::nonces::Nonce;
+use flows::nonces::{Nonce, PROOFS_AT_ONCE};
 use flows::rows::{Enrolment, Key, Row};
 use flows::{School, tap_load, terminal, terminal_link};
 use link::{Answer, DebitEvidence, LoadInit, Marked, PurseSale, Record, ToPlatform, ToTerminal, VERSION};
@@ -399,7 +399,8 @@ async fn believe(school: &School, enrolment: EnrolmentId, card: u64, init: &Load
     // Only where it does harm at once: another counter would raise the alarm, which is no loss.
     if row.released.is_some() && row.n == init.n {
         let (bytes, attempt, at) = (nonce_of(init.terminal), row.attempt, school.now());
-        school.nonces.issue(card, Nonce { bytes, enrolment, attempt, stage: Stage::Load, at });
+        let (stage, asked) = (Stage::Load, [None; PROOFS_AT_ONCE]);
+        school.nonces.issue(card, Nonce { bytes, enrolment, attempt, stage, at, asked });
     }
 }
 

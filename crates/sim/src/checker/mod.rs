@@ -270,8 +270,9 @@ impl Checker {
                 ("case: load of before a restore that nobody can tell of", restored && (fresh || replaced))
             }
             CaseKind::SaleUntold => {
-                let ahead = self.sales.untold(case.reference.get()).is_some_and(|card| self.loads.was_ahead(card));
-                ("case: sale of before a restore that nobody can tell of", restored && ahead)
+                let card = self.sales.untold(case.reference.get());
+                let differed = card.is_some_and(|card| self.loads.was_ahead(card) || self.sales.was_behind(card));
+                ("case: sale of before a restore that nobody can tell of", restored && differed)
             }
             CaseKind::SaleAheadOfBook => ("case: sale ahead of a restored book", restored),
             CaseKind::SaleForgotten => ("case: sale forgotten by a restore", restored),
