@@ -12,6 +12,7 @@ pub mod due;
 pub mod epoch;
 pub mod home;
 pub mod merchant;
+pub mod missing;
 pub mod nonces;
 pub mod people;
 pub mod ports;
@@ -33,6 +34,7 @@ pub mod top_up;
 pub mod unavailable;
 
 mod alarm;
+mod debit;
 mod desk;
 mod password_door;
 mod stored;

@@ -26,7 +26,7 @@ use crate::nonces::{Nonce, PROOFS_AT_ONCE};
 use crate::ports::{CardStamp, LoadSession, PurseDebit};
 use crate::rows::{Campus, Key, Row};
 use crate::school::fault_words;
-use crate::{School, epoch, purchase};
+use crate::{School, debit, epoch};
 
 /// Nonce and amount for the first INITIALIZE of a tap.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ struct CardView {
 
 impl CardView {
     fn needs(seen: &Seen<'_, Campus>, no: CardNo) -> Vec<Key> {
-        let mut keys = vec![Key::Card(no), Key::Settings];
+        let mut keys = vec![Key::Card(no), Key::Settings, Key::Spent(no)];
         keys.extend(epoch::needs(seen, no));
         let Some(card) = seen.row(&Key::Card(no)).and_then(Row::card) else { return keys };
         keys.push(Key::Waiting(card.person));
@@ -225,8 +225,8 @@ impl Command<Campus> for Begin {
         keys.push(Key::Applied(self.card, card.n));
         for id in &card.unconfirmed {
             if let Some(sale) = seen.row(&Key::Sale(*id)).and_then(Row::sale) {
-                keys.extend(purchase::debit_keys(sale));
-                keys.extend(seen.row(&Key::Epoch).map(|_| purchase::asked_by(sale)));
+                keys.extend(sale.debit.iter().flat_map(|debit| debit::needs(seen, self.card, debit)));
+                keys.extend(seen.row(&Key::Epoch).map(|_| debit::asked_by(sale)));
             }
         }
         let attempt = card.released.and_then(|k| seen.row(&Key::Attempt(self.card, k))).and_then(Row::attempt);
@@ -247,7 +247,7 @@ impl Command<Campus> for Begin {
             && self.session.terminal.starts_with(&terminal.0);
         let mut open_sales = Vec::new();
         for sale in &view.sales {
-            let (proved, of_this_epoch) = (self.proved.contains(&sale.id), purchase::of_this_epoch(desk, sale)?);
+            let (proved, of_this_epoch) = (self.proved.contains(&sale.id), debit::of_this_epoch(desk, sale)?);
             let asked = self.nonce.is_some_and(|nonce| nonce.asked.contains(&Some(sale.id)));
             open_sales.push(Unconfirmed { amount: sale.amount, proved, of_this_epoch, asked });
         }
@@ -294,7 +294,8 @@ impl Begin {
         }
         restored::meet(desk, &mut view, &self.session, resolution, ahead)?;
         for (sale, verdict) in view.sales.into_iter().zip(verdicts) {
-            purchase::settle(desk, &mut view.card, sale, *verdict)?;
+            let proved = self.proved.contains(&sale.id);
+            debit::settle(desk, &mut view.card, sale, *verdict, proved)?;
         }
         restored::all_shown(desk, self.card)?;
         let person = view.card.person;
@@ -382,6 +383,7 @@ fn applied(desk: &mut Desk<'_, Campus>, card: &mut Card, mut attempt: Attempt) -
     post(desk, from, to, amount, Leg::Post(attempt.pend), Reason::LoadApplied, reference)?;
     settle_early(desk, card.no)?;
     orders_loaded(desk, &attempt.items)?;
+    debit::took_load(desk, card.no, &attempt.session)?;
     let n = attempt.session.n;
     attempt.state = State::Applied { at: desk.now() };
     card.n = n.saturating_add(1);
@@ -578,8 +580,16 @@ struct Confirmed {
     waiting: u32,
 }
 
+enum Confirming {
+    Proved(Confirmed),
+    /// A case was opened; the card's next counter decides.
+    TacWrong,
+    /// The card was frozen.
+    Cloned,
+}
+
 impl Command<Campus> for Confirm {
-    type Answer = Option<Confirmed>;
+    type Answer = Confirming;
     type Refusal = Refusal;
 
     fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
@@ -596,7 +606,10 @@ impl Command<Campus> for Confirm {
         let mut view = CardView::gather(desk, self.card)?.ok_or(Halt::Refuse(Refusal::UnknownCard))?;
         let attempt = desk.get(&Key::Attempt(self.card, self.k))?.and_then(Row::attempt).cloned();
         let mut here = false;
-        match (load::confirm(attempt.as_ref(), self.tac_verifies), attempt) {
+        let epoch = epoch::newest(desk)?;
+        let of_this_epoch =
+            attempt.as_ref().is_some_and(|attempt| epoch.is_none_or(|epoch| attempt.released_at >= epoch.since));
+        match (load::confirm(attempt.as_ref(), self.tac_verifies, of_this_epoch), attempt) {
             (Confirmation::Applied, Some(attempt)) => {
                 let enrolment = desk.get(&Key::Enrolment(self.enrolment))?.and_then(Row::enrolment);
                 here = enrolment.is_some_and(|enrolment| attempt.shows_card_at(enrolment.terminal, desk.now()));
@@ -610,15 +623,31 @@ impl Command<Campus> for Confirm {
                 let (kind, opened_at) = (case::Kind::LoadTacWrong, desk.now());
                 let reference = Id::new(u128::from(attempt.card.0));
                 crate::cases::open(desk, Case { id, kind, opened_at, reference, amount: Fen::ZERO, detail });
-                return Ok(None);
+                return Ok(Confirming::TacWrong);
             }
-            (Confirmation::NoSuchAttempt | Confirmation::Applied | Confirmation::TacWrong, _) => {
+            (Confirmation::Contradicted, Some(attempt)) => {
+                let detail = format!(
+                    "card {}: the load of attempt {} was proved not to be taken, and now that it was; N was {}",
+                    self.card, attempt.k, attempt.session.n
+                );
+                let reference = Id::new(u128::from(self.card.0));
+                crate::cases::tell(desk, case::Kind::CardCloned, reference, detail);
+                freeze(desk, view.card)?;
+                return Ok(Confirming::Cloned);
+            }
+            (
+                Confirmation::NoSuchAttempt
+                | Confirmation::Applied
+                | Confirmation::TacWrong
+                | Confirmation::Contradicted,
+                _,
+            ) => {
                 return Err(Halt::Refuse(Refusal::NonceDead));
             }
         }
         let after = CardView::gather(desk, self.card)?.ok_or(Halt::Refuse(Refusal::UnknownCard))?;
         let waiting = Fen::sum(after.waiting.iter().map(|item| item.amount)).unwrap_or(Fen::ZERO);
-        Ok(Some(Confirmed {
+        Ok(Confirming::Proved(Confirmed {
             person: after.card.person,
             here,
             attempt: after.card.attempt,
@@ -630,7 +659,7 @@ impl Command<Campus> for Confirm {
 /// The card answered CREDIT FOR LOAD with this TAC.
 ///
 /// Errors: `TAP_AGAIN` for an attempt that is not open, or a TAC that does not verify (then with a case; the card's next
-/// INITIALIZE decides). Repeats: a load that was proved before stays proved, and its copy proves nothing about where the
+/// INITIALIZE decides); `CARD_FROZEN` for a TAC of a load that the card has proved not to have taken. Repeats: a load that was proved before stays proved, and its copy proves nothing about where the
 /// card is now: the answer is another INITIALIZE, never a hold. Source: M11, M16; JR/T 0025.
 pub async fn confirm(
     school: &School,
@@ -645,7 +674,11 @@ pub async fn confirm(
     let stamp = CardStamp { date: attempt.date, time: attempt.time };
     let tac_verifies = school.card_keys.proves_loaded(card, &port_session(&attempt.session), stamp, tac);
     let confirmed = school.submit(Confirm { enrolment, card, k, tac_verifies }).await.map_err(rejected)?;
-    let Some(confirmed) = confirmed else { return Err(Refusal::NotProved.words()) };
+    let confirmed = match confirmed {
+        Confirming::Proved(confirmed) => confirmed,
+        Confirming::TacWrong => return Err(Refusal::NotProved.words()),
+        Confirming::Cloned => return Err(load::alarm_words()),
+    };
     if confirmed.waiting > 0 || !confirmed.here {
         let nonce = issue(school, card, fresh(school, enrolment, confirmed.attempt, Stage::Load));
         return Ok(Onward::Again { nonce, amount: confirmed.waiting.max(1) });

@@ -538,18 +538,24 @@ pub enum Confirmation {
     TacWrong,
     /// There is no such attempt, or it is proved not applied; nothing changes.
     NoSuchAttempt,
+    /// A card took what the same card has proved not to have taken and not to be able to take any more: there are two. The
+    /// card is frozen, a case is opened, no money moves.
+    Contradicted,
 }
 
 /// Decides on the card's answer to CREDIT FOR LOAD.
 ///
-/// Repeats: the same TAC again is `AlreadyApplied`. Source: JR/T 0025 load transaction; M11.
-pub const fn confirm(attempt: Option<&Attempt>, tac_verifies: bool) -> Confirmation {
+/// Shape: `of_this_epoch` says that the attempt was released since the newest restore, if there was one: what an older one
+/// came to may have been forgotten (M9).
+/// Repeats: the same TAC again is `AlreadyApplied`. Source: JR/T 0025 load transaction; M11; T1.
+pub const fn confirm(attempt: Option<&Attempt>, tac_verifies: bool, of_this_epoch: bool) -> Confirmation {
     match attempt {
         None => Confirmation::NoSuchAttempt,
         Some(attempt) => match (attempt.state, tac_verifies) {
             (State::Released, true) => Confirmation::Applied,
             (State::Released, false) => Confirmation::TacWrong,
             (State::Applied { .. }, _) => Confirmation::AlreadyApplied,
+            (State::NotApplied { .. }, true) if of_this_epoch => Confirmation::Contradicted,
             (State::NotApplied { .. }, _) => Confirmation::NoSuchAttempt,
         },
     }

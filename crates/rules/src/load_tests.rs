@@ -302,12 +302,13 @@ fn a_tac_applies_once_and_a_wrong_one_decides_nothing() {
         (Some(&released), false, Confirmation::TacWrong),
         (Some(&applied), true, Confirmation::AlreadyApplied),
         (Some(&applied), false, Confirmation::AlreadyApplied),
-        (Some(&gone), true, Confirmation::NoSuchAttempt),
+        (Some(&gone), true, Confirmation::Contradicted),
         (Some(&gone), false, Confirmation::NoSuchAttempt),
     ];
     for (attempt, verifies, expected) in table {
-        assert_eq!(confirm(attempt, verifies), expected);
+        assert_eq!(confirm(attempt, verifies, true), expected);
     }
+    assert_eq!(confirm(Some(&gone), true, false), Confirmation::NoSuchAttempt, "a restore may have forgotten it");
 }
 
 #[test]

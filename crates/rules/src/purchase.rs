@@ -225,6 +225,23 @@ pub struct DebitFacts {
     pub suspense: Fen,
     /// A load that a restored book forgot may explain that the card spent more than the book has on it (M9).
     pub forgotten_load: bool,
+    /// The card had proved by its balance that it was not debited for this sale.
+    pub disproved: bool,
+    /// By its date it was made after the card was stopped.
+    pub card_stopped: bool,
+    /// What about it must be looked at though it is posted.
+    pub odd: Option<Odd>,
+}
+
+/// What is odd about a debit that the card proves. It is the terminal's word alone, so it moves no money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Odd {
+    /// The balance before it does not follow from the debit before and the loads between.
+    ChainBroken,
+    /// Its date is too old, in the future, or none.
+    Date,
+    /// Its terminal takes no part any more, and it was never authorised.
+    TerminalStopped,
 }
 
 /// From where the merchant gets the money of a debit.
@@ -280,6 +297,12 @@ pub fn accept(amount: Fen, facts: &DebitFacts) -> Acceptance {
     if facts.taken {
         return suspend(case::Kind::SaleConflict, true, true);
     }
+    if facts.disproved {
+        return suspend(case::Kind::CardCloned, true, true);
+    }
+    if facts.card_stopped {
+        return suspend(case::Kind::SaleCardStopped, true, false);
+    }
     let called_off = facts.called_off.then_some(case::Kind::SaleAfterReversal);
     let covered = facts.on_card.plus(facts.in_transit).and_then(|sum| sum.plus(facts.suspense));
     if covered.is_none_or(|covered| amount > covered) {
@@ -291,7 +314,20 @@ pub fn accept(amount: Fen, facts: &DebitFacts) -> Acceptance {
         return suspend(case::Kind::SaleOverspent, true, true);
     }
     let from = if amount <= facts.on_card { From::OnCard } else { From::Unproved };
-    Acceptance::Post { from, case: called_off }
+    let odd = facts.odd.map(|odd| match odd {
+        Odd::ChainBroken => case::Kind::SaleChainBroken,
+        Odd::Date => case::Kind::SaleDateOdd,
+        Odd::TerminalStopped => case::Kind::SaleTerminalStopped,
+    });
+    Acceptance::Post { from, case: called_off.or(odd) }
+}
+
+/// Whether a debit of `made_at`, whose record comes at `now`, has a date that can be believed. Source: R81.
+pub fn date_believable(made_at: Option<Micros>, now: Micros, limits: &Limits) -> bool {
+    made_at.is_some_and(|made_at| {
+        let oldest = now.after_seconds(limits.get(Setting::SaleLateMost).saturating_neg());
+        made_at >= oldest && made_at <= now.after_seconds(limits.get(Setting::SaleAheadMost))
+    })
 }
 
 impl Refusal {

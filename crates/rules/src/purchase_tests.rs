@@ -80,6 +80,9 @@ fn m13_a_debit_is_posted_within_what_the_card_can_hold_and_suspended_beyond() {
         in_transit: Fen::new(in_transit),
         suspense: Fen::new(suspense),
         forgotten_load: false,
+        disproved: false,
+        card_stopped: false,
+        odd: None,
     };
     let post = |from| Acceptance::Post { from, case: None };
     let suspend = |case, pay, freeze| Acceptance::Suspend { case, pay, freeze };
@@ -111,6 +114,24 @@ fn m13_a_debit_is_posted_within_what_the_card_can_hold_and_suspended_beyond() {
         ("used before, after a restore", 500, DebitFacts { forgotten_load: true, taken: true, ..known }, {
             suspend(case::Kind::SaleConflict, true, true)
         }),
+        ("the card had proved otherwise", 500, DebitFacts { disproved: true, ..known }, {
+            suspend(case::Kind::CardCloned, true, true)
+        }),
+        ("made after the card was stopped", 500, DebitFacts { card_stopped: true, ..known }, {
+            suspend(case::Kind::SaleCardStopped, true, false)
+        }),
+        ("out of the chain", 500, DebitFacts { odd: Some(Odd::ChainBroken), ..known }, {
+            Acceptance::Post { from: From::OnCard, case: Some(case::Kind::SaleChainBroken) }
+        }),
+        ("from another time", 500, DebitFacts { odd: Some(Odd::Date), ..known }, {
+            Acceptance::Post { from: From::OnCard, case: Some(case::Kind::SaleDateOdd) }
+        }),
+        ("from a terminal that was stopped", 500, DebitFacts { odd: Some(Odd::TerminalStopped), ..known }, {
+            Acceptance::Post { from: From::OnCard, case: Some(case::Kind::SaleTerminalStopped) }
+        }),
+        ("called off before, and odd", 500, DebitFacts { called_off: true, odd: Some(Odd::Date), ..known }, {
+            Acceptance::Post { from: From::OnCard, case: Some(case::Kind::SaleAfterReversal) }
+        }),
         ("called off before", 500, DebitFacts { called_off: true, ..known }, {
             Acceptance::Post { from: From::OnCard, case: Some(case::Kind::SaleAfterReversal) }
         }),
@@ -118,4 +139,14 @@ fn m13_a_debit_is_posted_within_what_the_card_can_hold_and_suspended_beyond() {
     for (what, amount, facts, expected) in table {
         assert_eq!(accept(Fen::new(amount), &facts), expected, "{what}");
     }
+}
+
+#[test]
+fn r81_a_date_is_believed_within_its_window() {
+    let limits = Limits::at(&[], NOW);
+    let (late, ahead) = (limits.get(Setting::SaleLateMost), limits.get(Setting::SaleAheadMost));
+    for (seconds, expected) in [(0, true), (-late, true), (-late - 1, false), (ahead, true), (ahead + 1, false)] {
+        assert_eq!(date_believable(Some(NOW.after_seconds(seconds)), NOW, &limits), expected, "{seconds}");
+    }
+    assert!(!date_believable(None, NOW, &limits), "what is no date is not believed");
 }

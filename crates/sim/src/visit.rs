@@ -108,8 +108,10 @@ impl World {
     fn clerk_enters(&mut self, till: usize) {
         let Some(at) = self.tills.get(till) else { return };
         let Some(Visit { holder, errand, .. }) = at.visit.clone() else { return };
-        if at.agent.is_none() || at.lunch.is_some() {
-            // Without power, or an earlier sale is not over: the clerk calls that off first.
+        let unresolved = matches!(at.screen, Some(Screen::Unresolved { .. }));
+        if at.agent.is_none() || at.lunch.is_some() || unresolved {
+            // Without power, or an earlier sale is not over: the clerk calls that off first. After a power cut the till may
+            // ask for a card again of which it had said that nothing is proved.
             if self.waits(till) > 40 {
                 self.part(till);
                 return;

@@ -11,6 +11,7 @@ use rules::person::{Person, Standing};
 use rules::purchase::{Debit, Sale, State as SaleState};
 use rules::refund::{Failure, Origin, Payment, Refund, Repaid, State as RefundState};
 use rules::roster::Category;
+use rules::spent::{Loaded, Spent};
 use rules::top_up::{Arrival, Credited, Order, Scene, State as OrderState, Ticket};
 
 use super::{
@@ -63,6 +64,8 @@ stored_struct! {
     Repaid { back, foreign, live, all, newest_at }
     SuspendedPayment { payment, of }
     ForeignRefund { case, told, counted }
+    Spent { first, next, beyond, missing_since, due_at, case, loads }
+    Loaded { old_balance, amount }
 }
 
 stored_enum!(Category { 1 => Student, 2 => Staff });
@@ -133,6 +136,12 @@ stored_enum!(CaseKind {
     24 => RefundDiffers,
     25 => RefundContradicted,
     26 => PaymentGivenBack,
+    27 => CardCloned,
+    28 => SaleCardStopped,
+    29 => SaleChainBroken,
+    30 => SaleDateOdd,
+    31 => SaleTerminalStopped,
+    32 => SaleMissing,
 });
 
 impl Stored for Setting {

@@ -185,10 +185,22 @@ pub struct Campus {
     pub person: PersonId,
     pub merchant: MerchantId,
     pub at: EnrolmentId,
+    pub terminal: TerminalNo,
     pub chip: Chip,
     pub psam: SoftPsam,
+    /// Hour of the terminal's clock, in BCD.
+    pub hour: u8,
+    keyring: Keyring,
     seq: u64,
     chance: u32,
+}
+
+/// Another terminal, to be used in turn with the first one.
+pub struct OtherTill {
+    at: EnrolmentId,
+    terminal: TerminalNo,
+    psam: SoftPsam,
+    seq: u64,
 }
 
 /// The one card.
@@ -204,15 +216,45 @@ impl Campus {
         let person = admitted(&rig);
         rig.run(card_issue::issue(&rig.school, person, CARD)).expect("a free card");
         let merchant = rig.run(merchant::add(&rig.school, "canteen", "食堂", "Canteen")).expect("a good code");
-        let at = enrol(&rig, [1; 32]);
+        let at = enrol(&rig, TERMINAL, [1; 32]);
         let (version, masters) = keyring.newest_card_masters().expect("a keyring has masters");
-        let validity = Validity { from: [0x20, 0x26, 1, 1], until: [0x20, 0x36, 1, 1] };
-        let profile = Profile { issuer: [1; 8], application_version: 1, key_version: version, validity };
-        let mut serial = [0; 10];
-        serial[2..].copy_from_slice(&CARD.0.to_be_bytes());
-        let chip = Chip::personalise(serial, masters, &profile);
         let psam = SoftPsam::new(TERMINAL.with([0; 3]), [(version, masters.purchase.clone())].into());
-        Campus { rig, provider, person, merchant, at, chip, psam, seq: 0, chance: 0 }
+        let chip = personalised(CARD, &keyring);
+        Campus {
+            rig,
+            provider,
+            person,
+            merchant,
+            at,
+            terminal: TERMINAL,
+            chip,
+            psam,
+            hour: 0x12,
+            keyring,
+            seq: 0,
+            chance: 0,
+        }
+    }
+
+    /// A second terminal, enrolled under this number with a purchase module of its own.
+    pub fn other_till(&self, terminal: TerminalNo) -> OtherTill {
+        let at = enrol(&self.rig, terminal, [terminal.0[2]; 32]);
+        let (version, masters) = self.keyring.newest_card_masters().expect("a keyring has masters");
+        let psam = SoftPsam::new(terminal.with([0; 3]), [(version, masters.purchase.clone())].into());
+        OtherTill { at, terminal, psam, seq: 0 }
+    }
+
+    /// From now on the hand stands at that terminal, and `till` is the one where it stood.
+    pub fn walk_to(&mut self, till: &mut OtherTill) {
+        std::mem::swap(&mut self.at, &mut till.at);
+        std::mem::swap(&mut self.terminal, &mut till.terminal);
+        std::mem::swap(&mut self.psam, &mut till.psam);
+        std::mem::swap(&mut self.seq, &mut till.seq);
+    }
+
+    /// A fresh chip of this school.
+    pub fn another_chip(&self, no: CardNo) -> Chip {
+        personalised(no, &self.keyring)
     }
 
     /// Makes an order and has it paid by notice.
@@ -267,7 +309,7 @@ impl Campus {
     }
 
     pub fn init_with(&mut self, amount: u32, nonce: [u8; 3]) -> Session {
-        let terminal = TERMINAL.with(nonce);
+        let terminal = self.terminal.with(nonce);
         let answer = LoadAnswer::parse(&self.chip(&terminal::init_load(amount, terminal))).expect("a good card");
         Session {
             old_balance: answer.old_balance,
@@ -334,12 +376,13 @@ impl Campus {
 
     /// Debits the chip; the record of it, with its TAC.
     pub fn debit(&mut self, fen: u32, authorised_by: Option<u64>) -> PurseSale {
-        let terminal = TERMINAL.with([0; 3]);
+        let terminal = self.terminal.with([0; 3]);
         self.chip(&terminal::select_purse());
         let opened = PurchaseAnswer::parse(&self.chip(&terminal::init_purchase(fen, terminal))).expect("enough money");
         // Another second for every sale, in BCD.
         let second = u8::try_from(self.chance % 60).expect("below 60");
-        let stamp = Stamp { date: [0x20, 0x26, 0x11, 0x23], time: [0x12, 0, ((second / 10) << 4) | (second % 10)] };
+        let stamp =
+            Stamp { date: [0x20, 0x26, 0x11, 0x23], time: [self.hour, 0, ((second / 10) << 4) | (second % 10)] };
         let request = PurchaseRequest {
             card: card::files::CardNumber(CARD.0),
             random: opened.random,
@@ -367,15 +410,38 @@ impl Campus {
         }
     }
 
+    /// Makes an order, has it paid, and loads it.
+    pub fn top_up_and_hold(&mut self, yuan: &str) {
+        self.top_up(yuan);
+        assert!(self.hold(Stage::Load).0 > 0, "something was loaded");
+    }
+
+    /// Debits the chip and sends the record; gives that.
+    pub fn buy(&mut self, fen: u32) -> PurseSale {
+        let sale = self.debit(fen, None);
+        assert_eq!(self.send(Record::Sale(sale)), Answer::Taken);
+        sale
+    }
+
     pub fn balance(&self, account: ledger::AccountKey) -> i64 {
         self.rig.school.balance(&account).get()
     }
 }
 
-/// Enrols the terminal with a certificate of this fingerprint.
-pub fn enrol(rig: &Rig, certificate: [u8; 32]) -> EnrolmentId {
+/// A chip with this number and the newest keys of a keyring.
+pub fn personalised(no: CardNo, keyring: &Keyring) -> Chip {
+    let (key_version, masters) = keyring.newest_card_masters().expect("a keyring has masters");
+    let validity = Validity { from: [0x20, 0x26, 1, 1], until: [0x20, 0x36, 1, 1] };
+    let profile = Profile { issuer: [1; 8], application_version: 1, key_version, validity };
+    let mut serial = [0; 10];
+    serial[2..].copy_from_slice(&no.0.to_be_bytes());
+    Chip::personalise(serial, masters, &profile)
+}
+
+/// Enrols a terminal with a certificate of this fingerprint.
+pub fn enrol(rig: &Rig, terminal: TerminalNo, certificate: [u8; 32]) -> EnrolmentId {
     let new = NewTerminal {
-        terminal: TERMINAL,
+        terminal,
         merchant: "canteen".into(),
         place_zh: "食堂".into(),
         place_en: "Canteen".into(),

@@ -1,6 +1,8 @@
 //! Tests of `flows` from outside: flows over the real teller and the book in memory, stepped by hand.
 
 mod change_password;
+mod cloned;
+mod forged;
 mod hand;
 mod lists;
 mod money;
@@ -12,3 +14,4 @@ mod settings;
 mod sign_in;
 mod statement;
 mod table;
+mod uploads;

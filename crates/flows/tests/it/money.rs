@@ -13,7 +13,7 @@ use rules::purchase::State as SaleState;
 use rules::refund::Asked;
 use rules::top_up::State;
 
-use crate::hand::{CARD, Campus, enrol};
+use crate::hand::{CARD, Campus, TERMINAL, enrol};
 
 fn order_state(campus: &Campus, no: rules::ids::OrderNo) -> State {
     campus.rig.row(&Key::Order(no)).and_then(|row| row.order().cloned()).expect("an order").state
@@ -349,7 +349,7 @@ fn m19_another_record_under_a_used_number_stops_the_terminal_and_a_new_enrolment
     assert_eq!(campus.send_as(seq + 2, Record::Reverse { of: seq }), Answer::Taken);
     assert_eq!(campus.balance(chart::available(campus.person)), 5000);
     // The replaced device starts at number 1 and gets no answer that was meant for the old one.
-    campus.at = enrol(&campus.rig, [2; 32]);
+    campus.at = enrol(&campus.rig, TERMINAL, [2; 32]);
     let (_, hold) = campus.hold(Stage::Load);
     let ask = campus.authorise(hold, 1200);
     let answer = campus.send_as(1, ask);

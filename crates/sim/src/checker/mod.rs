@@ -284,7 +284,13 @@ impl Checker {
             | CaseKind::PurseAhead
             | CaseKind::SaleOverspent
             | CaseKind::SaleConflict
-            | CaseKind::SaleAfterReversal => ("case: without a cause", false),
+            | CaseKind::SaleAfterReversal
+            | CaseKind::CardCloned
+            | CaseKind::SaleCardStopped
+            | CaseKind::SaleChainBroken
+            | CaseKind::SaleDateOdd
+            | CaseKind::SaleTerminalStopped
+            | CaseKind::SaleMissing => ("case: without a cause", false),
         };
         if first {
             counters.add(counter);
