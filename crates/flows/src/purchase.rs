@@ -61,12 +61,6 @@ impl Command<Campus> for Take {
     fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Vec<u8>, Stop> {
         let enrolment = desk.get(&Key::Enrolment(self.enrolment))?.and_then(Row::enrolment).cloned();
         let Some(mut enrolment) = enrolment else { return Err(Halt::Refuse(NotEnrolled)) };
-        // What already happened there is still taken; new sales are not.
-        let stopped = enrolment.quarantined || enrolment.replaced;
-        let forgotten = self.forgotten(desk)?;
-        if stopped && !forgotten && matches!(self.record, Record::Authorise { .. }) {
-            return coded(&Answer::Quarantined);
-        }
         let key = Key::Record(self.enrolment, self.seq);
         if let Some(mut note) = desk.get(&key)?.and_then(Row::record).cloned() {
             if note.hash == self.hash {
@@ -79,6 +73,12 @@ impl Command<Campus> for Take {
             }
             let why = format!("another record under number {}", self.seq);
             return self.quarantine(desk, enrolment, &why);
+        }
+        // What already happened there is still taken, and what was answered keeps its answer (M3); new sales are not taken.
+        let stopped = enrolment.quarantined || enrolment.replaced;
+        let forgotten = self.forgotten(desk)?;
+        if stopped && !forgotten && matches!(self.record, Record::Authorise { .. }) {
+            return coded(&Answer::Quarantined);
         }
         // A terminal has debits of its own alone: a record that was taken from another one is never its own (T9).
         if let Record::Sale(told) = &self.record

@@ -111,18 +111,15 @@ impl Spent {
             return true;
         }
         let loads: Vec<Loaded> = self.loads.iter().copied().chain(on_its_way).collect();
-        let mut at = left;
-        let starts = loads.iter().skip_while(|load| load.old_balance != left);
-        for load in starts {
-            if load.old_balance != at {
-                break;
-            }
-            at = at.saturating_add(load.amount);
-            if at == found {
-                return true;
-            }
-        }
-        false
+        // The same balance may have been there before more than one load.
+        (0..loads.len()).any(|start| {
+            let mut at = left;
+            loads.iter().skip(start).any(|load| {
+                let fits = load.old_balance == at;
+                at = if fits { at.saturating_add(load.amount) } else { u32::MAX };
+                fits && at == found
+            })
+        })
     }
 }
 
@@ -180,12 +177,14 @@ mod tests {
     fn r81_a_balance_follows_from_the_debit_before_and_the_loads_between() {
         let load = |old_balance, amount| Loaded { old_balance, amount };
         let mut spent = Spent::of_new_card();
-        for load in [load(0, 5000), load(3800, 1000), load(4800, 200), load(900, 9000)] {
+        for load in [load(0, 5000), load(3800, 1000), load(4800, 200), load(0, 60), load(900, 9000)] {
             spent.loaded(load);
         }
         let on_its_way = Some(load(9900, 100));
         let table = [
             ("nothing between", 3800, 3800, None, true),
+            ("one of two from the same balance", 0, 5000, None, true),
+            ("the other of them", 0, 60, None, true),
             ("one load", 3800, 4800, None, true),
             ("two loads", 3800, 5000, None, true),
             ("not half of one", 3800, 4000, None, false),

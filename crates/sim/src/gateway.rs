@@ -229,8 +229,10 @@ impl World {
             self.checker.loads.confirming(*card, *k);
         }
         let plant = self.plant;
+        let at = self.server.live.as_ref().and_then(|live| live.gateway.conns.get(&conn));
+        let Some(mut enrolment) = at.map(|open| open.enrolment.clone()) else { return };
+        let old = self.as_of_old_device(enrolment.id, &message);
         let Some(live) = self.server.live.as_mut() else { return };
-        let Some(enrolment) = live.gateway.conns.get(&conn).map(|open| open.enrolment.clone()) else { return };
         let believed = match (&message, plant) {
             (ToPlatform::TapBegin { .. }, Some(Plant::P26)) => true,
             (ToPlatform::TapBegin { card, init, .. }, Some(Plant::P27)) => {
@@ -241,7 +243,11 @@ impl World {
         };
         let school = live.school.clone();
         let asked = message.clone();
-        let told = planted_message(plant, message);
+        let mut told = planted_message(plant, message);
+        if let (Some((before, record)), ToPlatform::Journal { seq, .. }) = (old, &told) {
+            enrolment.id = before;
+            told = ToPlatform::Journal { seq: *seq, record };
+        }
         live.spawn(async move {
             if let (true, ToPlatform::TapBegin { card, init, .. }) = (believed, &told) {
                 believe(&school, enrolment.id, *card, init).await;
@@ -416,6 +422,9 @@ fn planted_message(plant: Option<Plant>, message: ToPlatform) -> ToPlatform {
             Record::Sale(PurseSale { evidence: DebitEvidence::Tac(NO_TAC), ..sale })
         }
         (Some(Plant::P61), Record::Reverse { .. }) => Record::Gap { tsn: u32::MAX },
+        (Some(Plant::P86), Record::Authorise { card, hold, amount, not_after }) => {
+            Record::Authorise { card, hold, amount: amount.div_ceil(2), not_after }
+        }
         (Some(Plant::P62), Record::Authorise { card, hold, amount, .. }) => {
             Record::Authorise { card, hold, amount, not_after: i64::MAX }
         }

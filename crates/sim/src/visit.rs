@@ -58,6 +58,9 @@ pub(crate) enum Act {
 impl World {
     /// A holder queues at a till.
     pub(crate) fn go(&mut self, holder: usize, till: usize, errand: Errand) {
+        if self.is_crook(holder) {
+            return;
+        }
         if let (Some(me), Some(at)) = (self.holders.get_mut(holder), self.tills.get_mut(till)) {
             me.away += 1;
             at.queue.push_back((holder, errand));

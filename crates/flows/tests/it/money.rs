@@ -345,7 +345,8 @@ fn m19_another_record_under_a_used_number_stops_the_terminal_and_a_new_enrolment
     let late = campus.authorise(hold, 100);
     assert_eq!(campus.send_as(seq + 1, late), Answer::Quarantined, "no new sale until someone looked");
     assert_eq!(campus.init(Stage::Load).unwrap_err().code, "TERMINAL_STOPPED");
-    // What happened there is still taken: the sale that timed out is given back.
+    // What was answered keeps its answer (M3), and what happened there is still taken: the sale that timed out is given back.
+    assert_eq!(campus.send_as(seq, ask), paid);
     assert_eq!(campus.send_as(seq + 2, Record::Reverse { of: seq }), Answer::Taken);
     assert_eq!(campus.balance(chart::available(campus.person)), 5000);
     // The replaced device starts at number 1 and gets no answer that was meant for the old one.

@@ -33,6 +33,8 @@ pub(crate) mod reason {
     pub(crate) const SALE_FROM_PURSE: u16 = 22;
     pub(crate) const SALE_FROM_UNPROVED: u16 = 23;
     pub(crate) const UNPROVED_SETTLED: u16 = 24;
+    /// Of a copied card alone.
+    pub(crate) const SALE_UNEXPLAINED: u16 = 25;
     /// After a restore alone.
     pub(crate) const LOAD_FORGOTTEN: u16 = 15;
     pub(crate) const LOAD_UNTOLD: u16 = 16;
@@ -209,6 +211,7 @@ fn permitted(row: &JournalRow, from: Name, to: Name, people: &People) -> bool {
         reason::REFUND_RELEASED => direct && codes.0 == code::HELD && owns(codes.1),
         reason::REFUND_SETTLED => direct && codes == (code::HELD, code::RECEIVABLE),
         // Money of a sale that no card can have paid: there is none in an honest world.
+        reason::SALE_UNEXPLAINED => direct && people.crook.is_some() && codes == (code::SUSPENSE_CASE, code::MERCHANT),
         _ => false,
     }
 }
