@@ -101,7 +101,7 @@ plants! {
     P81: "new orders are taken before the open ones of the backup were asked about (M9)" => ["M9"];
     P82: "what a forgotten load took is loaded again (M9)" => ["M9", "I8"];
     P83: "a sale that was paid before the restore is decided anew (M9)" => ["I5"];
-    P84: "a sale that only a load not yet proved covers is taken for forged (M13)" => ["I8"];
+    P84: "a sale that comes in while a load is not proved ends that load (M13)" => ["I3", "I8"];
     P85: "the card asks for a PIN before it loads (M15)" => ["L3"];
     P86: "a sale is paid in part from its source (M18)" => ["I5", "ACK"];
     P87: "a card that was found to be copied is not stopped (T1)" => ["T1"];

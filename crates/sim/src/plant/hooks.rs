@@ -219,10 +219,24 @@ fn carried(attempt: &Attempt) -> Fen {
 }
 
 fn give_up_load(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
-    let (mut card, mut attempt) = released(keys, desk)?;
+    let (card, attempt) = released(keys, desk)?;
     if desk.now() < attempt.released_at.after_seconds(IMPATIENCE) {
         return None;
     }
+    call_off(card, attempt, desk)
+}
+
+/// A load that has begun is called off, so that its order waits again.
+fn refund_despite_load(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    asked_refund(keys)?;
+    let (_, order) = find(keys, desk, Row::order)?;
+    let (card, attempt) = released(keys, desk)?;
+    let carries = attempt.items.iter().any(|item| item.source == Source::Order(order.no));
+    carries.then(|| call_off(card, attempt, desk)).flatten()
+}
+
+/// The attempt is not applied, and what it carried waits again.
+fn call_off(mut card: Card, mut attempt: Attempt, desk: &mut CampusDesk<'_>) -> Option<()> {
     let waiting = Key::Waiting(card.person);
     let mut items = desk.get(&waiting).ok()?.and_then(Row::waiting).cloned().unwrap_or_default();
     transfer(&card, carried(&attempt), Leg::Void(attempt.pend), Reason::LoadNotApplied, desk)?;
@@ -232,19 +246,6 @@ fn give_up_load(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
     desk.put(waiting, Row::Waiting(items)).ok()?;
     desk.put(Key::Attempt(card.no, attempt.k), Row::Attempt(Box::new(attempt))).ok()?;
     desk.put(Key::Card(card.no), Row::Card(card)).ok()
-}
-
-/// The money of a load that has begun is free again, and its order looks as if it waited.
-fn refund_despite_load(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
-    asked_refund(keys)?;
-    let (_, order) = find(keys, desk, Row::order)?;
-    let (card, attempt) = released(keys, desk)?;
-    let item = attempt.items.iter().find(|item| item.source == Source::Order(order.no)).copied()?;
-    let waiting = Key::Waiting(card.person);
-    let mut items = desk.get(&waiting).ok()?.and_then(Row::waiting).cloned().unwrap_or_default();
-    transfer(&card, carried(&attempt), Leg::Void(attempt.pend), Reason::LoadNotApplied, desk)?;
-    items.push(item);
-    desk.put(waiting, Row::Waiting(items)).ok()
 }
 
 /// A sale comes in, and what is on its way to its card is not looked at.
