@@ -342,9 +342,7 @@ impl Kind {
             Kind::PaymentMismatch => {
                 "A payment differs from its order in amount or currency; it is kept aside. Check it, then two persons refund it."
             }
-            Kind::PaymentTwice => {
-                "An order was paid twice; the second payment is refunded by itself. If that fails, refund it again."
-            }
+            Kind::PaymentTwice => "An order was paid twice; the second payment goes back by itself, else refund it.",
             Kind::PaymentAccountClosed => {
                 "A payment came for a closed account; it is refunded by itself. If that fails, refund it again."
             }
