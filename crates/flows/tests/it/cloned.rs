@@ -300,3 +300,35 @@ fn m6_a_debit_that_a_case_paid_is_not_paid_again_under_another_number() {
     }
     assert_eq!(campus.balance(chart::on_card(CARD)), 0);
 }
+
+#[test]
+fn t1_nothing_is_released_to_a_card_that_its_own_proof_has_just_stopped() {
+    let mut campus = Campus::new();
+    campus.top_up_and_hold("50");
+    let mut copy = campus.chip.clone();
+    let (torn, later) = (campus.debit(1200, None), campus.debit(700, None));
+    let DebitEvidence::Tac(tac) = torn.evidence else { panic!("a TAC") };
+    campus.send(Record::Sale(PurseSale { evidence: DebitEvidence::Unconfirmed, ..torn }));
+    // The copy is debited at the same counter; what the first chip has paid since hides the copy's debit in its balance.
+    let mut till = campus.other_till(TerminalNo([0, 0, 2]));
+    std::mem::swap(&mut campus.chip, &mut copy);
+    campus.walk_to(&mut till);
+    assert_eq!(campus.buy(700).m, torn.m);
+    campus.walk_to(&mut till);
+    std::mem::swap(&mut campus.chip, &mut copy);
+    campus.top_up("9");
+    let session = campus.init(Stage::Load).expect("nobody knows yet");
+    let proofs = [(torn.m, tac)];
+    let begun = campus.rig.run(tap_load::begin(&campus.rig.school, campus.at, CARD, session, &proofs));
+    assert_eq!(begun.expect_err("frozen").code, "CARD_FROZEN");
+    assert_eq!(state(&campus), State::Lost);
+    assert_eq!(campus.balance(chart::awaiting_tap(campus.person)), 900, "what waits goes on waiting");
+    let card = campus.rig.row(&Key::Card(CARD)).and_then(|row| row.card().cloned()).expect("a card");
+    assert_eq!((card.released, card.unconfirmed), (None, vec![]));
+    let [case] = &cases(&campus)[..] else { panic!("one case") };
+    assert_eq!((case.kind, case.amount), (Kind::SaleConflict, Fen::new(1200)));
+    // The record of the second debit comes: the merchant is paid, and nothing else moves.
+    assert_eq!(campus.send(Record::Sale(later)), Answer::Taken);
+    assert_eq!(campus.balance(chart::merchant(campus.merchant)), 700 + 1200 + 700);
+    campus.rig.verify();
+}
