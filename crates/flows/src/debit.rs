@@ -265,11 +265,15 @@ pub(crate) fn settle<R>(
             sale.state = State::NotDebited;
             desk.put(Key::Sale(sale.id), Row::Sale(Box::new(sale.clone())))?;
         }
-        // It stays as it is, so that a proof that still comes pays it.
+        // A proof that still comes pays it, and ends the case.
         Verdict::Untold => {
-            open_case(desk, case::Kind::SaleUntold, &sale, Fen::ZERO);
+            sale.state = State::Untold(open_case(desk, case::Kind::SaleUntold, &sale, Fen::ZERO));
+            desk.put(Key::Sale(sale.id), Row::Sale(Box::new(sale.clone())))?;
         }
         Verdict::Debited => {
+            if let State::Untold(case) = sale.state {
+                cases::end(desk, case, "the card's proof came".to_owned())?;
+            }
             let [taken, replayed] = match &sale.debit {
                 Some(debit) => taken_by(desk, sale.card, debit)?,
                 None => [false; 2],

@@ -135,6 +135,9 @@ impl Take {
             keys.push(Key::Sale(id));
             if let Some(sale) = seen.row(&Key::Sale(id)).and_then(Row::sale) {
                 keys.extend([Key::Card(sale.card), Key::Settings]);
+                if let State::Untold(case) = sale.state {
+                    keys.push(Key::Case(case));
+                }
                 keys.extend(sale.debit.iter().flat_map(|debit| debit::needs(seen, sale.card, debit)));
                 keys.extend(epoch::needs(seen, sale.card));
             }
@@ -316,7 +319,7 @@ impl Take {
         let Some(sale) = self.sale_behind(desk, of)? else { return Ok((Answer::Taken, None)) };
         let id = sale.id;
         let proved = with_tac && self.evidence == Evidence::Proved;
-        let open = matches!(sale.state, State::Unconfirmed | State::NotDebited);
+        let open = matches!(sale.state, State::Unconfirmed | State::NotDebited | State::Untold(_));
         if proved
             && open
             && let Some(mut card) = desk.get(&Key::Card(sale.card))?.and_then(Row::card).cloned()

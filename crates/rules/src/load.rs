@@ -60,6 +60,8 @@ pub struct Session {
 pub enum State {
     /// Its MAC2 may be out.
     Released,
+    /// As released; a TAC that does not verify came for it, and a case tells of that.
+    Doubted,
     /// The card proved that it took it.
     Applied {
         /// When that was known.
@@ -534,7 +536,7 @@ pub enum Confirmation {
     Applied,
     /// It was applied before; nothing changes, and nothing is proved about the card now.
     AlreadyApplied,
-    /// The TAC is wrong: the attempt stays released, a case is opened; the card's next N decides.
+    /// The TAC is wrong: the attempt stays released, one case is opened for it; the card's next N decides.
     TacWrong,
     /// There is no such attempt, or it is proved not applied; nothing changes.
     NoSuchAttempt,
@@ -552,8 +554,8 @@ pub const fn confirm(attempt: Option<&Attempt>, tac_verifies: bool, of_this_epoc
     match attempt {
         None => Confirmation::NoSuchAttempt,
         Some(attempt) => match (attempt.state, tac_verifies) {
-            (State::Released, true) => Confirmation::Applied,
-            (State::Released, false) => Confirmation::TacWrong,
+            (State::Released | State::Doubted, true) => Confirmation::Applied,
+            (State::Released | State::Doubted, false) => Confirmation::TacWrong,
             (State::Applied { .. }, _) => Confirmation::AlreadyApplied,
             (State::NotApplied { .. }, true) if of_this_epoch => Confirmation::Contradicted,
             (State::NotApplied { .. }, _) => Confirmation::NoSuchAttempt,

@@ -295,11 +295,13 @@ fn m9_a_card_that_never_agreed_since_a_restore_is_not_judged_debited_by_its_bala
 fn a_tac_applies_once_and_a_wrong_one_decides_nothing() {
     let attempt = |state| Attempt { state, ..an_attempt(3, 0, &[item(5000)]) };
     let (released, applied) = (attempt(State::Released), attempt(State::Applied { at: NOW }));
-    let gone = attempt(State::NotApplied { at: NOW });
+    let (gone, doubted) = (attempt(State::NotApplied { at: NOW }), attempt(State::Doubted));
     let table = [
         (None, true, Confirmation::NoSuchAttempt),
         (Some(&released), true, Confirmation::Applied),
         (Some(&released), false, Confirmation::TacWrong),
+        (Some(&doubted), true, Confirmation::Applied),
+        (Some(&doubted), false, Confirmation::TacWrong),
         (Some(&applied), true, Confirmation::AlreadyApplied),
         (Some(&applied), false, Confirmation::AlreadyApplied),
         (Some(&gone), true, Confirmation::Contradicted),

@@ -30,6 +30,8 @@ pub enum State {
     NotDebited,
     /// In a case.
     Suspended(CaseId),
+    /// As unconfirmed, and the balance will never tell: this case asks a person. A proof that still comes pays it (M9).
+    Untold(CaseId),
 }
 
 /// A debit of a purse, as its terminal recorded it. Amounts in fen.
@@ -188,7 +190,8 @@ pub const fn reverse(sale: Option<State>) -> Reversal {
             | State::FromPurse
             | State::Unconfirmed
             | State::NotDebited
-            | State::Suspended(_),
+            | State::Suspended(_)
+            | State::Untold(_),
         ) => Reversal::Nothing,
     }
 }

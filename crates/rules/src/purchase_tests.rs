@@ -62,6 +62,7 @@ fn m17_a_reversal_takes_back_what_was_paid_and_nothing_else() {
         (Some(State::Unconfirmed), Reversal::Nothing),
         (Some(State::NotDebited), Reversal::Nothing),
         (Some(State::Suspended(CaseId(Id::new(1)))), Reversal::Nothing),
+        (Some(State::Untold(CaseId(Id::new(1)))), Reversal::Nothing),
     ];
     for (state, expected) in table {
         assert_eq!(reverse(state), expected, "{state:?}");

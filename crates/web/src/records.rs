@@ -209,6 +209,7 @@ fn way(record: &Record) -> Way {
             | SaleState::FromPurse
             | SaleState::AwaitingPurse
             | SaleState::Unconfirmed
+            | SaleState::Untold(_)
             | SaleState::Suspended(_) => Way::Out,
             SaleState::Reversed | SaleState::CalledOff | SaleState::NotDebited => Way::None,
         },
@@ -242,7 +243,7 @@ const fn sale_word(state: SaleState) -> &'static str {
         SaleState::AwaitingPurse => "awaiting_purse",
         SaleState::CalledOff => "called_off",
         SaleState::FromPurse => "from_purse",
-        SaleState::Unconfirmed => "unconfirmed",
+        SaleState::Unconfirmed | SaleState::Untold(_) => "unconfirmed",
         SaleState::NotDebited => "not_debited",
         SaleState::Suspended(_) => "suspended",
     }
@@ -267,7 +268,7 @@ const fn note(record: &Record) -> Option<&'static str> {
         Record::Purchase(sale, _) => match sale.state {
             SaleState::Paid | SaleState::FromPurse => None,
             SaleState::Reversed => Some("record-note-reversed"),
-            SaleState::AwaitingPurse | SaleState::Unconfirmed => Some("record-note-unconfirmed"),
+            SaleState::AwaitingPurse | SaleState::Unconfirmed | SaleState::Untold(_) => Some("record-note-unconfirmed"),
             SaleState::CalledOff | SaleState::NotDebited => Some("record-note-not-debited"),
             SaleState::Suspended(_) => Some("record-note-suspended"),
         },

@@ -98,7 +98,7 @@ stored_enum!(RefundState {
     6 => Settled { at },
     7 => Released { at, why },
 });
-stored_enum!(LoadState { 1 => Released, 2 => Applied { at }, 3 => NotApplied { at } });
+stored_enum!(LoadState { 1 => Released, 2 => Applied { at }, 3 => NotApplied { at }, 4 => Doubted });
 stored_enum!(SaleState {
     1 => Paid,
     2 => Reversed,
@@ -108,6 +108,7 @@ stored_enum!(SaleState {
     6 => Unconfirmed,
     7 => NotDebited,
     8 => Suspended(case),
+    9 => Untold(case),
 });
 stored_enum!(CaseKind {
     1 => PaymentUnknownOrder,

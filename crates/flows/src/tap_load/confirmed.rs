@@ -1,9 +1,10 @@
 //! The card took a load, as its TAC tells (M11; JR/T 0025 load transaction).
 
 use ledger::{Fen, Id};
+use rules::card;
 use rules::case;
 use rules::ids::{CardNo, EnrolmentId, PersonId};
-use rules::load::{self, Confirmation, Refusal, Stage};
+use rules::load::{self, Attempt, Confirmation, Refusal, Stage, State};
 use rules::words::Words;
 use teller::{Command, Desk, Fault, Halt, Seen};
 
@@ -32,7 +33,7 @@ struct Confirmed {
 
 enum Confirming {
     Proved(Confirmed),
-    /// A case was opened; the card's next counter decides.
+    /// A case tells of it; the card's next counter decides.
     TacWrong,
     /// The card was frozen.
     Cloned,
@@ -67,11 +68,19 @@ impl Command<Campus> for Confirm {
                 desk.put(Key::Card(self.card), Row::Card(view.card.clone()))?;
             }
             (Confirmation::AlreadyApplied, _) => {}
-            (Confirmation::TacWrong, Some(attempt)) => {
+            // A terminal can say so as often as it likes: one case.
+            (Confirmation::TacWrong, Some(Attempt { state: State::Doubted, .. })) => return Ok(Confirming::TacWrong),
+            (Confirmation::TacWrong, Some(mut attempt)) => {
                 let detail = format!("card {}, attempt {}: TAC of the load does not verify", self.card, self.k);
                 let reference = Id::new(u128::from(attempt.card.0));
                 crate::cases::tell(desk, case::Kind::LoadTacWrong, reference, detail);
+                attempt.state = State::Doubted;
+                desk.put(Key::Attempt(self.card, self.k), Row::Attempt(Box::new(attempt)))?;
                 return Ok(Confirming::TacWrong);
+            }
+            // The case that stopped it is there.
+            (Confirmation::Contradicted, _) if card::decide(view.card.state, card::Event::Freeze).is_err() => {
+                return Ok(Confirming::Cloned);
             }
             (Confirmation::Contradicted, Some(attempt)) => {
                 let detail = format!(
@@ -106,9 +115,10 @@ impl Command<Campus> for Confirm {
 
 /// The card answered CREDIT FOR LOAD with this TAC.
 ///
-/// Errors: `TAP_AGAIN` for an attempt that is not open, or a TAC that does not verify (then with a case; the card's next
-/// INITIALIZE decides); `CARD_FROZEN` for a TAC of a load that the card has proved not to have taken. Repeats: a load that was proved before stays proved, and its copy proves nothing about where the
-/// card is now: the answer is another INITIALIZE, never a hold. Source: M11, M16; JR/T 0025.
+/// Errors: `TAP_AGAIN` for an attempt that is not open; `CARD_UNREADABLE` for a TAC that does not verify, with one case
+/// for the attempt (the card's next INITIALIZE decides); `CARD_FROZEN` for a TAC of a load that the card has proved not to
+/// have taken. Repeats: a load that was proved before stays proved, and its copy proves nothing about where the card is
+/// now: the answer is another INITIALIZE, never a hold. An error again opens no further case. Source: M11, M16; JR/T 0025.
 pub async fn confirm(
     school: &School,
     enrolment: EnrolmentId,

@@ -255,8 +255,10 @@ fn t1_a_load_that_the_card_proved_not_to_have_taken_and_a_copy_took_stops_it() {
     assert_eq!(confirm([1; 4]).expect_err("a wrong TAC").code, "TAP_AGAIN");
     assert_eq!(state(&campus), State::Active, "a wrong one proves nothing");
     let money = crate::forged::ledger(&campus);
-    assert_eq!(confirm(tac).expect_err("frozen").code, "CARD_FROZEN");
-    assert_eq!((state(&campus), crate::forged::ledger(&campus)), (State::Lost, money));
+    for _ in 0..3 {
+        assert_eq!(confirm(tac).expect_err("frozen").code, "CARD_FROZEN");
+        assert_eq!((state(&campus), crate::forged::ledger(&campus)), (State::Lost, money.clone()));
+    }
     let kinds: Vec<Kind> = cases(&campus).iter().map(|case| case.kind).collect();
     assert_eq!(kinds, [Kind::CardCloned]);
 }

@@ -178,7 +178,12 @@ fn m11_a_card_that_was_swapped_in_the_middle_of_a_tap_changes_nothing() {
         assert_eq!(ledger(&campus), released);
     }
     assert!(cases(&campus).iter().all(|case| case.kind == Kind::LoadTacWrong));
-    assert_eq!((cases(&campus).len(), campus.hold(Stage::Load).0, campus.chip.balance()), (2, 5000, 7000));
+    let one_case = "however often it is said";
+    assert_eq!(
+        (cases(&campus).len(), campus.hold(Stage::Load).0, campus.chip.balance()),
+        (1, 5000, 7000),
+        "{one_case}"
+    );
 }
 
 #[test]

@@ -131,7 +131,7 @@ impl Loads {
     ) {
         let key = (attempt.card.0, attempt.k);
         let stage = match attempt.state {
-            State::Released => Stage::Released,
+            State::Released | State::Doubted => Stage::Released,
             State::Applied { .. } => Stage::Applied,
             State::NotApplied { .. } => Stage::NotApplied,
         };

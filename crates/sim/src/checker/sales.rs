@@ -350,7 +350,7 @@ impl Sales {
             card: sale.card.0,
             amount: Sum::from(sale.amount.get()),
             debit: sale.debit.map(|debit| (debit.m, debit.terminal)),
-            unconfirmed: sale.state == State::Unconfirmed,
+            unconfirmed: matches!(sale.state, State::Unconfirmed | State::Untold(_)),
         };
         let before = self.sales.insert(sale.id.get(), known).is_some_and(|before| before.unconfirmed);
         match (before, sale.state) {

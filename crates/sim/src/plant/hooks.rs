@@ -197,7 +197,7 @@ fn released(keys: &[Key], desk: &CampusDesk<'_>) -> Option<(Card, Attempt)> {
     let (_, card) = find(keys, desk, Row::card)?;
     let key = Key::Attempt(card.no, card.released?);
     let attempt = desk.get(&key).ok()??.attempt()?.clone();
-    (attempt.state == LoadState::Released).then_some((card, attempt))
+    matches!(attempt.state, LoadState::Released | LoadState::Doubted).then_some((card, attempt))
 }
 
 fn transfer(card: &Card, amount: Fen, stage: Leg, reason: Reason, desk: &mut CampusDesk<'_>) -> Option<u64> {
