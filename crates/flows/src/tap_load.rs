@@ -25,7 +25,7 @@ use rules::top_up;
 use rules::words::Words;
 use teller::{Command, Desk, Fault, Halt, NotLoaded, Rejected, Seen};
 
-use crate::nonces::{Nonce, PROOFS_AT_ONCE};
+use crate::nonces::{Known, Nonce, PROOFS_AT_ONCE};
 use crate::ports::{CardStamp, LoadSession, PurseDebit};
 use crate::rows::{Campus, Key, Row};
 use crate::school::fault_words;
@@ -89,6 +89,10 @@ struct CardView {
 }
 
 impl CardView {
+    fn known(&self) -> Known {
+        Known::of(&self.card, self.purse.on_card, self.purse.suspense)
+    }
+
     fn needs(seen: &Seen<'_, Campus>, no: CardNo) -> Vec<Key> {
         let mut keys = vec![Key::Card(no), Key::Settings, Key::Spent(no)];
         keys.extend(epoch::needs(seen, no));
@@ -145,7 +149,7 @@ struct Open {
 }
 
 impl Command<Campus> for Open {
-    type Answer = (u32, u32, Vec<(Id, u16)>);
+    type Answer = (u32, Known, Vec<(Id, u16)>);
     type Refusal = Refusal;
 
     fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
@@ -160,7 +164,7 @@ impl Command<Campus> for Open {
         card::usable(view.card.state).map_err(|refusal| Halt::Refuse(Refusal::Card(refusal)))?;
         let newest = view.sales.iter().rev().take(PROOFS_AT_ONCE);
         let prove = newest.filter_map(|sale| sale.debit.map(|debit| (sale.id, debit.m))).collect();
-        Ok((load::first_amount(&view.facts(self.stage)), view.card.attempt, prove))
+        Ok((load::first_amount(&view.facts(self.stage)), view.known(), prove))
     }
 }
 
@@ -168,12 +172,12 @@ impl Command<Campus> for Open {
 ///
 /// Errors: words of [`Refusal`], or of a fault. Repeats: a fresh nonce each time; the older one is dead. Source: M11.
 pub async fn open(school: &School, enrolment: EnrolmentId, card: CardNo, stage: Stage) -> Result<Opened, Words> {
-    let (amount, attempt, prove) = school.submit(Open { enrolment, card, stage }).await.map_err(rejected)?;
+    let (amount, known, prove) = school.submit(Open { enrolment, card, stage }).await.map_err(rejected)?;
     let mut asked = [None; PROOFS_AT_ONCE];
     for (place, (sale, _)) in asked.iter_mut().zip(&prove) {
         *place = Some(*sale);
     }
-    let bytes = issue(school, card, Nonce { asked, ..fresh(school, enrolment, attempt, stage) });
+    let bytes = issue(school, card, Nonce { asked, ..fresh(school, enrolment, known, stage) });
     Ok(Opened { nonce: bytes, amount, prove: prove.into_iter().map(|(_, m)| m).collect() })
 }
 
@@ -184,13 +188,14 @@ fn terminal_in_use(desk: &Desk<'_, Campus>, id: EnrolmentId) -> Result<TerminalN
     in_use.map(|enrolment| enrolment.terminal).ok_or(Halt::Refuse(Refusal::TerminalStopped))
 }
 
-fn fresh(school: &School, enrolment: EnrolmentId, attempt: u32, stage: Stage) -> Nonce {
-    Nonce { bytes: school.random(), enrolment, attempt, stage, at: school.now(), asked: [None; PROOFS_AT_ONCE] }
+fn fresh(school: &School, enrolment: EnrolmentId, known: Known, stage: Stage) -> Nonce {
+    Nonce { bytes: school.random(), enrolment, known, stage, at: school.now(), asked: [None; PROOFS_AT_ONCE] }
 }
 
 fn issue(school: &School, card: CardNo, nonce: Nonce) -> [u8; 3] {
+    let bytes = nonce.bytes;
     school.nonces.issue(card, nonce);
-    nonce.bytes
+    bytes
 }
 
 fn rejected(rejected: Rejected<Refusal>) -> Words {
@@ -213,7 +218,7 @@ enum Begun {
     Release(Box<Attempt>),
     Again {
         amount: u32,
-        attempt: u32,
+        known: Known,
     },
     Done {
         person: PersonId,
@@ -252,13 +257,13 @@ impl Command<Campus> for Begin {
         let refuse = |refusal| Halt::Refuse(refusal);
         let terminal = terminal_in_use(desk, self.enrolment)?;
         let view = CardView::gather(desk, self.card)?.ok_or(refuse(Refusal::UnknownCard))?;
-        let stage = self.nonce.map_or(Stage::Load, |nonce| nonce.stage);
-        let live = self.nonce.is_some_and(|nonce| nonce.attempt == view.card.attempt)
+        let stage = self.nonce.as_ref().map_or(Stage::Load, |nonce| nonce.stage);
+        let live = self.nonce.as_ref().is_some_and(|nonce| nonce.known == view.known())
             && self.session.terminal.starts_with(&terminal.0);
         let mut open_sales = Vec::new();
         for sale in &view.sales {
             let (proved, of_this_epoch) = (self.proved.contains(&sale.id), debit::of_this_epoch(desk, sale)?);
-            let asked = self.nonce.is_some_and(|nonce| nonce.asked.contains(&Some(sale.id)));
+            let asked = self.nonce.as_ref().is_some_and(|nonce| nonce.asked.contains(&Some(sale.id)));
             open_sales.push(Unconfirmed { amount: sale.amount, proved, of_this_epoch, asked });
         }
         let decision = load::begin(&view.facts(stage), &self.session, live, &open_sales).map_err(refuse)?;
@@ -313,7 +318,11 @@ impl Begin {
             // One of the sales told that there are two chips: what is settled stays settled, and nothing more goes to either.
             _ if card::usable(view.card.state).is_err() => Begun::Alarm,
             Next::Done => Begun::Done { person, loaded },
-            Next::Again { amount } => Begun::Again { amount, attempt: view.card.attempt },
+            Next::Again { amount } => {
+                let held = [chart::on_card(self.card), chart::suspense_card(self.card)];
+                let [on_card, suspense] = held.map(|account| desk.account(&account).balance());
+                Begun::Again { amount, known: Known::of(&view.card, on_card, suspense) }
+            }
             Next::Release { items, fill } => {
                 view.waiting.clear();
                 Begun::Release(Box::new(self.release(desk, &mut view.card, items, fill)?))
@@ -520,7 +529,7 @@ pub async fn begin(
     // The nonce is used up last, with nothing to wait for until the command is handed in: what it proves is still so.
     let [_, _, _, a, b, c] = session.terminal;
     let nonce = school.nonces.take(card, enrolment, [a, b, c], school.now());
-    let stage = nonce.map_or(Stage::Load, |nonce| nonce.stage);
+    let stage = nonce.as_ref().map_or(Stage::Load, |nonce| nonce.stage);
     let begun = school.submit(Begin { enrolment, card, session, nonce, proved }).await.map_err(rejected)?;
     Ok(match begun {
         Begun::Release(attempt) => {
@@ -528,8 +537,8 @@ pub async fn begin(
             let mac2 = school.card_keys.release_load(card, &port_session(&attempt.session), stamp);
             Onward::Release { k: attempt.k, amount: attempt.session.amount, stamp, mac2 }
         }
-        Begun::Again { amount, attempt } => {
-            Onward::Again { nonce: issue(school, card, fresh(school, enrolment, attempt, stage)), amount }
+        Begun::Again { amount, known } => {
+            Onward::Again { nonce: issue(school, card, fresh(school, enrolment, known, stage)), amount }
         }
         Begun::Done { person, loaded } => done(school, enrolment, card, person, loaded, session.old_balance),
         Begun::Alarm => return Err(load::alarm_words()),

@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use flows::nonces::{Nonce, PROOFS_AT_ONCE};
+use flows::nonces::{Known, Nonce, PROOFS_AT_ONCE};
 use flows::rows::{Enrolment, Key, Row};
 use flows::{School, tap_load, terminal, terminal_link};
 use link::{Answer, DebitEvidence, LoadInit, Marked, PurseSale, Record, ToPlatform, ToTerminal, VERSION};
+use rules::chart;
 use rules::ids::{CardNo, EnrolmentId};
 use rules::load::Stage;
 
@@ -404,9 +405,12 @@ async fn believe(school: &School, enrolment: EnrolmentId, card: u64, init: &Load
     let Some(row) = row.as_ref().and_then(Row::card) else { return };
     // Only where it does harm at once: another counter would raise the alarm, which is no loss.
     if row.released.is_some() && row.n == init.n {
-        let (bytes, attempt, at) = (nonce_of(init.terminal), row.attempt, school.now());
+        let (bytes, at) = (nonce_of(init.terminal), school.now());
+        let [on_card, suspense] =
+            [chart::on_card(card), chart::suspense_card(card)].map(|account| school.balance(&account));
+        let known = Known::of(row, on_card, suspense);
         let (stage, asked) = (Stage::Load, [None; PROOFS_AT_ONCE]);
-        school.nonces.issue(card, Nonce { bytes, enrolment, attempt, stage, at, asked });
+        school.nonces.issue(card, Nonce { bytes, enrolment, known, stage, at, asked });
     }
 }
 

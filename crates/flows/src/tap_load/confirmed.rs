@@ -9,6 +9,7 @@ use rules::words::Words;
 use teller::{Command, Desk, Fault, Halt, Seen};
 
 use super::{CardView, Onward, applied, done, freeze, fresh, issue, order_keys, port_session, rejected};
+use crate::nonces::Known;
 use crate::ports::CardStamp;
 use crate::rows::{Campus, Key, Row};
 use crate::school::fault_words;
@@ -26,8 +27,8 @@ struct Confirmed {
     person: PersonId,
     /// The TAC showed that the card lies on this terminal now: it was not known before, and it was released here.
     here: bool,
-    /// Newest attempt and what waits now.
-    attempt: u32,
+    /// What the book has of the card now, and what waits for it.
+    known: Known,
     waiting: u32,
 }
 
@@ -107,7 +108,7 @@ impl Command<Campus> for Confirm {
         Ok(Confirming::Proved(Confirmed {
             person: after.card.person,
             here,
-            attempt: after.card.attempt,
+            known: after.known(),
             waiting: u32::try_from(waiting.get()).unwrap_or(0),
         }))
     }
@@ -138,7 +139,7 @@ pub async fn confirm(
         Confirming::Cloned => return Err(load::alarm_words()),
     };
     if confirmed.waiting > 0 || !confirmed.here {
-        let nonce = issue(school, card, fresh(school, enrolment, confirmed.attempt, Stage::Load));
+        let nonce = issue(school, card, fresh(school, enrolment, confirmed.known, Stage::Load));
         return Ok(Onward::Again { nonce, amount: confirmed.waiting.max(1) });
     }
     let amount = attempt.session.amount;

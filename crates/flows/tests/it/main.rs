@@ -12,6 +12,7 @@ mod restored;
 mod rig;
 mod settings;
 mod sign_in;
+mod stale;
 mod statement;
 mod table;
 mod uploads;
