@@ -18,7 +18,7 @@ use teller::{Desk, Halt, NotLoaded, Seen};
 
 use crate::rows::{Campus, Key, Row};
 use crate::tap_load::{freeze, post, stop};
-use crate::{cases, epoch};
+use crate::{by_balance, cases, epoch};
 
 /// A debit as its terminal recorded it.
 pub(crate) fn of(told: &PurseSale) -> Debit {
@@ -37,6 +37,7 @@ pub(crate) fn of(told: &PurseSale) -> Debit {
 /// Rows that a debit of this card is decided on, besides the card, the settings and what a restore explains.
 pub(crate) fn needs(seen: &Seen<'_, Campus>, card: CardNo, debit: &Debit) -> Vec<Key> {
     let mut keys = claims(card, debit).to_vec();
+    keys.extend(by_balance::needs(seen, card, debit));
     keys.push(Key::Spent(card));
     let spent = seen.row(&Key::Spent(card)).and_then(Row::spent);
     keys.extend(spent.and_then(|spent| spent.case).map(Key::Case));
@@ -240,7 +241,7 @@ fn put<R>(
     Ok(())
 }
 
-fn open_case(desk: &mut Desk<'_, Campus>, kind: case::Kind, sale: &Sale, amount: Fen) -> CaseId {
+pub(crate) fn open_case(desk: &mut Desk<'_, Campus>, kind: case::Kind, sale: &Sale, amount: Fen) -> CaseId {
     let id = CaseId(desk.new_id());
     let debit = sale.debit.map_or(String::new(), |debit| {
         format!(", M {}, TSN {}, terminal id {:02X?}", debit.m, debit.tsn, debit.terminal)
@@ -271,6 +272,9 @@ pub(crate) fn settle<R>(
             desk.put(Key::Sale(sale.id), Row::Sale(Box::new(sale.clone())))?;
         }
         Verdict::Debited => {
+            if let State::ByBalance(case) = sale.state {
+                return by_balance::proved(desk, card, sale, case);
+            }
             if let State::Untold(case) = sale.state {
                 cases::end(desk, case, "the card's proof came".to_owned())?;
             }
@@ -278,7 +282,10 @@ pub(crate) fn settle<R>(
                 Some(debit) => taken_by(desk, sale.card, debit)?,
                 None => [false; 2],
             };
-            let facts = DebitFacts { taken, replayed, ..facts(desk, &sale, Some(card), Evidence::Proved)? };
+            let mut facts = DebitFacts { taken, replayed, ..facts(desk, &sale, Some(card), Evidence::Proved)? };
+            if proved {
+                facts = by_balance::make_room(desk, &sale, facts)?;
+            }
             match purchase::accept(sale.amount, &facts) {
                 // Its counter belongs to another proved sale: by the balance alone this one never debited the card.
                 Acceptance::Suspend { case: case::Kind::SaleConflict, pay, .. } if !proved || !pay => {
@@ -290,6 +297,9 @@ pub(crate) fn settle<R>(
                         stop(card, desk.now());
                     }
                     put(desk, None, true, sale.clone(), acceptance)?;
+                    if !proved {
+                        by_balance::posted(desk, sale.id)?;
+                    }
                 }
             }
         }

@@ -34,6 +34,7 @@ pub mod top_up;
 pub mod unavailable;
 
 mod alarm;
+mod by_balance;
 mod debit;
 mod desk;
 mod password_door;

@@ -17,7 +17,7 @@ use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
 
 use crate::rows::{Campus, Enrolment, Key, RecordNote, Row};
 use crate::tap_load::{port_debit, post};
-use crate::{ReadFault, School, debit, epoch, resent};
+use crate::{ReadFault, School, by_balance, debit, epoch, resent};
 
 /// A record with everything about it that could be checked outside the teller.
 struct Take {
@@ -307,6 +307,7 @@ impl Take {
         let plain = debit::facts(desk, &sale, card.as_ref(), self.evidence)?;
         let odd = stopped.then_some(Odd::TerminalStopped).or(plain.odd);
         let facts = DebitFacts { taken, replayed, called_off, odd, ..plain };
+        let facts = by_balance::make_room(desk, &sale, facts)?;
         let acceptance = purchase::accept(amount, &facts);
         let id = sale.id;
         debit::apply(desk, card, sale, acceptance)?;
@@ -319,7 +320,8 @@ impl Take {
         let Some(sale) = self.sale_behind(desk, of)? else { return Ok((Answer::Taken, None)) };
         let id = sale.id;
         let proved = with_tac && self.evidence == Evidence::Proved;
-        let open = matches!(sale.state, State::Unconfirmed | State::NotDebited | State::Untold(_));
+        let open =
+            matches!(sale.state, State::Unconfirmed | State::NotDebited | State::Untold(_) | State::ByBalance(_));
         if proved
             && open
             && let Some(mut card) = desk.get(&Key::Card(sale.card))?.and_then(Row::card).cloned()

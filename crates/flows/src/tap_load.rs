@@ -29,7 +29,7 @@ use crate::nonces::{Known, Nonce, PROOFS_AT_ONCE};
 use crate::ports::{CardStamp, LoadSession, PurseDebit};
 use crate::rows::{Campus, Key, Row};
 use crate::school::fault_words;
-use crate::{School, debit, epoch};
+use crate::{School, by_balance, debit, epoch};
 
 /// Nonce and amount for the first INITIALIZE of a tap.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,7 +211,7 @@ struct Begin {
     card: CardNo,
     session: Session,
     nonce: Option<Nonce>,
-    proved: Vec<Id>,
+    proofs: Proofs,
 }
 
 enum Begun {
@@ -262,9 +262,14 @@ impl Command<Campus> for Begin {
             && self.session.terminal.starts_with(&terminal.0);
         let mut open_sales = Vec::new();
         for sale in &view.sales {
-            let (proved, of_this_epoch) = (self.proved.contains(&sale.id), debit::of_this_epoch(desk, sale)?);
-            let asked = self.nonce.as_ref().is_some_and(|nonce| nonce.asked.contains(&Some(sale.id)));
-            open_sales.push(Unconfirmed { amount: sale.amount, proved, of_this_epoch, asked });
+            open_sales.push(Unconfirmed {
+                amount: sale.amount,
+                proved: self.proofs.proved.contains(&sale.id),
+                of_this_epoch: debit::of_this_epoch(desk, sale)?,
+                asked: self.nonce.as_ref().is_some_and(|nonce| nonce.asked.contains(&Some(sale.id))),
+                contradicted: self.proofs.contradicted.contains(&sale.id),
+                instead_of: by_balance::instead_of(desk, sale)?,
+            });
         }
         let decision = load::begin(&view.facts(stage), &self.session, live, &open_sales).map_err(refuse)?;
         match (decision, view.attempt.clone()) {
@@ -309,7 +314,7 @@ impl Begin {
         }
         restored::meet(desk, &mut view, &self.session, resolution, ahead)?;
         for (sale, verdict) in view.sales.into_iter().zip(verdicts) {
-            let proved = self.proved.contains(&sale.id);
+            let proved = self.proofs.proved.contains(&sale.id);
             debit::settle(desk, &mut view.card, sale, *verdict, proved)?;
         }
         restored::all_shown(desk, self.card)?;
@@ -525,12 +530,12 @@ pub async fn begin(
     if !school.card_keys.proves_load(card, &port_session(&session)) {
         return Err(Refusal::NotProved.words());
     }
-    let proved = proved_sales(school, card, proofs).await?;
+    let proofs = checked(school, card, proofs).await?;
     // The nonce is used up last, with nothing to wait for until the command is handed in: what it proves is still so.
     let [_, _, _, a, b, c] = session.terminal;
     let nonce = school.nonces.take(card, enrolment, [a, b, c], school.now());
     let stage = nonce.as_ref().map_or(Stage::Load, |nonce| nonce.stage);
-    let begun = school.submit(Begin { enrolment, card, session, nonce, proved }).await.map_err(rejected)?;
+    let begun = school.submit(Begin { enrolment, card, session, nonce, proofs }).await.map_err(rejected)?;
     Ok(match begun {
         Begun::Release(attempt) => {
             let stamp = CardStamp { date: attempt.date, time: attempt.time };
@@ -552,24 +557,38 @@ fn done(school: &School, enrolment: EnrolmentId, card: CardNo, person: PersonId,
     Onward::Done { hold, loaded, purse, account }
 }
 
-/// Which open sales the card's proofs verify for. What is verified never changes, so it may be read beside the teller.
+/// What the card's proofs say of its open sales.
+#[derive(Clone, Debug, Default)]
+struct Proofs {
+    /// A proof verifies over these.
+    proved: Vec<Id>,
+    /// There are proofs at the counters of these, and none verifies over them.
+    contradicted: Vec<Id>,
+}
+
+/// Checks the card's proofs. What is verified never changes, so it may be read beside the teller.
 ///
 /// Error: it could not be read; the proofs are not to be lost for that, so the tap is to be tried again.
-async fn proved_sales(school: &School, card: CardNo, proofs: &[(u16, [u8; 4])]) -> Result<Vec<Id>, Words> {
-    if proofs.is_empty() {
-        return Ok(Vec::new());
+async fn checked(school: &School, card: CardNo, given: &[(u16, [u8; 4])]) -> Result<Proofs, Words> {
+    let mut proofs = Proofs::default();
+    if given.is_empty() {
+        return Ok(proofs);
     }
     let busy = |_| fault_words(&Fault::Busy);
-    let Some(Row::Card(row)) = school.row(&Key::Card(card)).await.map_err(busy)? else { return Ok(Vec::new()) };
+    let Some(Row::Card(row)) = school.row(&Key::Card(card)).await.map_err(busy)? else { return Ok(proofs) };
     let keys: Vec<Key> = row.unconfirmed.iter().map(|id| Key::Sale(*id)).collect();
     let sales = school.rows(&keys).await.map_err(busy)?;
-    let verifies = |sale: &Sale| {
-        let debit = sale.debit?;
-        let (_, tac) = proofs.iter().find(|(m, _)| *m == debit.m)?;
-        let amount = u32::try_from(sale.amount.get()).ok()?;
-        school.card_keys.proves_purchase(card, &port_debit(amount, &debit), *tac).then_some(sale.id)
-    };
-    Ok(sales.iter().flatten().filter_map(Row::sale).filter_map(verifies).collect())
+    for sale in sales.iter().flatten().filter_map(Row::sale) {
+        let Some((debit, amount)) = sale.debit.zip(u32::try_from(sale.amount.get()).ok()) else { continue };
+        let verifies = |tac| school.card_keys.proves_purchase(card, &port_debit(amount, &debit), tac);
+        let mut of_it = given.iter().filter(|(m, _)| *m == debit.m).map(|(_, tac)| verifies(*tac)).peekable();
+        if of_it.peek().is_none() {
+            continue;
+        }
+        let to = if of_it.any(|verifies| verifies) { &mut proofs.proved } else { &mut proofs.contradicted };
+        to.push(sale.id);
+    }
+    Ok(proofs)
 }
 
 /// A debit as the card keys look at it.

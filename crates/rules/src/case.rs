@@ -85,11 +85,13 @@ pub enum Kind {
     SaleTerminalStopped,
     /// A card's counter shows debits whose records have not come for days.
     SaleMissing,
+    /// A sale that was paid because the balance showed a debit, and a debit that the card proved has its counter.
+    SaleDisplaced,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 32] = [
+    pub const ALL: [Kind; 33] = [
         Kind::PaymentUnknownOrder,
         Kind::PaymentMismatch,
         Kind::PaymentTwice,
@@ -122,6 +124,7 @@ impl Kind {
         Kind::SaleDateOdd,
         Kind::SaleTerminalStopped,
         Kind::SaleMissing,
+        Kind::SaleDisplaced,
     ];
 
     /// Who looks after it.
@@ -153,7 +156,8 @@ impl Kind {
             | Kind::SaleForgotten
             | Kind::SaleUntold
             | Kind::SaleCardStopped
-            | Kind::SaleChainBroken => Role::Finance,
+            | Kind::SaleChainBroken
+            | Kind::SaleDisplaced => Role::Finance,
             Kind::TerminalQuarantined
             | Kind::RecordsForgotten
             | Kind::SaleDateOdd
@@ -246,6 +250,7 @@ impl Case {
             | Kind::SaleChainBroken
             | Kind::SaleDateOdd
             | Kind::SaleTerminalStopped
+            | Kind::SaleDisplaced
             | Kind::TerminalQuarantined
             | Kind::RecordsForgotten => self.reference.to_string(),
         }
@@ -292,6 +297,7 @@ impl Kind {
             Kind::SaleDateOdd => "SALE_DATE_ODD",
             Kind::SaleTerminalStopped => "SALE_TERMINAL_STOPPED",
             Kind::SaleMissing => "SALE_MISSING",
+            Kind::SaleDisplaced => "SALE_DISPLACED",
         }
     }
 
@@ -331,6 +337,9 @@ impl Kind {
             Kind::SaleDateOdd => "消费日期过旧或在未来；已入账，请核对终端时钟。",
             Kind::SaleTerminalStopped => "已停用的终端上传了未授权的消费；已入账，请核对该终端。",
             Kind::SaleMissing => "卡片计数显示有消费记录多日未上传；请检查离线终端。补传后自动结案。",
+            Kind::SaleDisplaced => {
+                "无凭证的消费曾按余额付给商户，现有凭证的另一笔占用其计数；款项挂账，请向商户核对后更正。"
+            }
         }
     }
 
@@ -396,12 +405,11 @@ impl Kind {
             Kind::SaleDateOdd => {
                 "The date of this posted sale is too old or in the future; check the terminal's clock."
             }
-            Kind::SaleTerminalStopped => {
-                "A stopped terminal sent a sale that nobody authorised; it is posted. Check it."
-            }
+            Kind::SaleTerminalStopped => "A stopped terminal sent a sale nobody authorised; it is posted. Check it.",
             Kind::SaleMissing => {
                 "Sales of this card have not come for days; check terminals off line. It ends by itself."
             }
+            Kind::SaleDisplaced => "Paid without a proof, while a proved sale has its counter; ask the merchant.",
         }
     }
 }

@@ -117,6 +117,10 @@ pub struct Unconfirmed {
     pub of_this_epoch: bool,
     /// The card was asked for a proof of it in this hold.
     pub asked: bool,
+    /// The card gave a proof at its counter that does not verify over it: what it was debited for there is another sale.
+    pub contradicted: bool,
+    /// What the book takes back when this sale is proved: a debit that has its counter by the balance alone.
+    pub instead_of: Fen,
 }
 
 /// How an open sale is settled.
@@ -353,9 +357,10 @@ fn counted(facts: &Facts<'_>, n: u16) -> Result<(Resolution, bool), case::Kind> 
     }
 }
 
-/// What the card itself proves to have paid in open sales.
+/// What the card itself proves to have paid in open sales, less what is taken back for them.
 fn proved(open: &[Unconfirmed]) -> Option<Fen> {
-    Fen::sum(open.iter().filter(|sale| sale.proved).map(|sale| sale.amount))
+    let proved = || open.iter().filter(|sale| sale.proved);
+    Fen::sum(proved().map(|sale| sale.amount))?.minus(Fen::sum(proved().map(|sale| sale.instead_of))?)
 }
 
 /// Whether the purse shows all of an attempt that filled it up. A forgotten load in its place carried the same orders, but
@@ -462,15 +467,17 @@ impl Scope {
 /// With all loads settled, the purse is what the book explains less every debit that is not in the book. So if nothing is
 /// missing, no open sale was debited; if exactly the open sales are missing, all of them were; if less is missing than the
 /// least of them, none was. Anything else stays open. While a debit may be under way elsewhere, what is missing may be that
-/// one: then nothing is judged debited by the balance. Neither is it after a restore until book and card have agreed once:
+/// one: then nothing is judged debited by the balance. Neither is it when the card gave the proof of another sale at the
+/// counter of an open one, for what is missing may be that sale; nor after a restore until book and card have agreed once:
 /// what is missing may be a debit that nobody sends again. What stays open then, although the card was asked for a proof,
 /// is a person's to decide.
 fn settle_sales(missing: Fen, open: &[Unconfirmed], scope: &Scope) -> Vec<Verdict> {
     let doubtful = || open.iter().filter(|sale| !sale.proved).map(|sale| sale.amount);
     let least = doubtful().min().unwrap_or(Fen::ZERO);
     let at_most = missing.plus(scope.hidden);
-    let exactly = scope.agreed && scope.hidden == Fen::ZERO && !scope.others && Fen::sum(doubtful()) == Some(missing);
     let plain = scope.agreed && scope.hidden == Fen::ZERO;
+    let another = scope.others || open.iter().any(|sale| !sale.proved && sale.contradicted);
+    let exactly = plain && !another && Fen::sum(doubtful()) == Some(missing);
     let verdict = |sale: &Unconfirmed| {
         let older = scope.taken && !sale.of_this_epoch;
         if sale.proved {

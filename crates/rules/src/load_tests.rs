@@ -233,7 +233,14 @@ fn judged(
 }
 
 fn open(amount: i64, proved: bool) -> Unconfirmed {
-    Unconfirmed { amount: Fen::new(amount), proved, of_this_epoch: true, asked: true }
+    Unconfirmed {
+        amount: Fen::new(amount),
+        proved,
+        of_this_epoch: true,
+        asked: true,
+        contradicted: false,
+        instead_of: Fen::ZERO,
+    }
 }
 
 #[test]
@@ -259,6 +266,21 @@ fn an_open_sale_is_settled_by_proof_or_by_the_authenticated_balance() {
     for (what, purse, sales, expected) in table {
         assert_eq!(judged((1000, purse), &sales, false, usual), expected, "{what}");
     }
+    let other = Unconfirmed { contradicted: true, ..open(300, false) };
+    let table = [
+        ("the proof of another sale is at its counter", 700, vec![other], vec![Open]),
+        ("which does not charge it, nor does it call it off", 600, vec![other], vec![Open]),
+        ("nor the one beside it", 500, vec![other, open(200, false)], vec![Open, Open]),
+        ("nothing is missing whatever was proved", 1000, vec![other], vec![NotDebited]),
+        ("the other sale proves itself", 700, vec![other, open(300, true)], vec![NotDebited, Debited]),
+    ];
+    for (what, purse, sales, expected) in table {
+        let verdicts = judged((1000, purse), &sales, false, usual).map(|(verdicts, _)| verdicts);
+        assert_eq!(verdicts, Some(expected), "{what}");
+    }
+    let instead = |amount| [Unconfirmed { instead_of: Fen::new(amount), ..open(300, true) }];
+    assert_eq!(judged((1000, 1000), &instead(300), false, usual), Some((vec![Debited], true)), "one for the other");
+    assert_eq!(judged((1000, 1000), &instead(200), false, usual), None, "it must have been as much");
     let one = [open(300, false)];
     let others = |purse| judged((1000, purse), &one, true, usual).map(|(verdicts, _)| verdicts);
     assert_eq!(others(700), Some(vec![Open]), "another debit may explain it");
@@ -429,7 +451,7 @@ fn m9_the_balance_of_a_card_that_was_ahead_tells_nothing_of_sales_that_may_be_ol
             meeting,
             agreed: true,
         };
-        let open = [Unconfirmed { amount: Fen::new(300), proved: false, of_this_epoch, asked: true }];
+        let open = [Unconfirmed { amount: Fen::new(300), proved: false, of_this_epoch, ..open(300, false) }];
         let Ok(Decision::Proceed { sales, .. }) = begin(&facts, &shown(n, purse, 1), true, &open) else {
             panic!("{what}");
         };
@@ -455,7 +477,7 @@ fn m9_a_sale_that_the_card_proves_only_now_explains_what_it_had_taken_more() {
     for (purse, of_this_epoch, rest) in
         [(1000, false, Some(300)), (1100, false, Some(400)), (1101, false, None), (1000, true, None)]
     {
-        let open = [Unconfirmed { amount: Fen::new(300), proved: true, of_this_epoch, asked: true }];
+        let open = [Unconfirmed { amount: Fen::new(300), proved: true, of_this_epoch, ..open(300, true) }];
         let found = match begin(&facts, &shown(3, purse, 1), true, &open) {
             Ok(Decision::Proceed { ahead, .. }) => ahead.map(|ahead| ahead.rest.get()),
             _ => None,

@@ -22,8 +22,11 @@ pub enum State {
     AwaitingPurse,
     /// The terminal was told to debit the purse and called it off before it did.
     CalledOff,
-    /// Paid from the purse.
+    /// Paid from the purse, as the card proved.
     FromPurse,
+    /// Paid from the purse: no proof came, and the balance alone showed the debit. With a case: a debit that the card
+    /// proved has its counter now, so that this one was none.
+    ByBalance(Option<CaseId>),
     /// The purse may or may not have been debited.
     Unconfirmed,
     /// Proved later: the purse was not debited.
@@ -188,6 +191,7 @@ pub const fn reverse(sale: Option<State>) -> Reversal {
             State::Reversed
             | State::CalledOff
             | State::FromPurse
+            | State::ByBalance(_)
             | State::Unconfirmed
             | State::NotDebited
             | State::Suspended(_)
@@ -323,6 +327,15 @@ pub fn accept(amount: Fen, facts: &DebitFacts) -> Acceptance {
         Odd::TerminalStopped => case::Kind::SaleTerminalStopped,
     });
     Acceptance::Post { from, case: called_off.or(odd) }
+}
+
+/// Whether the debit that has a counter makes room for this one: the balance alone showed it, and this one is proved. What
+/// the balance showed was this one then, not that a chip was debited twice; so the card is not stopped.
+///
+/// Source: decision 0016.
+pub const fn makes_room(standing: State, facts: &DebitFacts) -> bool {
+    let proved = matches!(facts.evidence, Evidence::Proved) && facts.card_known;
+    matches!(standing, State::ByBalance(None)) && proved && !facts.replayed && !facts.card_stopped
 }
 
 /// Whether a debit of `made_at`, whose record comes at `now`, has a date that can be believed. Source: R81.

@@ -59,6 +59,7 @@ fn m17_a_reversal_takes_back_what_was_paid_and_nothing_else() {
         (Some(State::AwaitingPurse), Reversal::CallOff),
         (Some(State::CalledOff), Reversal::Nothing),
         (Some(State::FromPurse), Reversal::Nothing),
+        (Some(State::ByBalance(None)), Reversal::Nothing),
         (Some(State::Unconfirmed), Reversal::Nothing),
         (Some(State::NotDebited), Reversal::Nothing),
         (Some(State::Suspended(CaseId(Id::new(1)))), Reversal::Nothing),
@@ -136,6 +137,38 @@ fn m13_a_debit_is_posted_within_what_the_card_can_hold_and_suspended_beyond() {
     ];
     for (what, amount, facts, expected) in table {
         assert_eq!(accept(Fen::new(amount), &facts), expected, "{what}");
+    }
+}
+
+#[test]
+fn m6_a_sale_that_only_the_balance_showed_makes_room_for_a_proved_one_and_no_other_does() {
+    let facts = DebitFacts {
+        card_known: true,
+        evidence: Evidence::Proved,
+        replayed: false,
+        taken: true,
+        called_off: false,
+        on_card: Fen::new(1000),
+        in_transit: Fen::ZERO,
+        suspense: Fen::ZERO,
+        forgotten_load: false,
+        disproved: true,
+        card_stopped: false,
+        odd: None,
+    };
+    let (shown, case) = (State::ByBalance(None), CaseId(Id::new(1)));
+    let table = [
+        ("shown by the balance", shown, facts, true),
+        ("proved", State::FromPurse, facts, false),
+        ("paid by a case", State::Suspended(case), facts, false),
+        ("it made room before", State::ByBalance(Some(case)), facts, false),
+        ("no proof", shown, DebitFacts { evidence: Evidence::None, ..facts }, false),
+        ("a wrong one", shown, DebitFacts { evidence: Evidence::WrongTac, ..facts }, false),
+        ("the same debit", shown, DebitFacts { replayed: true, ..facts }, false),
+        ("made after the card was stopped", shown, DebitFacts { card_stopped: true, ..facts }, false),
+    ];
+    for (what, standing, facts, expected) in table {
+        assert_eq!(makes_room(standing, &facts), expected, "{what}");
     }
 }
 

@@ -109,6 +109,7 @@ stored_enum!(SaleState {
     7 => NotDebited,
     8 => Suspended(case),
     9 => Untold(case),
+    10 => ByBalance(case),
 });
 stored_enum!(CaseKind {
     1 => PaymentUnknownOrder,
@@ -143,6 +144,7 @@ stored_enum!(CaseKind {
     30 => SaleDateOdd,
     31 => SaleTerminalStopped,
     32 => SaleMissing,
+    33 => SaleDisplaced,
 });
 
 impl Stored for Setting {

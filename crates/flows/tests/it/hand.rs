@@ -324,7 +324,19 @@ impl Campus {
     }
 
     pub fn begin(&self, session: Session) -> Result<Onward, Words> {
-        self.rig.run(tap_load::begin(&self.rig.school, self.at, CARD, session, &[]))
+        self.begin_with(session, &[])
+    }
+
+    /// As `begin`, with proofs of debits that were asked for.
+    pub fn begin_with(&self, session: Session, proofs: &[(u16, [u8; 4])]) -> Result<Onward, Words> {
+        self.rig.run(tap_load::begin(&self.rig.school, self.at, CARD, session, proofs))
+    }
+
+    /// The chip's proof of the debit that it made at `m`, if it has it; what a terminal sends along for this counter.
+    pub fn proof(&mut self, m: u16) -> Vec<(u16, [u8; 4])> {
+        self.chip(&terminal::select_purse());
+        let answer = self.chip(&terminal::prove(Kind::Purchase, m + 1));
+        terminal::ProveAnswer::parse(&answer).map(|proof| (m, proof.tac)).into_iter().collect()
     }
 
     /// Gives the card its release; the TAC.

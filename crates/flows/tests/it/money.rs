@@ -486,7 +486,7 @@ fn a_torn_debit_is_kept_open_until_the_card_settles_it() {
         assert_eq!(campus.balance(chart::merchant(campus.merchant)), 0);
         // While it is open, its amount cannot be spent again.
         let (_, _) = campus.hold(Stage::Load);
-        let (state, sold) = if debited { (SaleState::FromPurse, 1200) } else { (SaleState::NotDebited, 0) };
+        let (state, sold) = if debited { (SaleState::ByBalance(None), 1200) } else { (SaleState::NotDebited, 0) };
         assert_eq!(sale_state(&campus, asked), state);
         assert_eq!(campus.balance(chart::merchant(campus.merchant)), sold);
         assert_eq!(campus.balance(chart::on_card(CARD)), i64::from(campus.chip.balance()));

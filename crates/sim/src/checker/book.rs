@@ -210,8 +210,11 @@ fn permitted(row: &JournalRow, from: Name, to: Name, people: &People) -> bool {
         reason::REFUND_HELD => direct && owns(codes.0) && codes.1 == code::HELD,
         reason::REFUND_RELEASED => direct && codes.0 == code::HELD && owns(codes.1),
         reason::REFUND_SETTLED => direct && codes == (code::HELD, code::RECEIVABLE),
-        // Money of a sale that no card can have paid: there is none in an honest world.
-        reason::SALE_UNEXPLAINED => direct && people.crook.is_some() && codes == (code::SUSPENSE_CASE, code::MERCHANT),
+        // Money of a sale that no card can have paid: there is none in an honest world. To a card it goes back.
+        reason::SALE_UNEXPLAINED => {
+            let to = matches!(codes.1, code::MERCHANT | code::ON_CARD);
+            direct && people.crook.is_some() && codes.0 == code::SUSPENSE_CASE && to
+        }
         _ => false,
     }
 }

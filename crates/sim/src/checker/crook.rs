@@ -122,6 +122,13 @@ impl Crook {
         let debit = matches!(row.code, reason::SALE_FROM_PURSE | reason::SALE_FROM_UNPROVED | reason::SALE_UNEXPLAINED);
         let Some(name) = self.sales.get(&row.reference.get()).filter(|_| debit) else { return };
         let amount = Sum::from(row.amount.get());
+        if (row.code, row.credit.code.0) == (reason::SALE_UNEXPLAINED, code::ON_CARD) {
+            let paid = self.paid.get(name).copied();
+            findings.demand(paid == Some(amount), "I3", Who::NOBODY, || {
+                format!("row {} gives {amount} back for {name:?}; the card had paid {paid:?}", row.seq)
+            });
+            return;
+        }
         let made = self.debits.get(name).copied();
         let before = self.paid.insert(*name, amount);
         findings.demand(made == Some(amount) && before.is_none(), "I3", Who::NOBODY, || {

@@ -263,9 +263,8 @@ impl Checker {
 
     /// Every case has a cause. That of a payment is looked for when the payment is settled.
     fn case(&mut self, case: &Case, counters: &mut Counters) {
-        let (id, kind) = (case.id.0.get(), case.kind);
+        let (id, kind, restored) = (case.id.0.get(), case.kind, self.book.restored);
         let first = self.cases.insert(id, (kind, Sum::from(case.amount.get()))).is_none();
-        let restored = self.book.restored;
         if kind == CaseKind::RecordsForgotten {
             self.sales.gap(case.reference.get());
         }
@@ -279,6 +278,7 @@ impl Checker {
             CaseKind::SaleOverspent if copy => ("clone: found by overspending", true),
             CaseKind::SaleCardStopped if copy => ("clone: sale after it was stopped", true),
             CaseKind::SaleChainBroken if copy => ("clone: balances do not follow", true),
+            CaseKind::SaleDisplaced if copy => ("clone: proved at the counter of a sale without a proof", true),
             CaseKind::PaymentUnknownOrder => ("case: payment of unknown order", true),
             CaseKind::PaymentMismatch => ("case: payment mismatch", true),
             CaseKind::PaymentTwice => ("case: payment twice", true),
@@ -323,14 +323,14 @@ impl Checker {
             | CaseKind::SaleChainBroken
             | CaseKind::SaleDateOdd
             | CaseKind::SaleTerminalStopped
-            | CaseKind::SaleMissing => ("case: without a cause", false),
+            | CaseKind::SaleMissing
+            | CaseKind::SaleDisplaced => ("case: without a cause", false),
         };
         if first {
             counters.add(counter);
         }
         self.payments.case(id);
-        let detail = &case.detail;
-        self.findings.demand(allowed, "I8", Who::NOBODY, || format!("a case {kind:?} has no cause: {detail}"));
+        self.findings.demand(allowed, "I8", Who::NOBODY, || format!("a case {kind:?} has no cause: {}", case.detail));
     }
 }
 

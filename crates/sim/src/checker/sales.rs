@@ -356,7 +356,7 @@ impl Sales {
         match (before, sale.state) {
             (false, State::Unconfirmed) => self.settled.push("sale: unconfirmed"),
             (true, State::NotDebited) => self.settled.push("sale: torn, not debited"),
-            (true, State::FromPurse) => self.settled.push("sale: torn, proved later"),
+            (true, State::FromPurse | State::ByBalance(None)) => self.settled.push("sale: torn, proved later"),
             _ => {}
         }
     }
