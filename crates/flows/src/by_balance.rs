@@ -18,8 +18,8 @@ pub(crate) fn needs(seen: &Seen<'_, Campus>, card: CardNo, debit: &Debit) -> Opt
     seen.row(&Key::Debited(card, debit.m)).and_then(Row::sold).copied().map(Key::Sale)
 }
 
-/// The other sale that has the counter of this one.
-fn standing(desk: &Desk<'_, Campus>, sale: &Sale) -> Result<Option<Sale>, NotLoaded<Key>> {
+/// The other sale that has the counter of this one. Needs what [`debit::needs`](crate::debit::needs) names.
+pub(crate) fn standing(desk: &Desk<'_, Campus>, sale: &Sale) -> Result<Option<Sale>, NotLoaded<Key>> {
     let Some(debit) = sale.debit else { return Ok(None) };
     let Some(other) = desk.get(&Key::Debited(sale.card, debit.m))?.and_then(Row::sold).copied() else {
         return Ok(None);

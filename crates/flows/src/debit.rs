@@ -232,6 +232,14 @@ fn put<R>(
                 stands(desk, &sale, card_known)?;
             }
             sale.state = State::Suspended(id);
+            if case == case::Kind::SaleConflict
+                && let Some(other) = by_balance::standing(desk, &sale)?
+            {
+                // One of the two terminals may have told a counter that the chip did not show.
+                let terminal = other.debit.map_or([0; 6], |debit| debit.terminal);
+                let fact = format!("its counter has sale {} over {} yuan, {terminal:02X?}", other.id, other.amount);
+                cases::note(desk, id, &fact)?;
+            }
             if alarm && let Some(card) = card {
                 freeze(desk, card)?;
             }

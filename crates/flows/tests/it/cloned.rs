@@ -334,3 +334,25 @@ fn t1_nothing_is_released_to_a_card_that_its_own_proof_has_just_stopped() {
     assert_eq!(campus.balance(chart::merchant(campus.merchant)), 700 + 1200 + 700);
     campus.rig.verify();
 }
+
+#[test]
+fn t1_a_counter_that_a_terminal_tells_wrong_stops_the_card_costs_its_holder_nothing_and_names_both_terminals() {
+    let mut campus = Campus::new();
+    campus.top_up_and_hold("50");
+    let first = campus.debit(1200, None);
+    // No proof covers the counter: the first till tells the one after it.
+    assert_eq!(campus.send(Record::Sale(PurseSale { m: first.m + 1, ..first })), Answer::Taken);
+    let mut till = campus.other_till(TerminalNo([0, 0, 2]));
+    campus.walk_to(&mut till);
+    let second = campus.buy(800);
+    assert_eq!((second.m, state(&campus)), (first.m + 1, State::Lost));
+    assert_eq!(campus.balance(chart::merchant(campus.merchant)), 1200 + 800);
+    assert_eq!(campus.balance(chart::on_card(CARD)), 5000 - 1200, "what the conflict cost stands against its case");
+    let [case] = &cases(&campus)[..] else { panic!("one case") };
+    assert_eq!((case.kind, case.amount), (Kind::SaleConflict, Fen::new(800)));
+    for sale in [first, second] {
+        assert!(case.detail.contains(&format!("{:02X?}", sale.terminal)), "{}", case.detail);
+    }
+    let spent = campus.rig.row(&Key::Spent(CARD)).and_then(|row| row.spent().cloned()).expect("debits");
+    assert_eq!((first.m, spent.next), (0, 0), "the true counter of the first never comes");
+}
