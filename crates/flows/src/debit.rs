@@ -37,7 +37,6 @@ pub(crate) fn of(told: &PurseSale) -> Debit {
 /// Rows that a debit of this card is decided on, besides the card, the settings and what a restore explains.
 pub(crate) fn needs(seen: &Seen<'_, Campus>, card: CardNo, debit: &Debit) -> Vec<Key> {
     let mut keys = claims(card, debit).to_vec();
-    keys.extend(by_balance::needs(seen, card, debit));
     keys.push(Key::Spent(card));
     let spent = seen.row(&Key::Spent(card)).and_then(Row::spent);
     keys.extend(spent.and_then(|spent| spent.case).map(Key::Case));
@@ -47,6 +46,7 @@ pub(crate) fn needs(seen: &Seen<'_, Campus>, card: CardNo, debit: &Debit) -> Vec
         keys.extend(seen.row(&beside).and_then(Row::sold).copied().map(Key::Sale));
         keys.push(beside);
     }
+    keys.extend(by_balance::needs(seen, card, debit));
     keys
 }
 
@@ -249,7 +249,7 @@ fn put<R>(
     Ok(())
 }
 
-pub(crate) fn open_case(desk: &mut Desk<'_, Campus>, kind: case::Kind, sale: &Sale, amount: Fen) -> CaseId {
+fn open_case(desk: &mut Desk<'_, Campus>, kind: case::Kind, sale: &Sale, amount: Fen) -> CaseId {
     let id = CaseId(desk.new_id());
     let debit = sale.debit.map_or(String::new(), |debit| {
         format!(", M {}, TSN {}, terminal id {:02X?}", debit.m, debit.tsn, debit.terminal)
