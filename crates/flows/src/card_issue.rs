@@ -2,6 +2,7 @@
 
 use rules::card::{self, Card, Event, Refusal, State};
 use rules::ids::{CardNo, PersonId};
+use rules::spent::Spent;
 use rules::words::Words;
 use teller::{Command, Desk, Halt, Rejected, Seen};
 
@@ -24,7 +25,7 @@ impl Command<Campus> for Issue {
     type Refusal = Stop;
 
     fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
-        let mut keys = vec![Key::Person(self.person), Key::Card(self.no)];
+        let mut keys = vec![Key::Person(self.person), Key::Card(self.no), Key::Spent(self.no)];
         let old = seen.row(&Key::Person(self.person)).and_then(Row::person).and_then(|person| person.card);
         keys.extend(old.map(Key::Card));
         keys
@@ -58,6 +59,7 @@ impl Command<Campus> for Issue {
         };
         holder.card = Some(self.no);
         desk.put(Key::Card(self.no), Row::Card(card))?;
+        desk.put(Key::Spent(self.no), Row::Spent(Box::new(Spent::of_new_card())))?;
         desk.put(Key::Person(self.person), Row::Person(Box::new(holder)))?;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Jobs that are due: orders and refunds of which no news came (R67; rows 14, 23).
+//! Jobs that are due: orders and refunds of which no news came (R67; rows 14, 23), debits of which no record came (R81).
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use rules::ids::{OrderNo, RefundNo};
 
 use crate::ports::ListAsk;
 use crate::rows::lists;
-use crate::{ReadFault, School, refund, top_up};
+use crate::{ReadFault, School, missing, refund, top_up};
 
 /// Orders or refunds that are looked after side by side.
 pub(crate) const AT_ONCE: usize = 64;
@@ -41,6 +41,7 @@ pub async fn run(school: &School, most: u32) -> Result<Micros, ReadFault> {
         work.push(Box::pin(async move { refund::look_after(school, RefundNo::from_id(id)).await.map(|_| ()) }));
     }
     side_by_side(work).await?;
+    missing::look(school, most).await?;
     Ok(if full { school.now() } else { school.now().after_seconds(IDLE) })
 }
 

@@ -19,7 +19,7 @@ use crate::{ReadFault, School, due, refund, top_up};
 pub(crate) fn needs(seen: &Seen<'_, Campus>, card: CardNo) -> Vec<Key> {
     let mut keys = vec![Key::Epoch];
     if seen.row(&Key::Epoch).is_some() {
-        keys.push(Key::Met(card));
+        keys.extend([Key::Met(card), Key::Agreed(card)]);
         let met = seen.row(&Key::Met(card)).and_then(Row::met);
         keys.extend(met.and_then(|met| met.case).map(Key::Case));
     }
@@ -42,6 +42,21 @@ pub(crate) fn met(desk: &Desk<'_, Campus>, card: CardNo) -> Result<Option<Met>, 
 /// How far a restore explains that this card and the book disagree. Needs what [`needs`] names.
 pub(crate) fn meeting(desk: &Desk<'_, Campus>, card: CardNo) -> Result<Meeting, NotLoaded<Key>> {
     Ok(Meeting::of(newest(desk)?.as_ref(), met(desk, card)?.as_ref()))
+}
+
+/// Whether no debit of before the newest restore can be missing in what the book has of this card. Needs what [`needs`]
+/// names.
+pub(crate) fn agreed(desk: &Desk<'_, Campus>, card: CardNo) -> Result<bool, NotLoaded<Key>> {
+    let Some(epoch) = newest(desk)? else { return Ok(true) };
+    Ok(matches!(desk.get(&Key::Agreed(card))?, Some(Row::Agreed(number)) if *number >= epoch.number))
+}
+
+/// A card showed exactly what the book has of it. Needs what [`needs`] names.
+pub(crate) fn agree(desk: &mut Desk<'_, Campus>, card: CardNo) -> Result<(), NotLoaded<Key>> {
+    match newest(desk)? {
+        Some(epoch) if !agreed(desk, card)? => desk.put(Key::Agreed(card), Row::Agreed(epoch.number)),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// A purse sale of this card was posted: if the card was ahead, its purse may have shown it already.
@@ -163,8 +178,9 @@ impl Reopening {
                 work.push(Box::pin(async move { Ok((*no, top_up::look_after(school, *no).await?)) }));
             }
             for (no, order) in due::side_by_side(work).await? {
+                // Nothing could be decided: that is no answer.
                 let answered =
-                    order.is_none_or(|order| !order.open() || order.queried.is_some_and(|(at, _)| at >= epoch.since));
+                    order.is_some_and(|order| !order.open() || order.queried.is_some_and(|(at, _)| at >= epoch.since));
                 match answered {
                     true => {
                         self.asked.insert(no);
@@ -189,7 +205,7 @@ impl Reopening {
             }
             for (no, refund) in due::side_by_side(work).await? {
                 let answered =
-                    refund.is_none_or(|refund| !refund.live() || refund.heard_at.is_some_and(|at| at >= epoch.since));
+                    refund.is_some_and(|refund| !refund.live() || refund.heard_at.is_some_and(|at| at >= epoch.since));
                 match answered {
                     true => {
                         self.refunds_asked.insert(no);

@@ -13,6 +13,7 @@ pub mod due;
 pub mod epoch;
 pub mod home;
 pub mod merchant;
+pub mod missing;
 pub mod nonces;
 pub mod people;
 pub mod ports;
@@ -34,6 +35,8 @@ pub mod top_up;
 pub mod unavailable;
 
 mod alarm;
+mod by_balance;
+mod debit;
 mod desk;
 mod password_door;
 mod stored;

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ledger::Micros;
+use ledger::{Fen, Id, Micros};
+use rules::card::Card;
 use rules::ids::{CardNo, EnrolmentId};
 use rules::load::Stage;
 
@@ -13,20 +14,43 @@ const LIFE: i64 = 60;
 /// When so many cards are live at once, dead ones are swept out.
 const SWEEP_ABOVE: usize = 10_000;
 
+/// What the book had of a card when a nonce was issued for it. What the card shows under that nonce is judged against this
+/// alone: a debit that came in since may have been made after the card answered, and would contradict an honest one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    attempt: u32,
+    n: u16,
+    held: Option<Fen>,
+    open: Vec<Id>,
+}
+
+impl Known {
+    /// The card as it is now, with the balances of `on_card` and of `suspense(card)`.
+    pub fn of(card: &Card, on_card: Fen, suspense: Fen) -> Known {
+        let open = card.unconfirmed.iter().chain(&card.awaiting).copied().collect();
+        Known { attempt: card.attempt, n: card.n, held: on_card.plus(suspense), open }
+    }
+}
+
 /// A nonce that was issued for a card.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nonce {
     /// Three bytes.
     pub bytes: [u8; 3],
     /// To which terminal.
     pub enrolment: EnrolmentId,
-    /// The card's newest attempt when it was issued.
-    pub attempt: u32,
+    /// What the book had of the card when it was issued.
+    pub known: Known,
     /// What the tap is for.
     pub stage: Stage,
     /// When.
     pub at: Micros,
+    /// Open purse sales for which the card is asked for a proof under it.
+    pub asked: [Option<Id>; PROOFS_AT_ONCE],
 }
+
+/// A chip keeps the proofs of its newest purchases alone, and a hold is short.
+pub const PROOFS_AT_ONCE: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
 struct Hold {
@@ -62,13 +86,12 @@ impl Nonces {
     /// Takes the card's live nonce if it is this one, at this terminal; it is used up either way it is taken.
     pub fn take(&self, card: CardNo, enrolment: EnrolmentId, bytes: [u8; 3], now: Micros) -> Option<Nonce> {
         let mut live = self.live();
-        let nonce = live.nonces.get(&card).copied()?;
+        let nonce = live.nonces.get(&card)?;
         let fits = nonce.enrolment == enrolment && nonce.bytes == bytes && fresh(nonce.at, now);
         if !fits {
             return None;
         }
-        live.nonces.remove(&card);
-        Some(nonce)
+        live.nonces.remove(&card)
     }
 
     /// The card proved itself at this terminal: the hold by which it may pay there.

@@ -6,20 +6,18 @@
 use ledger::{Fen, Id, Micros, Stage as Leg};
 use link::{Answer, DebitEvidence, PurseSale, Record};
 use rules::card::Card;
-use rules::case::{self, Case};
+use rules::case;
 use rules::chart::{self, Reason};
-use rules::ids::{CardNo, CaseId, EnrolmentId, TerminalNo};
+use rules::ids::{CardNo, EnrolmentId};
 use rules::limits::Limits;
 use rules::load::Verdict;
-use rules::purchase::{
-    self, Acceptance, AskFacts, Debit, DebitFacts, Evidence, From as PaidFrom, Payment, Refusal, Reversal, Sale, State,
-};
+use rules::purchase::{self, AskFacts, Debit, DebitFacts, Evidence, Odd, Payment, Refusal, Reversal, Sale, State};
 use rules::words::Words;
 use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
 
 use crate::rows::{Campus, Enrolment, Key, RecordNote, Row};
-use crate::tap_load::{freeze, port_debit, post, stop};
-use crate::{ReadFault, School, epoch, resent};
+use crate::tap_load::{port_debit, post};
+use crate::{ReadFault, School, by_balance, debit, epoch, resent};
 
 /// A record with everything about it that could be checked outside the teller.
 struct Take {
@@ -49,7 +47,7 @@ impl Command<Campus> for Take {
             Record::Reverse { of } => keys.extend(self.earlier(seen, *of)),
             Record::Sale(sale) => {
                 keys.extend(card_keys(seen, CardNo(sale.card)));
-                keys.extend(claims(CardNo(sale.card), &debit_of(sale)));
+                keys.extend(debit::needs(seen, CardNo(sale.card), &debit::of(sale)));
                 if let Some(of) = sale.authorised_by {
                     keys.extend(self.earlier(seen, of));
                 }
@@ -63,12 +61,6 @@ impl Command<Campus> for Take {
     fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Vec<u8>, Stop> {
         let enrolment = desk.get(&Key::Enrolment(self.enrolment))?.and_then(Row::enrolment).cloned();
         let Some(mut enrolment) = enrolment else { return Err(Halt::Refuse(NotEnrolled)) };
-        // What already happened there is still taken; new sales are not.
-        let stopped = enrolment.quarantined || enrolment.replaced;
-        let forgotten = self.forgotten(desk)?;
-        if stopped && !forgotten && matches!(self.record, Record::Authorise { .. }) {
-            return coded(&Answer::Quarantined);
-        }
         let key = Key::Record(self.enrolment, self.seq);
         if let Some(mut note) = desk.get(&key)?.and_then(Row::record).cloned() {
             if note.hash == self.hash {
@@ -79,7 +71,21 @@ impl Command<Campus> for Take {
                 desk.put(key, Row::Record(note.clone()))?;
                 return Ok(note.answer);
             }
-            return self.quarantine(desk, enrolment);
+            let why = format!("another record under number {}", self.seq);
+            return self.quarantine(desk, enrolment, &why);
+        }
+        // What already happened there is still taken, and what was answered keeps its answer (M3); new sales are not taken.
+        let stopped = enrolment.quarantined || enrolment.replaced;
+        let forgotten = self.forgotten(desk)?;
+        if stopped && !forgotten && matches!(self.record, Record::Authorise { .. }) {
+            return coded(&Answer::Quarantined);
+        }
+        // A terminal has debits of its own alone: a record that was taken from another one is never its own (T9).
+        if let Record::Sale(told) = &self.record
+            && !told.terminal.starts_with(&enrolment.terminal.0)
+        {
+            let why = format!("a record of another terminal under number {}", self.seq);
+            return self.quarantine(desk, enrolment, &why);
         }
         let (answer, sale) = match &self.record {
             Record::Authorise { card, amount, .. } if forgotten => {
@@ -128,8 +134,11 @@ impl Take {
         if let Some(id) = note.and_then(|note| note.sale) {
             keys.push(Key::Sale(id));
             if let Some(sale) = seen.row(&Key::Sale(id)).and_then(Row::sale) {
-                keys.push(Key::Card(sale.card));
-                keys.extend(debit_keys(sale));
+                keys.extend([Key::Card(sale.card), Key::Settings]);
+                if let State::Untold(case) = sale.state {
+                    keys.push(Key::Case(case));
+                }
+                keys.extend(sale.debit.iter().flat_map(|debit| debit::needs(seen, sale.card, debit)));
                 keys.extend(epoch::needs(seen, sale.card));
             }
         }
@@ -290,14 +299,18 @@ impl Take {
             sale.id = desk.new_id();
         }
         sale.amount = amount;
-        sale.debit = Some(debit_of(told));
-        let [taken, replayed] = taken_by(desk, no, &debit_of(told))?;
+        let debit = debit::of(told);
+        sale.debit = Some(debit);
+        let [taken, replayed] = debit::taken_by(desk, no, &debit)?;
         let called_off = before.as_ref().is_some_and(|sale| sale.state == State::CalledOff);
-        let card_known = card.is_some();
-        let facts = DebitFacts { taken, replayed, called_off, ..debit_facts(desk, no, card_known, self.evidence)? };
+        let stopped = before.is_none() && (enrolment.quarantined || enrolment.replaced);
+        let plain = debit::facts(desk, &sale, card.as_ref(), self.evidence)?;
+        let odd = stopped.then_some(Odd::TerminalStopped).or(plain.odd);
+        let facts = DebitFacts { taken, replayed, called_off, odd, ..plain };
+        let facts = by_balance::make_room(desk, &sale, facts)?;
         let acceptance = purchase::accept(amount, &facts);
         let id = sale.id;
-        apply(desk, card, sale, acceptance)?;
+        debit::apply(desk, card, sale, acceptance)?;
         Ok((Answer::Taken, Some(id)))
     }
 
@@ -306,22 +319,28 @@ impl Take {
     fn late_proof(&self, desk: &mut Desk<'_, Campus>, of: u64, with_tac: bool) -> Result<(Answer, Option<Id>), Stop> {
         let Some(sale) = self.sale_behind(desk, of)? else { return Ok((Answer::Taken, None)) };
         let id = sale.id;
-        let proved = with_tac && self.evidence == Evidence::Proved && sale.state == State::Unconfirmed;
-        if proved && let Some(mut card) = desk.get(&Key::Card(sale.card))?.and_then(Row::card).cloned() {
+        let proved = with_tac && self.evidence == Evidence::Proved;
+        let open =
+            matches!(sale.state, State::Unconfirmed | State::NotDebited | State::Untold(_) | State::ByBalance(_));
+        if proved
+            && open
+            && let Some(mut card) = desk.get(&Key::Card(sale.card))?.and_then(Row::card).cloned()
+        {
             let no = card.no;
-            settle(desk, &mut card, sale, Verdict::Debited)?;
+            debit::settle(desk, &mut card, sale, Verdict::Debited, true)?;
             desk.put(Key::Card(no), Row::Card(card))?;
         }
         Ok((Answer::Taken, Some(id)))
     }
 
-    fn quarantine(&self, desk: &mut Desk<'_, Campus>, mut enrolment: Enrolment) -> Result<Vec<u8>, Stop> {
+    /// Stops a terminal that lies. Repeats: one case, however often it does.
+    fn quarantine(&self, desk: &mut Desk<'_, Campus>, mut enrolment: Enrolment, why: &str) -> Result<Vec<u8>, Stop> {
+        if enrolment.quarantined {
+            return coded(&Answer::Quarantined);
+        }
         enrolment.quarantined = true;
-        let id = CaseId(desk.new_id());
-        let detail = format!("terminal {}: another record under number {}", enrolment.terminal, self.seq);
-        let (kind, opened_at) = (case::Kind::TerminalQuarantined, desk.now());
-        let reference = self.enrolment.0;
-        crate::cases::open(desk, Case { id, kind, opened_at, reference, amount: Fen::ZERO, detail });
+        let detail = format!("terminal {}: {why}", enrolment.terminal);
+        crate::cases::tell(desk, case::Kind::TerminalQuarantined, self.enrolment.0, detail);
         desk.put(Key::Enrolment(self.enrolment), Row::Enrolment(Box::new(enrolment)))?;
         coded(&Answer::Quarantined)
     }
@@ -346,170 +365,6 @@ fn sure_purse(desk: &Desk<'_, Campus>, card: &Card) -> Result<Fen, NotLoaded<Key
         }
     }
     Ok(purse.max(Fen::ZERO))
-}
-
-fn debit_of(told: &PurseSale) -> Debit {
-    Debit {
-        old_balance: told.old_balance,
-        m: told.m,
-        terminal: told.terminal,
-        tsn: told.tsn,
-        date: told.stamp.date,
-        time: told.stamp.time,
-        key_version: told.key_version,
-        algorithm: told.algorithm,
-    }
-}
-
-/// A debit of a card, with nothing else standing in its way.
-fn debit_facts(
-    desk: &Desk<'_, Campus>,
-    no: CardNo,
-    card_known: bool,
-    evidence: Evidence,
-) -> Result<DebitFacts, NotLoaded<Key>> {
-    let on_card = desk.account(&chart::on_card(no));
-    Ok(DebitFacts {
-        card_known,
-        evidence,
-        replayed: false,
-        taken: false,
-        called_off: false,
-        on_card: on_card.balance(),
-        in_transit: on_card.credits_pending,
-        suspense: desk.account(&chart::suspense_card(no)).balance(),
-        forgotten_load: epoch::meeting(desk, no)?.explains_overspending(),
-    })
-}
-
-/// What tells whether an open sale was authorised on line: the answer to the record that asked.
-pub(crate) fn asked_by(sale: &Sale) -> Key {
-    Key::Record(sale.asked_by.0, sale.asked_by.1)
-}
-
-/// Whether a sale was authorised on line since the book was restored last. Needs [`asked_by`] and [`Key::Epoch`].
-pub(crate) fn of_this_epoch(desk: &Desk<'_, Campus>, sale: &Sale) -> Result<bool, NotLoaded<Key>> {
-    let Some(epoch) = epoch::newest(desk)? else { return Ok(true) };
-    let note = desk.get(&asked_by(sale))?.and_then(Row::record);
-    let answer = note.and_then(|note| link::decode::<Answer>(&note.answer).ok());
-    Ok(sale.at >= epoch.since && matches!(answer, Some(Answer::PayFromPurse { .. })))
-}
-
-/// Keys that a debit claims for ever once it is proved (M6).
-pub(crate) fn debit_keys(sale: &Sale) -> Vec<Key> {
-    sale.debit.map_or_else(Vec::new, |debit| claims(sale.card, &debit).to_vec())
-}
-
-/// The card's counter, and the debit itself as its TAC covers it.
-fn claims(card: CardNo, debit: &Debit) -> [Key; 2] {
-    let [a, b, c, ..] = debit.terminal;
-    let counted = Key::Counted(card, TerminalNo([a, b, c]), debit.tsn, debit.date, debit.time);
-    [Key::Debited(card, debit.m), counted]
-}
-
-/// Which of the claims stand in the book already.
-fn taken_by(desk: &Desk<'_, Campus>, card: CardNo, debit: &Debit) -> Result<[bool; 2], NotLoaded<Key>> {
-    let [debited, counted] = claims(card, debit);
-    Ok([desk.get(&debited)?.is_some(), desk.get(&counted)?.is_some()])
-}
-
-/// Puts on the desk what was decided about a debit; writes the sale, and the card when it changes.
-fn apply<R>(
-    desk: &mut Desk<'_, Campus>,
-    card: Option<Card>,
-    mut sale: Sale,
-    acceptance: Acceptance,
-) -> Result<(), Halt<Campus, R>> {
-    match acceptance {
-        Acceptance::Keep => {
-            sale.state = State::Unconfirmed;
-            if let Some(mut card) = card {
-                card.unconfirmed.push(sale.id);
-                desk.put(Key::Card(card.no), Row::Card(card))?;
-            }
-        }
-        Acceptance::Post { from, case } => {
-            let (account, reason) = match from {
-                PaidFrom::OnCard => (chart::on_card(sale.card), Reason::SaleFromPurse),
-                PaidFrom::Unproved => (chart::suspense_card(sale.card), Reason::SaleFromUnproved),
-            };
-            post(desk, account, chart::merchant(sale.merchant), sale.amount, Leg::Direct, reason, sale.id)?;
-            epoch::sale_came(desk, sale.card, sale.amount)?;
-            sale.state = State::FromPurse;
-            for key in debit_keys(&sale) {
-                desk.put(key, Row::Sold(sale.id))?;
-            }
-            if let Some(kind) = case {
-                open_case(desk, kind, &sale, Fen::ZERO);
-            }
-        }
-        Acceptance::Suspend { case, pay, freeze: alarm } => {
-            let paid = if pay { sale.amount } else { Fen::ZERO };
-            let id = open_case(desk, case, &sale, paid);
-            if pay {
-                let (from, to) = (chart::suspense_case(id), chart::merchant(sale.merchant));
-                post(desk, from, to, sale.amount, Leg::Direct, Reason::SaleUnexplained, sale.id)?;
-            }
-            sale.state = State::Suspended(id);
-            if alarm && let Some(card) = card {
-                freeze(desk, card)?;
-            }
-        }
-    }
-    desk.insert_new(Key::Sale(sale.id), Row::Sale(Box::new(sale)));
-    Ok(())
-}
-
-fn open_case(desk: &mut Desk<'_, Campus>, kind: case::Kind, sale: &Sale, amount: Fen) -> CaseId {
-    let id = CaseId(desk.new_id());
-    let debit = sale.debit.map_or(String::new(), |debit| {
-        format!(", M {}, TSN {}, terminal id {:02X?}", debit.m, debit.tsn, debit.terminal)
-    });
-    let detail = format!("card {}, {} yuan{debit}", sale.card, sale.amount);
-    crate::cases::open(desk, Case { id, kind, opened_at: desk.now(), reference: sale.id, amount, detail });
-    id
-}
-
-/// Settles an open sale. The caller writes the card.
-pub(crate) fn settle<R>(
-    desk: &mut Desk<'_, Campus>,
-    card: &mut Card,
-    mut sale: Sale,
-    verdict: Verdict,
-) -> Result<(), Halt<Campus, R>> {
-    match verdict {
-        Verdict::Open => return Ok(()),
-        Verdict::NotDebited => {
-            sale.state = State::NotDebited;
-            desk.put(Key::Sale(sale.id), Row::Sale(Box::new(sale.clone())))?;
-        }
-        // It stays as it is, so that a proof that still comes pays it.
-        Verdict::Untold => {
-            open_case(desk, case::Kind::SaleUntold, &sale, Fen::ZERO);
-        }
-        Verdict::Debited => {
-            let mut taken = false;
-            for key in debit_keys(&sale) {
-                taken |= desk.get(&key)?.is_some();
-            }
-            let facts = DebitFacts { taken, ..debit_facts(desk, card.no, true, Evidence::Proved)? };
-            match purchase::accept(sale.amount, &facts) {
-                // Its counter belongs to another proved sale, so this one never debited the card.
-                Acceptance::Suspend { case: case::Kind::SaleConflict, .. } => {
-                    sale.state = State::NotDebited;
-                    desk.put(Key::Sale(sale.id), Row::Sale(Box::new(sale.clone())))?;
-                }
-                acceptance => {
-                    if matches!(acceptance, Acceptance::Suspend { freeze: true, .. }) {
-                        stop(card, desk.now());
-                    }
-                    apply(desk, None, sale.clone(), acceptance)?;
-                }
-            }
-        }
-    }
-    card.unconfirmed.retain(|id| *id != sale.id);
-    Ok(())
 }
 
 impl Enrolment {
@@ -604,7 +459,7 @@ async fn evidence(school: &School, enrolment: EnrolmentId, record: &Record) -> R
     };
     Ok(match record {
         Record::Sale(told) => match told.evidence {
-            DebitEvidence::Tac(tac) => check(CardNo(told.card), told.amount, &debit_of(told), tac),
+            DebitEvidence::Tac(tac) => check(CardNo(told.card), told.amount, &debit::of(told), tac),
             DebitEvidence::Unconfirmed => Evidence::None,
         },
         Record::Settle { of, tac: Some(tac) } => {

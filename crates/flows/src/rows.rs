@@ -13,6 +13,7 @@ use rules::load::{Attempt, Item};
 use rules::person::Person;
 use rules::purchase::Sale;
 use rules::refund::{Refund, Repaid};
+use rules::spent::Spent;
 use rules::top_up::{Order, State};
 use teller::{Listing, Schema};
 
@@ -77,6 +78,10 @@ pub enum Key {
     Epoch,
     /// What was found when this card first came after a restore (M9).
     Met(CardNo),
+    /// The newest epoch in which a card showed exactly what the book has of it (M9).
+    Agreed(CardNo),
+    /// Which debits of a card are in the book, and which are missing.
+    Spent(CardNo),
     /// A refund.
     Refund(RefundNo),
     /// What went back of a provider's payment: channel and the provider's number (R76).
@@ -136,6 +141,10 @@ pub enum Row {
     Epoch(Epoch),
     /// How a card was found.
     Met(Met),
+    /// Number of the epoch in which a card last began to agree with the book.
+    Agreed(u64),
+    /// Debits of a card.
+    Spent(Box<Spent>),
     /// A refund.
     Refund(Box<Refund>),
     /// What went back of a payment.
@@ -281,6 +290,8 @@ pub mod lists {
     pub const REFUNDS_DUE: &str = "refunds_due";
     /// Refunds that concern a holder, by time of making.
     pub const REFUNDS: &str = "refunds_of_person";
+    /// Cards with debits that are missing, by the time at which somebody must be told.
+    pub const MISSING_DUE: &str = "missing_due";
     /// Merchants.
     pub const MERCHANTS: &str = "merchants";
     /// Enrolments.
@@ -324,6 +335,8 @@ impl Schema for Campus {
         "repaid",
         "suspended",
         "foreign_refund",
+        "agreed",
+        "spent",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -337,6 +350,7 @@ impl Schema for Campus {
         lists::CASES_ENDED,
         lists::REFUNDS_DUE,
         lists::REFUNDS,
+        lists::MISSING_DUE,
         lists::MERCHANTS,
         lists::ENROLMENTS,
         lists::SESSIONS,
@@ -370,6 +384,8 @@ impl Schema for Campus {
             Key::Form(..) => "form",
             Key::Epoch => "epoch",
             Key::Met(_) => "met",
+            Key::Agreed(_) => "agreed",
+            Key::Spent(_) => "spent",
             Key::Refund(_) => "refund",
             Key::Repaid(..) => "repaid",
             Key::Suspended(_) => "suspended",
@@ -385,7 +401,7 @@ impl Schema for Campus {
                 out.raw(text.as_bytes());
             }
             Key::Document(hash) | Key::Session(hash) | Key::Certificate(hash) => hash.write(&mut out),
-            Key::Card(no) | Key::Met(no) => no.write(&mut out),
+            Key::Card(no) | Key::Met(no) | Key::Agreed(no) | Key::Spent(no) => no.write(&mut out),
             Key::Order(no) => no.write(&mut out),
             Key::Payment(channel, number) | Key::Repaid(channel, number) | Key::ForeignRefund(channel, number) => {
                 out.u8(*channel).raw(number.as_bytes());
@@ -470,6 +486,7 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
             let of = refund.origin.of().map(|(person, _)| place(lists::REFUNDS, &person.0.bytes(), refund.made_at));
             due.into_iter().chain(of).collect()
         }
+        Row::Spent(spent) => spent.due_at.map(|at| place(lists::MISSING_DUE, &[], at)).into_iter().collect(),
         Row::Merchant(_) => vec![place(lists::MERCHANTS, &[], ledger::Micros::default())],
         Row::Enrolment(_) => vec![place(lists::ENROLMENTS, &[], ledger::Micros::default())],
         Row::Session(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
@@ -487,6 +504,7 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         | Row::Form(_)
         | Row::Epoch(_)
         | Row::Met(_)
+        | Row::Agreed(_)
         | Row::Repaid(_)
         | Row::Suspended(_)
         | Row::ForeignRefund(_) => Vec::new(),
@@ -522,6 +540,8 @@ stored_enum!(Row {
     26 => Suspended(payment),
     27 => CaseEnded(ended),
     28 => ForeignRefund(told),
+    29 => Agreed(epoch),
+    30 => Spent(spent),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -565,4 +585,5 @@ rows_of! {
     suspended: Suspended => SuspendedPayment,
     case_ended: CaseEnded => Ended,
     foreign_refund: ForeignRefund => ForeignRefund,
+    spent: Spent => Spent,
 }

@@ -3,7 +3,10 @@
 //! Order of one tap: [`open`] gives nonce and amount; [`begin`] takes the card's INITIALIZE answer, settles what was open,
 //! and releases a load or says that nothing is to be loaded; [`confirm`] takes the card's TAC.
 
+mod confirmed;
 mod restored;
+
+pub use confirmed::confirm;
 
 use ledger::{Fen, Id, Micros, Stage as Leg, Transfer};
 use rules::calendar::card_stamp;
@@ -14,19 +17,19 @@ use rules::epoch::Meeting;
 use rules::ids::{CardNo, CaseId, EnrolmentId, PersonId, TerminalNo};
 use rules::limits::Limits;
 use rules::load::{
-    self, Ahead, Attempt, Confirmation, Decision, Facts, Item, Next, Purse, Refusal, Resolution, Session, Source,
-    Stage, State, Unconfirmed, Verdict,
+    self, Ahead, Attempt, Decision, Facts, Item, Next, Purse, Refusal, Resolution, Session, Source, Stage, State,
+    Unconfirmed, Verdict,
 };
 use rules::purchase::Sale;
 use rules::top_up;
 use rules::words::Words;
 use teller::{Command, Desk, Fault, Halt, NotLoaded, Rejected, Seen};
 
-use crate::nonces::Nonce;
+use crate::nonces::{Known, Nonce, PROOFS_AT_ONCE};
 use crate::ports::{CardStamp, LoadSession, PurseDebit};
 use crate::rows::{Campus, Key, Row};
 use crate::school::fault_words;
-use crate::{School, epoch, purchase};
+use crate::{School, by_balance, debit, epoch};
 
 /// Nonce and amount for the first INITIALIZE of a tap.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,11 +85,16 @@ struct CardView {
     limits: Limits,
     sales: Vec<Sale>,
     meeting: Meeting,
+    agreed: bool,
 }
 
 impl CardView {
+    fn known(&self) -> Known {
+        Known::of(&self.card, self.purse.on_card, self.purse.suspense)
+    }
+
     fn needs(seen: &Seen<'_, Campus>, no: CardNo) -> Vec<Key> {
-        let mut keys = vec![Key::Card(no), Key::Settings];
+        let mut keys = vec![Key::Card(no), Key::Settings, Key::Spent(no)];
         keys.extend(epoch::needs(seen, no));
         let Some(card) = seen.row(&Key::Card(no)).and_then(Row::card) else { return keys };
         keys.push(Key::Waiting(card.person));
@@ -115,8 +123,8 @@ impl CardView {
             suspense: desk.account(&chart::suspense_card(no)).balance(),
             available: desk.account(&chart::available(card.person)).spendable(),
         };
-        let meeting = epoch::meeting(desk, no)?;
-        Ok(Some(CardView { card, attempt, waiting, purse, limits, sales, meeting }))
+        let (meeting, agreed) = (epoch::meeting(desk, no)?, epoch::agreed(desk, no)?);
+        Ok(Some(CardView { card, attempt, waiting, purse, limits, sales, meeting, agreed }))
     }
 
     fn facts(&self, stage: Stage) -> Facts<'_> {
@@ -128,6 +136,7 @@ impl CardView {
             stage,
             limits: &self.limits,
             meeting: self.meeting,
+            agreed: self.agreed,
         }
     }
 }
@@ -140,7 +149,7 @@ struct Open {
 }
 
 impl Command<Campus> for Open {
-    type Answer = (u32, u32, Vec<u16>);
+    type Answer = (u32, Known, Vec<(Id, u16)>);
     type Refusal = Refusal;
 
     fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
@@ -154,8 +163,8 @@ impl Command<Campus> for Open {
         let view = CardView::gather(desk, self.card)?.ok_or(Halt::Refuse(Refusal::UnknownCard))?;
         card::usable(view.card.state).map_err(|refusal| Halt::Refuse(Refusal::Card(refusal)))?;
         let newest = view.sales.iter().rev().take(PROOFS_AT_ONCE);
-        let prove = newest.filter_map(|sale| sale.debit.map(|debit| debit.m)).collect();
-        Ok((load::first_amount(&view.facts(self.stage)), view.card.attempt, prove))
+        let prove = newest.filter_map(|sale| sale.debit.map(|debit| (sale.id, debit.m))).collect();
+        Ok((load::first_amount(&view.facts(self.stage)), view.known(), prove))
     }
 }
 
@@ -163,13 +172,14 @@ impl Command<Campus> for Open {
 ///
 /// Errors: words of [`Refusal`], or of a fault. Repeats: a fresh nonce each time; the older one is dead. Source: M11.
 pub async fn open(school: &School, enrolment: EnrolmentId, card: CardNo, stage: Stage) -> Result<Opened, Words> {
-    let (amount, attempt, prove) = school.submit(Open { enrolment, card, stage }).await.map_err(rejected)?;
-    let bytes = issue(school, enrolment, card, attempt, stage);
-    Ok(Opened { nonce: bytes, amount, prove })
+    let (amount, known, prove) = school.submit(Open { enrolment, card, stage }).await.map_err(rejected)?;
+    let mut asked = [None; PROOFS_AT_ONCE];
+    for (place, (sale, _)) in asked.iter_mut().zip(&prove) {
+        *place = Some(*sale);
+    }
+    let bytes = issue(school, card, Nonce { asked, ..fresh(school, enrolment, known, stage) });
+    Ok(Opened { nonce: bytes, amount, prove: prove.into_iter().map(|(_, m)| m).collect() })
 }
-
-/// A chip keeps the proofs of its newest purchases alone, and a hold is short.
-const PROOFS_AT_ONCE: usize = 4;
 
 /// The number of a terminal that takes part; one that was replaced or is quarantined takes no cards.
 fn terminal_in_use(desk: &Desk<'_, Campus>, id: EnrolmentId) -> Result<TerminalNo, Halt<Campus, Refusal>> {
@@ -178,9 +188,13 @@ fn terminal_in_use(desk: &Desk<'_, Campus>, id: EnrolmentId) -> Result<TerminalN
     in_use.map(|enrolment| enrolment.terminal).ok_or(Halt::Refuse(Refusal::TerminalStopped))
 }
 
-fn issue(school: &School, enrolment: EnrolmentId, card: CardNo, attempt: u32, stage: Stage) -> [u8; 3] {
-    let bytes = school.random();
-    school.nonces.issue(card, Nonce { bytes, enrolment, attempt, stage, at: school.now() });
+fn fresh(school: &School, enrolment: EnrolmentId, known: Known, stage: Stage) -> Nonce {
+    Nonce { bytes: school.random(), enrolment, known, stage, at: school.now(), asked: [None; PROOFS_AT_ONCE] }
+}
+
+fn issue(school: &School, card: CardNo, nonce: Nonce) -> [u8; 3] {
+    let bytes = nonce.bytes;
+    school.nonces.issue(card, nonce);
     bytes
 }
 
@@ -197,13 +211,20 @@ struct Begin {
     card: CardNo,
     session: Session,
     nonce: Option<Nonce>,
-    proved: Vec<Id>,
+    proofs: Proofs,
 }
 
 enum Begun {
     Release(Box<Attempt>),
-    Again { amount: u32, attempt: u32 },
-    Done { person: PersonId, loaded: u32 },
+    Again {
+        amount: u32,
+        known: Known,
+    },
+    Done {
+        person: PersonId,
+        loaded: u32,
+    },
+    /// The card was frozen, now or by what was settled.
     Alarm,
 }
 
@@ -219,8 +240,8 @@ impl Command<Campus> for Begin {
         keys.push(Key::Applied(self.card, card.n));
         for id in &card.unconfirmed {
             if let Some(sale) = seen.row(&Key::Sale(*id)).and_then(Row::sale) {
-                keys.extend(purchase::debit_keys(sale));
-                keys.extend(seen.row(&Key::Epoch).map(|_| purchase::asked_by(sale)));
+                keys.extend(sale.debit.iter().flat_map(|debit| debit::needs(seen, self.card, debit)));
+                keys.extend(seen.row(&Key::Epoch).map(|_| debit::asked_by(sale)));
             }
         }
         let attempt = card.released.and_then(|k| seen.row(&Key::Attempt(self.card, k))).and_then(Row::attempt);
@@ -236,13 +257,19 @@ impl Command<Campus> for Begin {
         let refuse = |refusal| Halt::Refuse(refusal);
         let terminal = terminal_in_use(desk, self.enrolment)?;
         let view = CardView::gather(desk, self.card)?.ok_or(refuse(Refusal::UnknownCard))?;
-        let stage = self.nonce.map_or(Stage::Load, |nonce| nonce.stage);
-        let live = self.nonce.is_some_and(|nonce| nonce.attempt == view.card.attempt)
+        let stage = self.nonce.as_ref().map_or(Stage::Load, |nonce| nonce.stage);
+        let live = self.nonce.as_ref().is_some_and(|nonce| nonce.known == view.known())
             && self.session.terminal.starts_with(&terminal.0);
         let mut open_sales = Vec::new();
         for sale in &view.sales {
-            let (proved, of_this_epoch) = (self.proved.contains(&sale.id), purchase::of_this_epoch(desk, sale)?);
-            open_sales.push(Unconfirmed { amount: sale.amount, proved, of_this_epoch });
+            open_sales.push(Unconfirmed {
+                amount: sale.amount,
+                proved: self.proofs.proved.contains(&sale.id),
+                of_this_epoch: debit::of_this_epoch(desk, sale)?,
+                asked: self.nonce.as_ref().is_some_and(|nonce| nonce.asked.contains(&Some(sale.id))),
+                contradicted: self.proofs.contradicted.contains(&sale.id),
+                instead_of: by_balance::instead_of(desk, sale)?,
+            });
         }
         let decision = load::begin(&view.facts(stage), &self.session, live, &open_sales).map_err(refuse)?;
         match (decision, view.attempt.clone()) {
@@ -252,8 +279,12 @@ impl Command<Campus> for Begin {
                 alarm(desk, &view.card, kind, &self.session)?;
                 Ok(Begun::Alarm)
             }
-            (Decision::Proceed { resolution, sales, ahead, next }, _) => {
-                self.proceed(desk, view, resolution, &sales, (ahead, next))
+            (Decision::Proceed { resolution, sales, ahead, agrees, next }, _) => {
+                let begun = self.proceed(desk, view, resolution, &sales, (ahead, next))?;
+                if agrees && !matches!(begun, Begun::Alarm) {
+                    epoch::agree(desk, self.card)?;
+                }
+                Ok(begun)
             }
         }
     }
@@ -283,13 +314,20 @@ impl Begin {
         }
         restored::meet(desk, &mut view, &self.session, resolution, ahead)?;
         for (sale, verdict) in view.sales.into_iter().zip(verdicts) {
-            purchase::settle(desk, &mut view.card, sale, *verdict)?;
+            let proved = self.proofs.proved.contains(&sale.id);
+            debit::settle(desk, &mut view.card, sale, *verdict, proved)?;
         }
         restored::all_shown(desk, self.card)?;
         let person = view.card.person;
         let begun = match next {
+            // One of the sales told that there are two chips: what is settled stays settled, and nothing more goes to either.
+            _ if card::usable(view.card.state).is_err() => Begun::Alarm,
             Next::Done => Begun::Done { person, loaded },
-            Next::Again { amount } => Begun::Again { amount, attempt: view.card.attempt },
+            Next::Again { amount } => {
+                let held = [chart::on_card(self.card), chart::suspense_card(self.card)];
+                let [on_card, suspense] = held.map(|account| desk.account(&account).balance());
+                Begun::Again { amount, known: Known::of(&view.card, on_card, suspense) }
+            }
             Next::Release { items, fill } => {
                 view.waiting.clear();
                 Begun::Release(Box::new(self.release(desk, &mut view.card, items, fill)?))
@@ -371,6 +409,7 @@ fn applied(desk: &mut Desk<'_, Campus>, card: &mut Card, mut attempt: Attempt) -
     post(desk, from, to, amount, Leg::Post(attempt.pend), Reason::LoadApplied, reference)?;
     settle_early(desk, card.no)?;
     orders_loaded(desk, &attempt.items)?;
+    debit::took_load(desk, card.no, &attempt.session)?;
     let n = attempt.session.n;
     attempt.state = State::Applied { at: desk.now() };
     card.n = n.saturating_add(1);
@@ -491,20 +530,20 @@ pub async fn begin(
     if !school.card_keys.proves_load(card, &port_session(&session)) {
         return Err(Refusal::NotProved.words());
     }
-    let proved = proved_sales(school, card, proofs).await?;
+    let proofs = checked(school, card, proofs).await?;
     // The nonce is used up last, with nothing to wait for until the command is handed in: what it proves is still so.
     let [_, _, _, a, b, c] = session.terminal;
     let nonce = school.nonces.take(card, enrolment, [a, b, c], school.now());
-    let stage = nonce.map_or(Stage::Load, |nonce| nonce.stage);
-    let begun = school.submit(Begin { enrolment, card, session, nonce, proved }).await.map_err(rejected)?;
+    let stage = nonce.as_ref().map_or(Stage::Load, |nonce| nonce.stage);
+    let begun = school.submit(Begin { enrolment, card, session, nonce, proofs }).await.map_err(rejected)?;
     Ok(match begun {
         Begun::Release(attempt) => {
             let stamp = CardStamp { date: attempt.date, time: attempt.time };
             let mac2 = school.card_keys.release_load(card, &port_session(&attempt.session), stamp);
             Onward::Release { k: attempt.k, amount: attempt.session.amount, stamp, mac2 }
         }
-        Begun::Again { amount, attempt } => {
-            Onward::Again { nonce: issue(school, enrolment, card, attempt, stage), amount }
+        Begun::Again { amount, known } => {
+            Onward::Again { nonce: issue(school, card, fresh(school, enrolment, known, stage)), amount }
         }
         Begun::Done { person, loaded } => done(school, enrolment, card, person, loaded, session.old_balance),
         Begun::Alarm => return Err(load::alarm_words()),
@@ -518,24 +557,38 @@ fn done(school: &School, enrolment: EnrolmentId, card: CardNo, person: PersonId,
     Onward::Done { hold, loaded, purse, account }
 }
 
-/// Which open sales the card's proofs verify for. What is verified never changes, so it may be read beside the teller.
+/// What the card's proofs say of its open sales.
+#[derive(Clone, Debug, Default)]
+struct Proofs {
+    /// A proof verifies over these.
+    proved: Vec<Id>,
+    /// There are proofs at the counters of these, and none verifies over them.
+    contradicted: Vec<Id>,
+}
+
+/// Checks the card's proofs. What is verified never changes, so it may be read beside the teller.
 ///
 /// Error: it could not be read; the proofs are not to be lost for that, so the tap is to be tried again.
-async fn proved_sales(school: &School, card: CardNo, proofs: &[(u16, [u8; 4])]) -> Result<Vec<Id>, Words> {
-    if proofs.is_empty() {
-        return Ok(Vec::new());
+async fn checked(school: &School, card: CardNo, given: &[(u16, [u8; 4])]) -> Result<Proofs, Words> {
+    let mut proofs = Proofs::default();
+    if given.is_empty() {
+        return Ok(proofs);
     }
     let busy = |_| fault_words(&Fault::Busy);
-    let Some(Row::Card(row)) = school.row(&Key::Card(card)).await.map_err(busy)? else { return Ok(Vec::new()) };
+    let Some(Row::Card(row)) = school.row(&Key::Card(card)).await.map_err(busy)? else { return Ok(proofs) };
     let keys: Vec<Key> = row.unconfirmed.iter().map(|id| Key::Sale(*id)).collect();
     let sales = school.rows(&keys).await.map_err(busy)?;
-    let verifies = |sale: &Sale| {
-        let debit = sale.debit?;
-        let (_, tac) = proofs.iter().find(|(m, _)| *m == debit.m)?;
-        let amount = u32::try_from(sale.amount.get()).ok()?;
-        school.card_keys.proves_purchase(card, &port_debit(amount, &debit), *tac).then_some(sale.id)
-    };
-    Ok(sales.iter().flatten().filter_map(Row::sale).filter_map(verifies).collect())
+    for sale in sales.iter().flatten().filter_map(Row::sale) {
+        let Some((debit, amount)) = sale.debit.zip(u32::try_from(sale.amount.get()).ok()) else { continue };
+        let verifies = |tac| school.card_keys.proves_purchase(card, &port_debit(amount, &debit), tac);
+        let mut of_it = given.iter().filter(|(m, _)| *m == debit.m).map(|(_, tac)| verifies(*tac)).peekable();
+        if of_it.peek().is_none() {
+            continue;
+        }
+        let to = if of_it.any(|verifies| verifies) { &mut proofs.proved } else { &mut proofs.contradicted };
+        to.push(sale.id);
+    }
+    Ok(proofs)
 }
 
 /// A debit as the card keys look at it.
@@ -548,98 +601,4 @@ pub(crate) fn port_debit(amount: u32, debit: &rules::purchase::Debit) -> PurseDe
         key_version: debit.key_version,
         algorithm: debit.algorithm,
     }
-}
-
-/// Posts a proved load.
-struct Confirm {
-    enrolment: EnrolmentId,
-    card: CardNo,
-    k: u32,
-    tac_verifies: bool,
-}
-
-struct Confirmed {
-    person: PersonId,
-    /// The TAC showed that the card lies on this terminal now: it was not known before, and it was released here.
-    here: bool,
-    /// Newest attempt and what waits now.
-    attempt: u32,
-    waiting: u32,
-}
-
-impl Command<Campus> for Confirm {
-    type Answer = Option<Confirmed>;
-    type Refusal = Refusal;
-
-    fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
-        let mut keys = CardView::needs(seen, self.card);
-        keys.extend([Key::Enrolment(self.enrolment), Key::Attempt(self.card, self.k)]);
-        if let Some(attempt) = seen.row(&Key::Attempt(self.card, self.k)).and_then(Row::attempt) {
-            keys.extend(order_keys(&attempt.items));
-            keys.push(Key::Applied(self.card, attempt.session.n));
-        }
-        keys
-    }
-
-    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Self::Answer, Halt<Campus, Refusal>> {
-        let mut view = CardView::gather(desk, self.card)?.ok_or(Halt::Refuse(Refusal::UnknownCard))?;
-        let attempt = desk.get(&Key::Attempt(self.card, self.k))?.and_then(Row::attempt).cloned();
-        let mut here = false;
-        match (load::confirm(attempt.as_ref(), self.tac_verifies), attempt) {
-            (Confirmation::Applied, Some(attempt)) => {
-                let enrolment = desk.get(&Key::Enrolment(self.enrolment))?.and_then(Row::enrolment);
-                here = enrolment.is_some_and(|enrolment| attempt.shows_card_at(enrolment.terminal, desk.now()));
-                applied(desk, &mut view.card, attempt)?;
-                desk.put(Key::Card(self.card), Row::Card(view.card.clone()))?;
-            }
-            (Confirmation::AlreadyApplied, _) => {}
-            (Confirmation::TacWrong, Some(attempt)) => {
-                let id = CaseId(desk.new_id());
-                let detail = format!("card {}, attempt {}: TAC of the load does not verify", self.card, self.k);
-                let (kind, opened_at) = (case::Kind::LoadTacWrong, desk.now());
-                let reference = Id::new(u128::from(attempt.card.0));
-                crate::cases::open(desk, Case { id, kind, opened_at, reference, amount: Fen::ZERO, detail });
-                return Ok(None);
-            }
-            (Confirmation::NoSuchAttempt | Confirmation::Applied | Confirmation::TacWrong, _) => {
-                return Err(Halt::Refuse(Refusal::NonceDead));
-            }
-        }
-        let after = CardView::gather(desk, self.card)?.ok_or(Halt::Refuse(Refusal::UnknownCard))?;
-        let waiting = Fen::sum(after.waiting.iter().map(|item| item.amount)).unwrap_or(Fen::ZERO);
-        Ok(Some(Confirmed {
-            person: after.card.person,
-            here,
-            attempt: after.card.attempt,
-            waiting: u32::try_from(waiting.get()).unwrap_or(0),
-        }))
-    }
-}
-
-/// The card answered CREDIT FOR LOAD with this TAC.
-///
-/// Errors: `TAP_AGAIN` for an attempt that is not open, or a TAC that does not verify (then with a case; the card's next
-/// INITIALIZE decides). Repeats: a load that was proved before stays proved, and its copy proves nothing about where the
-/// card is now: the answer is another INITIALIZE, never a hold. Source: M11, M16; JR/T 0025.
-pub async fn confirm(
-    school: &School,
-    enrolment: EnrolmentId,
-    card: CardNo,
-    k: u32,
-    tac: [u8; 4],
-) -> Result<Onward, Words> {
-    // An attempt's session never changes, so the check may read it beside the teller.
-    let row = school.row(&Key::Attempt(card, k)).await.map_err(|_| fault_words(&Fault::Stopping))?;
-    let Some(Row::Attempt(attempt)) = row else { return Err(Refusal::NonceDead.words()) };
-    let stamp = CardStamp { date: attempt.date, time: attempt.time };
-    let tac_verifies = school.card_keys.proves_loaded(card, &port_session(&attempt.session), stamp, tac);
-    let confirmed = school.submit(Confirm { enrolment, card, k, tac_verifies }).await.map_err(rejected)?;
-    let Some(confirmed) = confirmed else { return Err(Refusal::NotProved.words()) };
-    if confirmed.waiting > 0 || !confirmed.here {
-        let nonce = issue(school, enrolment, card, confirmed.attempt, Stage::Load);
-        return Ok(Onward::Again { nonce, amount: confirmed.waiting.max(1) });
-    }
-    let amount = attempt.session.amount;
-    let purse = attempt.session.old_balance.saturating_add(amount);
-    Ok(done(school, enrolment, card, confirmed.person, amount, purse))
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 use ledger::Micros;
 
@@ -103,6 +104,22 @@ pub fn card_stamp(at: Micros) -> ([u8; 4], [u8; 3]) {
     ([bcd(century), bcd(year), bcd(time.month), bcd(time.day)], [bcd(time.hour), bcd(time.minute), bcd(time.second)])
 }
 
+/// The moment of a date `YYYYMMDD` and a time `hhmmss` in BCD on the campus's clocks; `None` when they are none.
+pub fn of_card_stamp(date: [u8; 4], time: [u8; 3]) -> Option<Micros> {
+    let [century, year, month, day] = date.map(from_bcd);
+    let [hour, minute, second] = time.map(from_bcd).map(|number| number.and_then(|number| i8::try_from(number).ok()));
+    let year = i16::from(century?).checked_mul(100)?.checked_add(i16::from(year?))?;
+    let (month, day) = (i8::try_from(month?).ok()?, i8::try_from(day?).ok()?);
+    let civil = DateTime::new(year, month, day, hour?, minute?, second?, 0).ok()?;
+    let moment = TimeZone::fixed(Offset::constant(8)).to_timestamp(civil).ok()?;
+    Some(Micros::new(moment.as_microsecond()))
+}
+
+fn from_bcd(byte: u8) -> Option<u8> {
+    let (tens, ones) = (byte >> 4, byte & 0x0F);
+    (tens < 10 && ones < 10).then(|| tens.checked_mul(10)?.checked_add(ones)).flatten()
+}
+
 fn bcd(value: u8) -> u8 {
     let (tens, ones) = (value.checked_div(10).unwrap_or(0), value.checked_rem(10).unwrap_or(0));
     (tens << 4) | ones
@@ -120,6 +137,28 @@ mod tests {
         assert_eq!(campus_day(after), CampusDay(20_261_124));
         assert_eq!(card_stamp(before), ([0x20, 0x26, 0x11, 0x23], [0x23, 0x59, 0x59]));
         assert_eq!(clock_digits(before), 261_123_235_959);
+    }
+
+    #[test]
+    fn a_card_stamp_is_read_as_it_was_written_and_nonsense_is_none() {
+        for seconds in [0, 951_782_400, 1_795_449_599, 1_795_449_600, 4_102_444_799] {
+            let at = Micros::from_seconds(seconds);
+            let (date, time) = card_stamp(at);
+            assert_eq!(of_card_stamp(date, time), Some(at), "{seconds}");
+        }
+        let good = [0x20, 0x26, 0x11, 0x23];
+        let table = [
+            ([0x20, 0x26, 0x02, 0x30], [0, 0, 0]),
+            ([0x20, 0x26, 0x13, 0x01], [0, 0, 0]),
+            ([0x20, 0x2A, 0x11, 0x01], [0, 0, 0]),
+            ([0; 4], [0, 0, 0]),
+            (good, [0x24, 0, 0]),
+            (good, [0x12, 0x60, 0]),
+            (good, [0xFF, 0xFF, 0xFF]),
+        ];
+        for (date, time) in table {
+            assert_eq!(of_card_stamp(date, time), None, "{date:02x?} {time:02x?}");
+        }
     }
 
     #[test]

@@ -73,11 +73,25 @@ pub enum Kind {
     RefundDiffers,
     /// The provider says of an ended refund that it ended otherwise.
     RefundContradicted,
+    /// Two chips answer under one number: one of them proved what another had proved impossible.
+    CardCloned,
+    /// A sale that was made on a card after it was stopped.
+    SaleCardStopped,
+    /// The balance before a sale does not follow from the sale before it and the loads between.
+    SaleChainBroken,
+    /// A sale whose date is too old, or in the future.
+    SaleDateOdd,
+    /// A sale that nobody authorised, from a terminal that was replaced or stopped.
+    SaleTerminalStopped,
+    /// A card's counter shows debits whose records have not come for days.
+    SaleMissing,
+    /// A sale that was paid because the balance showed a debit, and a debit that the card proved has its counter.
+    SaleDisplaced,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 26] = [
+    pub const ALL: [Kind; 33] = [
         Kind::PaymentUnknownOrder,
         Kind::PaymentMismatch,
         Kind::PaymentTwice,
@@ -104,6 +118,13 @@ impl Kind {
         Kind::RefundUnknown,
         Kind::RefundDiffers,
         Kind::RefundContradicted,
+        Kind::CardCloned,
+        Kind::SaleCardStopped,
+        Kind::SaleChainBroken,
+        Kind::SaleDateOdd,
+        Kind::SaleTerminalStopped,
+        Kind::SaleMissing,
+        Kind::SaleDisplaced,
     ];
 
     /// Who looks after it.
@@ -120,9 +141,12 @@ impl Kind {
             | Kind::RefundUnknown
             | Kind::RefundDiffers
             | Kind::RefundContradicted => Role::Finance,
-            Kind::CardRolledBack | Kind::CardAhead | Kind::PurseAhead | Kind::LoadTacWrong | Kind::LoadUntold => {
-                Role::DutyOfficer
-            }
+            Kind::CardRolledBack
+            | Kind::CardAhead
+            | Kind::PurseAhead
+            | Kind::LoadTacWrong
+            | Kind::LoadUntold
+            | Kind::CardCloned => Role::DutyOfficer,
             Kind::SaleTacWrong
             | Kind::SaleOverspent
             | Kind::SaleConflict
@@ -130,8 +154,15 @@ impl Kind {
             | Kind::SaleAfterReversal
             | Kind::SaleAheadOfBook
             | Kind::SaleForgotten
-            | Kind::SaleUntold => Role::Finance,
-            Kind::TerminalQuarantined | Kind::RecordsForgotten => Role::DeviceManager,
+            | Kind::SaleUntold
+            | Kind::SaleCardStopped
+            | Kind::SaleChainBroken
+            | Kind::SaleDisplaced => Role::Finance,
+            Kind::TerminalQuarantined
+            | Kind::RecordsForgotten
+            | Kind::SaleDateOdd
+            | Kind::SaleTerminalStopped
+            | Kind::SaleMissing => Role::DeviceManager,
         }
     }
 }
@@ -192,7 +223,13 @@ impl Case {
             | Kind::RefundFailed
             | Kind::RefundDiffers
             | Kind::RefundContradicted => format!("refund {}", RefundNo::from_id(self.reference)),
-            Kind::CardRolledBack | Kind::CardAhead | Kind::PurseAhead | Kind::LoadTacWrong | Kind::LoadUntold => {
+            Kind::CardRolledBack
+            | Kind::CardAhead
+            | Kind::PurseAhead
+            | Kind::LoadTacWrong
+            | Kind::LoadUntold
+            | Kind::CardCloned
+            | Kind::SaleMissing => {
                 // A load that nobody can tell of is about an order, whose number is longer than a card's.
                 match u64::try_from(self.reference.get()) {
                     Ok(card) => format!("card {}", CardNo(card)),
@@ -209,6 +246,11 @@ impl Case {
             | Kind::SaleAheadOfBook
             | Kind::SaleForgotten
             | Kind::SaleUntold
+            | Kind::SaleCardStopped
+            | Kind::SaleChainBroken
+            | Kind::SaleDateOdd
+            | Kind::SaleTerminalStopped
+            | Kind::SaleDisplaced
             | Kind::TerminalQuarantined
             | Kind::RecordsForgotten => self.reference.to_string(),
         }
@@ -249,6 +291,13 @@ impl Kind {
             Kind::RefundUnknown => "REFUND_UNKNOWN",
             Kind::RefundDiffers => "REFUND_DIFFERS",
             Kind::RefundContradicted => "REFUND_CONTRADICTED",
+            Kind::CardCloned => "CARD_CLONED",
+            Kind::SaleCardStopped => "SALE_CARD_STOPPED",
+            Kind::SaleChainBroken => "SALE_CHAIN_BROKEN",
+            Kind::SaleDateOdd => "SALE_DATE_ODD",
+            Kind::SaleTerminalStopped => "SALE_TERMINAL_STOPPED",
+            Kind::SaleMissing => "SALE_MISSING",
+            Kind::SaleDisplaced => "SALE_DISPLACED",
         }
     }
 
@@ -282,6 +331,15 @@ impl Kind {
             Kind::RefundUnknown => "支付平台通知了一笔并非本系统发起的退款；请核对账户并更正。",
             Kind::RefundDiffers => "支付平台所报退款与我方不符，未入账；请联系支付平台核对。",
             Kind::RefundContradicted => "已了结的退款出现相反消息，未入账；请联系支付平台核对。",
+            Kind::CardCloned => "两张芯片使用同一卡号，必有克隆，卡已冻结；请收回两张卡。",
+            Kind::SaleCardStopped => "停用后的卡又有消费，款项挂账，不由持卡人承担。",
+            Kind::SaleChainBroken => "消费前余额与上一笔不衔接；已入账，请核对终端与卡片。",
+            Kind::SaleDateOdd => "消费日期过旧或在未来；已入账，请核对终端时钟。",
+            Kind::SaleTerminalStopped => "已停用的终端上传了未授权的消费；已入账，请核对该终端。",
+            Kind::SaleMissing => "卡片计数显示有消费记录多日未上传；请检查离线终端。补传后自动结案。",
+            Kind::SaleDisplaced => {
+                "无凭证的消费曾按余额付给商户，现有凭证的另一笔占用其计数；款项挂账，请向商户核对后更正。"
+            }
         }
     }
 
@@ -293,9 +351,7 @@ impl Kind {
             Kind::PaymentMismatch => {
                 "A payment differs from its order in amount or currency; it is kept aside. Check it, then two persons refund it."
             }
-            Kind::PaymentTwice => {
-                "An order was paid twice; the second payment is refunded by itself. If that fails, refund it again."
-            }
+            Kind::PaymentTwice => "An order was paid twice; the second payment goes back by itself, else refund it.",
             Kind::PaymentAccountClosed => {
                 "A payment came for a closed account; it is refunded by itself. If that fails, refund it again."
             }
@@ -341,6 +397,19 @@ impl Kind {
             Kind::RefundContradicted => {
                 "An ended refund is told to have ended otherwise; nothing was posted. Clear it up with the provider."
             }
+            Kind::CardCloned => "Two chips answer under this number: one is a copy. The card is frozen; collect both.",
+            Kind::SaleCardStopped => "A sale was made on a card after it was stopped; it is kept aside.",
+            Kind::SaleChainBroken => {
+                "The balance before this sale does not fit the one before; check terminal and card."
+            }
+            Kind::SaleDateOdd => {
+                "The date of this posted sale is too old or in the future; check the terminal's clock."
+            }
+            Kind::SaleTerminalStopped => "A stopped terminal sent a sale nobody authorised; it is posted. Check it.",
+            Kind::SaleMissing => {
+                "Sales of this card have not come for days; check terminals off line. It ends by itself."
+            }
+            Kind::SaleDisplaced => "Paid without a proof, while a proved sale has its counter; ask the merchant.",
         }
     }
 }

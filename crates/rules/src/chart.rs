@@ -126,7 +126,7 @@ pub enum Reason {
     SaleFromUnproved,
     /// That load is proved now.
     UnprovedSettled,
-    /// A sale that the card's balance cannot have covered.
+    /// A sale that the card does not pay, out of a case: to its merchant, or back to a card that had paid it.
     SaleUnexplained,
     /// A sale paid from the account before a restore, posted again (M9).
     SaleForgotten,

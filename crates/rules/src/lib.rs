@@ -31,5 +31,6 @@ pub mod purchase;
 pub mod refund;
 pub mod roster;
 pub mod session;
+pub mod spent;
 pub mod top_up;
 pub mod words;

@@ -23,6 +23,12 @@ pub enum Setting {
     PurseFloat,
     /// Most of one sale at a POS, fen.
     SaleMax,
+    /// How long a debit may be missing between others of its card before somebody is told (R81), seconds.
+    SaleMissingAfter,
+    /// How old a debit may be when its record comes (R81), seconds.
+    SaleLateMost,
+    /// How far ahead of the platform's a debit's date may be (R81), seconds.
+    SaleAheadMost,
     /// Wrong passwords until the password door locks (R77).
     PasswordTries,
     /// How long it stays locked (R77), seconds.
@@ -53,10 +59,11 @@ pub struct Spec {
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 86_400;
+const WEEK: i64 = 604_800;
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Setting; 14] = [
+    pub const ALL: [Setting; 17] = [
         Setting::TopUpMin,
         Setting::WeChatPerOrderMax,
         Setting::WeChatDailyMax,
@@ -65,6 +72,9 @@ impl Setting {
         Setting::OrderPayWithin,
         Setting::PurseFloat,
         Setting::SaleMax,
+        Setting::SaleMissingAfter,
+        Setting::SaleLateMost,
+        Setting::SaleAheadMost,
         Setting::PasswordTries,
         Setting::PasswordLock,
         Setting::PasswordMaxAge,
@@ -84,6 +94,9 @@ impl Setting {
             Setting::OrderPayWithin => ("order.pay_within", 900, 360, 7200),
             Setting::PurseFloat => ("purse.float", 10_000, 0, 100_000),
             Setting::SaleMax => ("sale.max", 100_000, 100, 1_000_000),
+            Setting::SaleMissingAfter => ("sale.missing_after", WEEK, HOUR, 90 * DAY),
+            Setting::SaleLateMost => ("sale.late_most", 30 * DAY, DAY, 3650 * DAY),
+            Setting::SaleAheadMost => ("sale.ahead_most", DAY, HOUR, 30 * DAY),
             Setting::PasswordTries => ("password.tries", 5, 1, 20),
             Setting::PasswordLock => ("password.lock", 1800, 60, DAY),
             Setting::PasswordMaxAge => ("password.max_age", 7_776_000, DAY, 157_680_000),
@@ -139,7 +152,7 @@ pub enum ChangeRefusal {
 /// What holds at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    values: [i64; 14],
+    values: [i64; 17],
 }
 
 impl Limits {

@@ -60,6 +60,8 @@ pub struct Session {
 pub enum State {
     /// Its MAC2 may be out.
     Released,
+    /// As released; a TAC that does not verify came for it, and a case tells of that.
+    Doubted,
     /// The card proved that it took it.
     Applied {
         /// When that was known.
@@ -113,6 +115,12 @@ pub struct Unconfirmed {
     pub proved: bool,
     /// It was authorised on line in this epoch of the book, so that no restore comes between it and what the book knows.
     pub of_this_epoch: bool,
+    /// The card was asked for a proof of it in this hold.
+    pub asked: bool,
+    /// The card gave a proof at its counter that does not verify over it: what it was debited for there is another sale.
+    pub contradicted: bool,
+    /// What the book takes back when this sale is proved: a debit that has its counter by the balance alone.
+    pub instead_of: Fen,
 }
 
 /// How an open sale is settled.
@@ -124,8 +132,8 @@ pub enum Verdict {
     NotDebited,
     /// Not known yet.
     Open,
-    /// The balance no longer tells: what the purse held after a restore was taken as it was, with or without this debit.
-    /// A proof that still comes does (M9).
+    /// The balance does not tell after a restore: what the purse held was taken as it was, or misses what no terminal sends
+    /// again, with or without this debit. A proof that still comes does (M9).
     Untold,
 }
 
@@ -157,6 +165,9 @@ pub struct Facts<'a> {
     pub limits: &'a Limits,
     /// How far a restore explains that card and book disagree (M9).
     pub meeting: Meeting,
+    /// The book was never restored, or a hold since has shown exactly what it has of this card: then no debit of before is
+    /// missing in it.
+    pub agreed: bool,
 }
 
 /// A card that is ahead of a restored book: what is done so that the book has what the chip has (M9).
@@ -218,6 +229,8 @@ pub enum Decision {
         sales: Vec<Verdict>,
         /// The card is ahead of a restored book.
         ahead: Option<Ahead>,
+        /// With all of this done the book has exactly what the purse shows.
+        agrees: bool,
         /// What comes next.
         next: Next,
     },
@@ -276,8 +289,8 @@ fn wish(facts: &Facts<'_>, purse: Fen) -> (u32, Fen) {
 
 /// Decides on an INITIALIZE FOR LOAD whose MAC1 verified.
 ///
-/// Shape: `nonce_live` says that the session's nonce was the card's one live nonce, issued to this terminal after the
-/// newest attempt was released, and is used up by this call.
+/// Shape: `nonce_live` says that the session's nonce was the card's one live nonce, issued to this terminal while the
+/// book had of the card what it has now, and is used up by this call.
 /// Errors, in order: the card's state; `NonceDead` unless the session is a resend.
 /// Repeats: the released session again is `Resend`; any other session needs a live nonce.
 /// Source: M6, M11, M12, M13; JR/T 0025 torn load.
@@ -306,22 +319,27 @@ pub fn begin(
     if resolution == Resolution::Applied && !shows_the_fill(facts, purse, open_sales) {
         (resolution, unknown_loads) = (Resolution::NotApplied, true);
     }
-    let others = !facts.card.awaiting.is_empty();
     let found = explained(facts, resolution).and_then(|explained| {
-        let surplus = purse.plus(proved(open_sales)?)?.minus(explained)?;
+        let missing = explained.minus(proved(open_sales)?)?.minus(purse)?;
+        let surplus = Fen::ZERO.minus(missing)?;
         let ahead = ahead(facts, session.n, resolution, unknown_loads, surplus, open_sales)?;
         let added = ahead.as_ref().map_or(Some(Fen::ZERO), Ahead::amount)?;
-        let mut verdicts = settle_sales(explained.plus(added)?, purse, open_sales, others)?;
-        if taken_as_it_was(facts.meeting, resolution, unknown_loads) {
-            untold(&mut verdicts, open_sales);
+        let left = missing.plus(added)?;
+        if left < Fen::ZERO {
+            return None;
         }
-        Some((verdicts, ahead))
+        let scope = Scope::of(facts, taken_as_it_was(facts.meeting, resolution, unknown_loads), open_sales)?;
+        let sales = settle_sales(missing, open_sales, &scope);
+        let debited =
+            open_sales.iter().zip(&sales).filter(|(sale, verdict)| !sale.proved && **verdict == Verdict::Debited);
+        let agrees = Fen::sum(debited.map(|(sale, _)| sale.amount))? == left;
+        Some((sales, ahead, agrees))
     });
-    let Some((sales, ahead)) = found else {
+    let Some((sales, ahead, agrees)) = found else {
         return Ok(Decision::Alarm(case::Kind::PurseAhead));
     };
     let next = next(facts, resolution, session, purse, ahead.as_ref());
-    Ok(Decision::Proceed { resolution, sales, ahead, next })
+    Ok(Decision::Proceed { resolution, sales, ahead, agrees, next })
 }
 
 /// What the card's counter says of the released attempt, and whether it took loads that the book does not know.
@@ -339,9 +357,10 @@ fn counted(facts: &Facts<'_>, n: u16) -> Result<(Resolution, bool), case::Kind> 
     }
 }
 
-/// What the card itself proves to have paid in open sales.
+/// What the card itself proves to have paid in open sales, less what is taken back for them.
 fn proved(open: &[Unconfirmed]) -> Option<Fen> {
-    Fen::sum(open.iter().filter(|sale| sale.proved).map(|sale| sale.amount))
+    let proved = || open.iter().filter(|sale| sale.proved);
+    Fen::sum(proved().map(|sale| sale.amount))?.minus(Fen::sum(proved().map(|sale| sale.instead_of))?)
 }
 
 /// Whether the purse shows all of an attempt that filled it up. A forgotten load in its place carried the same orders, but
@@ -391,10 +410,7 @@ fn ahead(
             Some(Some(Ahead { n, items, untold, rest: rest.max(Fen::ZERO) }))
         }
         Meeting::Ahead { late } => {
-            // Those that the card proves only now came in late too.
-            let late_now =
-                Fen::sum(open.iter().filter(|sale| sale.proved && !sale.of_this_epoch).map(|sale| sale.amount))?;
-            let explained = surplus <= late.plus(late_now)?;
+            let explained = surplus <= late.plus(late_now(open)?)?;
             explained.then(|| Some(Ahead { n, items: Vec::new(), untold: Vec::new(), rest: surplus }))
         }
         Meeting::First { .. } | Meeting::Usual => None,
@@ -422,27 +438,61 @@ fn explained(facts: &Facts<'_>, resolution: Resolution) -> Option<Fen> {
     facts.purse.on_card.plus(facts.purse.suspense)?.plus(loaded)
 }
 
-/// Settles open sales by proof, or by the balance the card authenticated. `None`: the purse holds more than explained.
+/// What else than the open sales may be in the difference between book and purse.
+#[derive(Clone, Copy, Debug)]
+struct Scope {
+    /// A terminal was told to debit the card and has not reported.
+    others: bool,
+    /// No debit of before a restore is missing in the book.
+    agreed: bool,
+    /// Debits that the book has and that the purse had shown before, at most; they hide as much of what is missing.
+    hidden: Fen,
+    /// The book took over what the purse held: of older sales it cannot miss anything.
+    taken: bool,
+}
+
+impl Scope {
+    fn of(facts: &Facts<'_>, taken: bool, open: &[Unconfirmed]) -> Option<Scope> {
+        let hidden = match facts.meeting {
+            Meeting::Ahead { late } => late.plus(late_now(open)?)?,
+            Meeting::Usual | Meeting::First { .. } => Fen::ZERO,
+        };
+        Some(Scope { others: !facts.card.awaiting.is_empty(), agreed: facts.agreed, hidden, taken })
+    }
+}
+
+/// Settles open sales by proof, or by the balance the card authenticated. `missing`: what the purse lacks of what the book
+/// explains less the proved sales; below nothing when a card is ahead of a restored book.
 ///
 /// With all loads settled, the purse is what the book explains less every debit that is not in the book. So if nothing is
 /// missing, no open sale was debited; if exactly the open sales are missing, all of them were; if less is missing than the
-/// least of them, none was. Anything else stays open. While a debit may be under way elsewhere (`others`), what is missing
-/// may be that one: then nothing is judged debited by the balance.
-fn settle_sales(explained: Fen, purse: Fen, open: &[Unconfirmed], others: bool) -> Option<Vec<Verdict>> {
-    let missing = explained.minus(proved(open)?)?.minus(purse)?;
-    if missing < Fen::ZERO {
-        return None;
-    }
+/// least of them, none was. Anything else stays open. While a debit may be under way elsewhere, what is missing may be that
+/// one: then nothing is judged debited by the balance. Neither is it when the card gave the proof of another sale at the
+/// counter of an open one, for what is missing may be that sale; nor after a restore until book and card have agreed once:
+/// what is missing may be a debit that nobody sends again. What stays open then, although the card was asked for a proof,
+/// is a person's to decide.
+fn settle_sales(missing: Fen, open: &[Unconfirmed], scope: &Scope) -> Vec<Verdict> {
     let doubtful = || open.iter().filter(|sale| !sale.proved).map(|sale| sale.amount);
     let least = doubtful().min().unwrap_or(Fen::ZERO);
-    let rest = if missing < least {
-        Verdict::NotDebited
-    } else if !others && Fen::sum(doubtful()) == Some(missing) {
-        Verdict::Debited
-    } else {
-        Verdict::Open
+    let at_most = missing.plus(scope.hidden);
+    let plain = scope.agreed && scope.hidden == Fen::ZERO;
+    let another = scope.others || open.iter().any(|sale| !sale.proved && sale.contradicted);
+    let exactly = plain && !another && Fen::sum(doubtful()) == Some(missing);
+    let verdict = |sale: &Unconfirmed| {
+        let older = scope.taken && !sale.of_this_epoch;
+        if sale.proved {
+            Verdict::Debited
+        } else if !older && at_most.is_some_and(|at_most| least > at_most) {
+            Verdict::NotDebited
+        } else if !older && exactly {
+            Verdict::Debited
+        } else if sale.asked && (older || !plain) {
+            Verdict::Untold
+        } else {
+            Verdict::Open
+        }
     };
-    Some(open.iter().map(|sale| if sale.proved { Verdict::Debited } else { rest }).collect())
+    open.iter().map(verdict).collect()
 }
 
 /// Whether the book has taken over what the purse of a card that was ahead held, or does so now: then it cannot miss a debit
@@ -455,13 +505,9 @@ const fn taken_as_it_was(meeting: Meeting, resolution: Resolution, unknown_loads
     }
 }
 
-/// "Nothing is missing" says nothing about sales that may be older than what was taken over.
-fn untold(verdicts: &mut [Verdict], open: &[Unconfirmed]) {
-    for (verdict, _) in verdicts.iter_mut().zip(open).filter(|(_, sale)| !sale.of_this_epoch) {
-        if *verdict == Verdict::NotDebited {
-            *verdict = Verdict::Untold;
-        }
-    }
+/// Sales of before the restore that the card proves only now: they came in late too.
+fn late_now(open: &[Unconfirmed]) -> Option<Fen> {
+    Fen::sum(open.iter().filter(|sale| sale.proved && !sale.of_this_epoch).map(|sale| sale.amount))
 }
 
 fn next(facts: &Facts<'_>, resolution: Resolution, session: &Session, purse: Fen, ahead: Option<&Ahead>) -> Next {
@@ -497,22 +543,28 @@ pub enum Confirmation {
     Applied,
     /// It was applied before; nothing changes, and nothing is proved about the card now.
     AlreadyApplied,
-    /// The TAC is wrong: the attempt stays released, a case is opened; the card's next N decides.
+    /// The TAC is wrong: the attempt stays released, one case is opened for it; the card's next N decides.
     TacWrong,
     /// There is no such attempt, or it is proved not applied; nothing changes.
     NoSuchAttempt,
+    /// A card took what the same card has proved not to have taken and not to be able to take any more: there are two. The
+    /// card is frozen, a case is opened, no money moves.
+    Contradicted,
 }
 
 /// Decides on the card's answer to CREDIT FOR LOAD.
 ///
-/// Repeats: the same TAC again is `AlreadyApplied`. Source: JR/T 0025 load transaction; M11.
-pub const fn confirm(attempt: Option<&Attempt>, tac_verifies: bool) -> Confirmation {
+/// Shape: `of_this_epoch` says that the attempt was released since the newest restore, if there was one: what an older one
+/// came to may have been forgotten (M9).
+/// Repeats: the same TAC again is `AlreadyApplied`. Source: JR/T 0025 load transaction; M11; T1.
+pub const fn confirm(attempt: Option<&Attempt>, tac_verifies: bool, of_this_epoch: bool) -> Confirmation {
     match attempt {
         None => Confirmation::NoSuchAttempt,
         Some(attempt) => match (attempt.state, tac_verifies) {
-            (State::Released, true) => Confirmation::Applied,
-            (State::Released, false) => Confirmation::TacWrong,
+            (State::Released | State::Doubted, true) => Confirmation::Applied,
+            (State::Released | State::Doubted, false) => Confirmation::TacWrong,
             (State::Applied { .. }, _) => Confirmation::AlreadyApplied,
+            (State::NotApplied { .. }, true) if of_this_epoch => Confirmation::Contradicted,
             (State::NotApplied { .. }, _) => Confirmation::NoSuchAttempt,
         },
     }

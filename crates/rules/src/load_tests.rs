@@ -68,7 +68,11 @@ struct Case<'a> {
 }
 
 fn proceed(resolution: Resolution, next: Next) -> Result<Decision, Refusal> {
-    Ok(Decision::Proceed { resolution, sales: Vec::new(), ahead: None, next })
+    proceed_agreeing(resolution, next, true)
+}
+
+fn proceed_agreeing(resolution: Resolution, next: Next, agrees: bool) -> Result<Decision, Refusal> {
+    Ok(Decision::Proceed { resolution, sales: Vec::new(), ahead: None, agrees, next })
 }
 
 fn case<'a>(what: &'static str, session: Session, expected: Result<Decision, Refusal>) -> Case<'a> {
@@ -101,7 +105,16 @@ fn check<'a>(table: impl IntoIterator<Item = Case<'a>>) {
             available: Fen::new(case.available),
         };
         let (attempt, waiting, stage) = (case.attempt, case.waiting, case.stage);
-        let facts = Facts { card: &card, attempt, waiting, purse, stage, limits: &limits, meeting: Meeting::Usual };
+        let facts = Facts {
+            card: &card,
+            attempt,
+            waiting,
+            purse,
+            stage,
+            limits: &limits,
+            meeting: Meeting::Usual,
+            agreed: true,
+        };
         assert_eq!(begin(&facts, &case.session, case.live, &[]), case.expected, "{}", case.what);
     }
 }
@@ -149,7 +162,9 @@ fn a_tap_loads_all_that_waits_and_an_odd_card_is_an_alarm() {
         case("N behind", shown(2, 1000, 1), Ok(Decision::Alarm(case::Kind::CardRolledBack))),
         case("N ahead, nothing released", shown(4, 1000, 1), Ok(Decision::Alarm(case::Kind::CardAhead))),
         case("more in the purse than explained", shown(3, 1001, 1), Ok(Decision::Alarm(case::Kind::PurseAhead))),
-        case("less: sales not uploaded yet", shown(3, 1, 1), proceed(Resolution::Nothing, Next::Done)),
+        case("less: sales not uploaded yet", shown(3, 1, 1), {
+            proceed_agreeing(Resolution::Nothing, Next::Done, false)
+        }),
     ]);
 }
 
@@ -191,57 +206,133 @@ fn a_lost_card_loads_nothing_even_with_a_good_proof() {
         stage: Stage::Load,
         limits: &limits,
         meeting: Meeting::Usual,
+        agreed: true,
     };
     let refused = begin(&facts, &shown(3, 0, 1), true, &[]);
     assert_eq!(refused, Err(Refusal::Card(card::Refusal::State(card::State::Lost))));
 }
 
+/// What is said of open sales when the book has `explained` on the card and it shows `purse`; `None` for an alarm.
+fn judged(
+    (explained, purse): (i64, u32),
+    sales: &[Unconfirmed],
+    others: bool,
+    (meeting, agreed): (Meeting, bool),
+) -> Option<(Vec<Verdict>, bool)> {
+    let awaiting = if others { vec![Id::new(3)] } else { Vec::new() };
+    let card = Card { awaiting, ..a_card(3, None) };
+    let limits = Limits::at(&[], NOW);
+    let held = Purse { on_card: Fen::new(explained), suspense: Fen::ZERO, available: Fen::ZERO };
+    let (stage, limits) = (Stage::Load, &limits);
+    let facts = Facts { card: &card, attempt: None, waiting: &[], purse: held, stage, limits, meeting, agreed };
+    match begin(&facts, &shown(3, purse, 1), true, sales).expect("a live nonce") {
+        Decision::Proceed { sales, agrees, .. } => Some((sales, agrees)),
+        Decision::Alarm(_) => None,
+        Decision::Resend => panic!("resent"),
+    }
+}
+
+fn open(amount: i64, proved: bool) -> Unconfirmed {
+    Unconfirmed {
+        amount: Fen::new(amount),
+        proved,
+        of_this_epoch: true,
+        asked: true,
+        contradicted: false,
+        instead_of: Fen::ZERO,
+    }
+}
+
 #[test]
 fn an_open_sale_is_settled_by_proof_or_by_the_authenticated_balance() {
     use Verdict::*;
-    let open = |amount, proved| Unconfirmed { amount: Fen::new(amount), proved, of_this_epoch: true };
     let table = [
-        ("nothing missing", 1000, 1000, vec![open(300, false)], Some(vec![NotDebited])),
-        ("exactly it is missing", 1000, 700, vec![open(300, false)], Some(vec![Debited])),
-        ("less is missing", 1000, 800, vec![open(300, false)], Some(vec![NotDebited])),
-        ("more is missing", 1000, 500, vec![open(300, false)], Some(vec![Open])),
-        ("proved", 1000, 700, vec![open(300, true)], Some(vec![Debited])),
-        ("one proved, the other not taken", 1000, 700, vec![open(300, true), open(200, false)], {
-            Some(vec![Debited, NotDebited])
+        ("nothing missing", 1000, vec![open(300, false)], Some((vec![NotDebited], true))),
+        ("exactly it is missing", 700, vec![open(300, false)], Some((vec![Debited], true))),
+        ("less is missing", 800, vec![open(300, false)], Some((vec![NotDebited], false))),
+        ("more is missing", 500, vec![open(300, false)], Some((vec![Open], false))),
+        ("proved", 700, vec![open(300, true)], Some((vec![Debited], true))),
+        ("one proved, the other not taken", 700, vec![open(300, true), open(200, false)], {
+            Some((vec![Debited, NotDebited], true))
         }),
-        ("both taken", 1000, 500, vec![open(300, false), open(200, false)], Some(vec![Debited, Debited])),
-        ("one of two taken, nobody knows which", 1000, 700, vec![open(300, false), open(300, false)], {
-            Some(vec![Open, Open])
+        ("both taken", 500, vec![open(300, false), open(200, false)], Some((vec![Debited, Debited], true))),
+        ("one of two taken, nobody knows which", 700, vec![open(300, false), open(300, false)], {
+            Some((vec![Open, Open], false))
         }),
-        ("purse ahead", 1000, 1001, vec![open(300, false)], None),
-        ("proved, yet nothing is missing", 1000, 1000, vec![open(300, true)], None),
+        ("purse ahead", 1001, vec![open(300, false)], None),
+        ("proved, yet nothing is missing", 1000, vec![open(300, true)], None),
     ];
-    for (what, explained, purse, sales, expected) in table {
-        assert_eq!(settle_sales(Fen::new(explained), Fen::new(purse), &sales, false), expected, "{what}");
+    let usual = (Meeting::Usual, true);
+    for (what, purse, sales, expected) in table {
+        assert_eq!(judged((1000, purse), &sales, false, usual), expected, "{what}");
     }
+    let other = Unconfirmed { contradicted: true, ..open(300, false) };
+    let table = [
+        ("the proof of another sale is at its counter", 700, vec![other], vec![Open]),
+        ("which does not charge it, nor does it call it off", 600, vec![other], vec![Open]),
+        ("nor the one beside it", 500, vec![other, open(200, false)], vec![Open, Open]),
+        ("nothing is missing whatever was proved", 1000, vec![other], vec![NotDebited]),
+        ("the other sale proves itself", 700, vec![other, open(300, true)], vec![NotDebited, Debited]),
+    ];
+    for (what, purse, sales, expected) in table {
+        let verdicts = judged((1000, purse), &sales, false, usual).map(|(verdicts, _)| verdicts);
+        assert_eq!(verdicts, Some(expected), "{what}");
+    }
+    let instead = |amount| [Unconfirmed { instead_of: Fen::new(amount), ..open(300, true) }];
+    assert_eq!(judged((1000, 1000), &instead(300), false, usual), Some((vec![Debited], true)), "one for the other");
+    assert_eq!(judged((1000, 1000), &instead(200), false, usual), None, "it must have been as much");
     let one = [open(300, false)];
-    let judged = |purse| settle_sales(Fen::new(1000), Fen::new(purse), &one, true);
-    assert_eq!(judged(700), Some(vec![Open]), "another debit may explain it");
-    assert_eq!(judged(1000), Some(vec![NotDebited]), "nothing is missing, whoever else debits");
+    let others = |purse| judged((1000, purse), &one, true, usual).map(|(verdicts, _)| verdicts);
+    assert_eq!(others(700), Some(vec![Open]), "another debit may explain it");
+    assert_eq!(others(1000), Some(vec![NotDebited]), "nothing is missing, whoever else debits");
+}
+
+#[test]
+fn m9_a_card_that_never_agreed_since_a_restore_is_not_judged_debited_by_its_balance() {
+    use Verdict::*;
+    let older = |asked| Unconfirmed { of_this_epoch: false, asked, ..open(300, false) };
+    let (first, usual) = (Meeting::First { since: NOW }, Meeting::Usual);
+    let ahead = |late| Meeting::Ahead { late: Fen::new(late) };
+    // The book has 10.00 on the card; the open sale is over 3.00.
+    let table = [
+        ("nothing is missing", (usual, false), open(300, false), 1000, (NotDebited, true)),
+        ("less than it", (usual, false), open(300, false), 701, (NotDebited, false)),
+        ("just so much, which may be another's", (usual, false), open(300, false), 700, (Untold, false)),
+        ("more than it", (usual, false), older(true), 600, (Untold, false)),
+        ("the card was not asked yet", (usual, false), older(false), 600, (Open, false)),
+        ("the card proves it", (usual, false), open(300, true), 600, (Debited, false)),
+        ("it comes for the first time", (first, false), older(true), 700, (Untold, false)),
+        ("and lacks nothing", (first, false), older(true), 1000, (NotDebited, true)),
+        ("once it agreed", (usual, true), older(true), 700, (Debited, true)),
+        ("it was ahead and agreed", (ahead(0), true), open(300, false), 700, (Debited, true)),
+        ("it was ahead, and what came in late may hide it", (ahead(300), true), open(300, false), 1000, (Untold, true)),
+        ("what came in late cannot hide it", (ahead(299), true), open(300, false), 1000, (NotDebited, true)),
+    ];
+    for (what, state, sale, purse, (verdict, agrees)) in table {
+        assert_eq!(judged((1000, purse), &[sale], false, state), Some((vec![verdict], agrees)), "{what}");
+    }
 }
 
 #[test]
 fn a_tac_applies_once_and_a_wrong_one_decides_nothing() {
     let attempt = |state| Attempt { state, ..an_attempt(3, 0, &[item(5000)]) };
     let (released, applied) = (attempt(State::Released), attempt(State::Applied { at: NOW }));
-    let gone = attempt(State::NotApplied { at: NOW });
+    let (gone, doubted) = (attempt(State::NotApplied { at: NOW }), attempt(State::Doubted));
     let table = [
         (None, true, Confirmation::NoSuchAttempt),
         (Some(&released), true, Confirmation::Applied),
         (Some(&released), false, Confirmation::TacWrong),
+        (Some(&doubted), true, Confirmation::Applied),
+        (Some(&doubted), false, Confirmation::TacWrong),
         (Some(&applied), true, Confirmation::AlreadyApplied),
         (Some(&applied), false, Confirmation::AlreadyApplied),
-        (Some(&gone), true, Confirmation::NoSuchAttempt),
+        (Some(&gone), true, Confirmation::Contradicted),
         (Some(&gone), false, Confirmation::NoSuchAttempt),
     ];
     for (attempt, verifies, expected) in table {
-        assert_eq!(confirm(attempt, verifies), expected);
+        assert_eq!(confirm(attempt, verifies, true), expected);
     }
+    assert_eq!(confirm(Some(&gone), true, false), Confirmation::NoSuchAttempt, "a restore may have forgotten it");
 }
 
 #[test]
@@ -293,6 +384,7 @@ fn m9_a_card_that_is_ahead_of_a_restored_book_is_taken_as_it_is_and_nothing_of_i
             stage: Stage::Load,
             limits: &limits,
             meeting,
+            agreed: true,
         };
         let found = match begin(&facts, &shown(n, purse, 1), true, &[]).expect("a live nonce") {
             Decision::Proceed { ahead, .. } => Some(ahead.map(|ahead| {
@@ -320,6 +412,7 @@ fn m9_what_a_forgotten_load_took_is_not_loaded_again() {
         stage: Stage::Load,
         limits: &limits,
         meeting: Meeting::First { since },
+        agreed: false,
     };
     let next = |amount| match begin(&facts, &shown(4, 6000, amount), true, &[]) {
         Ok(Decision::Proceed { next, .. }) => next,
@@ -340,7 +433,7 @@ fn m9_the_balance_of_a_card_that_was_ahead_tells_nothing_of_sales_that_may_be_ol
         ("one was, and may be more than it seems", first, None, false, (4, 6000), Untold),
         ("the attempt may have been of more", first, Some(&attempt), false, (4, 4000), Untold),
         ("it was taken over as it is", ahead, None, false, (3, 1000), Untold),
-        ("it is missing", ahead, None, false, (3, 700), Debited),
+        ("it is missing, or another is", ahead, None, false, (3, 700), Untold),
         ("authorised since", ahead, None, true, (3, 1000), NotDebited),
         ("never restored", Meeting::Usual, None, false, (3, 1000), NotDebited),
     ];
@@ -356,8 +449,9 @@ fn m9_the_balance_of_a_card_that_was_ahead_tells_nothing_of_sales_that_may_be_ol
             stage: Stage::Load,
             limits: &limits,
             meeting,
+            agreed: true,
         };
-        let open = [Unconfirmed { amount: Fen::new(300), proved: false, of_this_epoch }];
+        let open = [Unconfirmed { amount: Fen::new(300), proved: false, of_this_epoch, ..open(300, false) }];
         let Ok(Decision::Proceed { sales, .. }) = begin(&facts, &shown(n, purse, 1), true, &open) else {
             panic!("{what}");
         };
@@ -377,12 +471,13 @@ fn m9_a_sale_that_the_card_proves_only_now_explains_what_it_had_taken_more() {
         stage: Stage::Load,
         limits: &limits,
         meeting: Meeting::Ahead { late: Fen::new(100) },
+        agreed: false,
     };
     // The book has 10.00 on the card; with the sale of 3.00 it shows up to 4.00 more than that.
     for (purse, of_this_epoch, rest) in
         [(1000, false, Some(300)), (1100, false, Some(400)), (1101, false, None), (1000, true, None)]
     {
-        let open = [Unconfirmed { amount: Fen::new(300), proved: true, of_this_epoch }];
+        let open = [Unconfirmed { amount: Fen::new(300), proved: true, of_this_epoch, ..open(300, true) }];
         let found = match begin(&facts, &shown(3, purse, 1), true, &open) {
             Ok(Decision::Proceed { ahead, .. }) => ahead.map(|ahead| ahead.rest.get()),
             _ => None,

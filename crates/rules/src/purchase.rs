@@ -22,14 +22,19 @@ pub enum State {
     AwaitingPurse,
     /// The terminal was told to debit the purse and called it off before it did.
     CalledOff,
-    /// Paid from the purse.
+    /// Paid from the purse, as the card proved.
     FromPurse,
+    /// Paid from the purse: no proof came, and the balance alone showed the debit. With a case: a debit that the card
+    /// proved has its counter now, so that this one was none.
+    ByBalance(Option<CaseId>),
     /// The purse may or may not have been debited.
     Unconfirmed,
     /// Proved later: the purse was not debited.
     NotDebited,
     /// In a case.
     Suspended(CaseId),
+    /// As unconfirmed, and the balance will never tell: this case asks a person. A proof that still comes pays it (M9).
+    Untold(CaseId),
 }
 
 /// A debit of a purse, as its terminal recorded it. Amounts in fen.
@@ -186,9 +191,11 @@ pub const fn reverse(sale: Option<State>) -> Reversal {
             State::Reversed
             | State::CalledOff
             | State::FromPurse
+            | State::ByBalance(_)
             | State::Unconfirmed
             | State::NotDebited
-            | State::Suspended(_),
+            | State::Suspended(_)
+            | State::Untold(_),
         ) => Reversal::Nothing,
     }
 }
@@ -225,6 +232,23 @@ pub struct DebitFacts {
     pub suspense: Fen,
     /// A load that a restored book forgot may explain that the card spent more than the book has on it (M9).
     pub forgotten_load: bool,
+    /// The card had proved by its balance that it was not debited for this sale.
+    pub disproved: bool,
+    /// By its date it was made after the card was stopped.
+    pub card_stopped: bool,
+    /// What about it must be looked at though it is posted.
+    pub odd: Option<Odd>,
+}
+
+/// What is odd about a debit that the card proves. It is the terminal's word alone, so it moves no money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Odd {
+    /// The balance before it does not follow from the debit before and the loads between.
+    ChainBroken,
+    /// Its date is too old, in the future, or none.
+    Date,
+    /// Its terminal takes no part any more, and it was never authorised.
+    TerminalStopped,
 }
 
 /// From where the merchant gets the money of a debit.
@@ -280,6 +304,12 @@ pub fn accept(amount: Fen, facts: &DebitFacts) -> Acceptance {
     if facts.taken {
         return suspend(case::Kind::SaleConflict, true, true);
     }
+    if facts.disproved {
+        return suspend(case::Kind::CardCloned, true, true);
+    }
+    if facts.card_stopped {
+        return suspend(case::Kind::SaleCardStopped, true, false);
+    }
     let called_off = facts.called_off.then_some(case::Kind::SaleAfterReversal);
     let covered = facts.on_card.plus(facts.in_transit).and_then(|sum| sum.plus(facts.suspense));
     if covered.is_none_or(|covered| amount > covered) {
@@ -291,7 +321,29 @@ pub fn accept(amount: Fen, facts: &DebitFacts) -> Acceptance {
         return suspend(case::Kind::SaleOverspent, true, true);
     }
     let from = if amount <= facts.on_card { From::OnCard } else { From::Unproved };
-    Acceptance::Post { from, case: called_off }
+    let odd = facts.odd.map(|odd| match odd {
+        Odd::ChainBroken => case::Kind::SaleChainBroken,
+        Odd::Date => case::Kind::SaleDateOdd,
+        Odd::TerminalStopped => case::Kind::SaleTerminalStopped,
+    });
+    Acceptance::Post { from, case: called_off.or(odd) }
+}
+
+/// Whether the debit that has a counter makes room for this one: the balance alone showed it, and this one is proved. What
+/// the balance showed was this one then, not that a chip was debited twice; so the card is not stopped.
+///
+/// Source: decision 0019.
+pub const fn makes_room(standing: State, facts: &DebitFacts) -> bool {
+    let proved = matches!(facts.evidence, Evidence::Proved) && facts.card_known;
+    matches!(standing, State::ByBalance(None)) && proved && !facts.replayed && !facts.card_stopped
+}
+
+/// Whether a debit of `made_at`, whose record comes at `now`, has a date that can be believed. Source: R81.
+pub fn date_believable(made_at: Option<Micros>, now: Micros, limits: &Limits) -> bool {
+    made_at.is_some_and(|made_at| {
+        let oldest = now.after_seconds(limits.get(Setting::SaleLateMost).saturating_neg());
+        made_at >= oldest && made_at <= now.after_seconds(limits.get(Setting::SaleAheadMost))
+    })
 }
 
 impl Refusal {

@@ -59,9 +59,11 @@ fn m17_a_reversal_takes_back_what_was_paid_and_nothing_else() {
         (Some(State::AwaitingPurse), Reversal::CallOff),
         (Some(State::CalledOff), Reversal::Nothing),
         (Some(State::FromPurse), Reversal::Nothing),
+        (Some(State::ByBalance(None)), Reversal::Nothing),
         (Some(State::Unconfirmed), Reversal::Nothing),
         (Some(State::NotDebited), Reversal::Nothing),
         (Some(State::Suspended(CaseId(Id::new(1)))), Reversal::Nothing),
+        (Some(State::Untold(CaseId(Id::new(1)))), Reversal::Nothing),
     ];
     for (state, expected) in table {
         assert_eq!(reverse(state), expected, "{state:?}");
@@ -80,6 +82,9 @@ fn m13_a_debit_is_posted_within_what_the_card_can_hold_and_suspended_beyond() {
         in_transit: Fen::new(in_transit),
         suspense: Fen::new(suspense),
         forgotten_load: false,
+        disproved: false,
+        card_stopped: false,
+        odd: None,
     };
     let post = |from| Acceptance::Post { from, case: None };
     let suspend = |case, pay, freeze| Acceptance::Suspend { case, pay, freeze };
@@ -111,6 +116,21 @@ fn m13_a_debit_is_posted_within_what_the_card_can_hold_and_suspended_beyond() {
         ("used before, after a restore", 500, DebitFacts { forgotten_load: true, taken: true, ..known }, {
             suspend(case::Kind::SaleConflict, true, true)
         }),
+        ("the card had proved otherwise", 500, DebitFacts { disproved: true, ..known }, {
+            suspend(case::Kind::CardCloned, true, true)
+        }),
+        ("made after the card was stopped", 500, DebitFacts { card_stopped: true, ..known }, {
+            suspend(case::Kind::SaleCardStopped, true, false)
+        }),
+        ("out of the chain", 500, DebitFacts { odd: Some(Odd::ChainBroken), ..known }, {
+            Acceptance::Post { from: From::OnCard, case: Some(case::Kind::SaleChainBroken) }
+        }),
+        ("from another time", 500, DebitFacts { odd: Some(Odd::Date), ..known }, {
+            Acceptance::Post { from: From::OnCard, case: Some(case::Kind::SaleDateOdd) }
+        }),
+        ("called off before, and odd", 500, DebitFacts { called_off: true, odd: Some(Odd::Date), ..known }, {
+            Acceptance::Post { from: From::OnCard, case: Some(case::Kind::SaleAfterReversal) }
+        }),
         ("called off before", 500, DebitFacts { called_off: true, ..known }, {
             Acceptance::Post { from: From::OnCard, case: Some(case::Kind::SaleAfterReversal) }
         }),
@@ -118,4 +138,73 @@ fn m13_a_debit_is_posted_within_what_the_card_can_hold_and_suspended_beyond() {
     for (what, amount, facts, expected) in table {
         assert_eq!(accept(Fen::new(amount), &facts), expected, "{what}");
     }
+}
+
+#[test]
+fn m6_a_sale_that_only_the_balance_showed_makes_room_for_a_proved_one_and_no_other_does() {
+    let facts = DebitFacts {
+        card_known: true,
+        evidence: Evidence::Proved,
+        replayed: false,
+        taken: true,
+        called_off: false,
+        on_card: Fen::new(1000),
+        in_transit: Fen::ZERO,
+        suspense: Fen::ZERO,
+        forgotten_load: false,
+        disproved: true,
+        card_stopped: false,
+        odd: None,
+    };
+    let (shown, case) = (State::ByBalance(None), CaseId(Id::new(1)));
+    let table = [
+        ("shown by the balance", shown, facts, true),
+        ("proved", State::FromPurse, facts, false),
+        ("paid by a case", State::Suspended(case), facts, false),
+        ("it made room before", State::ByBalance(Some(case)), facts, false),
+        ("no proof", shown, DebitFacts { evidence: Evidence::None, ..facts }, false),
+        ("a wrong one", shown, DebitFacts { evidence: Evidence::WrongTac, ..facts }, false),
+        ("the same debit", shown, DebitFacts { replayed: true, ..facts }, false),
+        ("made after the card was stopped", shown, DebitFacts { card_stopped: true, ..facts }, false),
+    ];
+    for (what, standing, facts, expected) in table {
+        assert_eq!(makes_room(standing, &facts), expected, "{what}");
+    }
+}
+
+#[test]
+fn r81_what_its_terminal_alone_says_moves_no_money() {
+    let table = [
+        (Odd::ChainBroken, case::Kind::SaleChainBroken),
+        (Odd::Date, case::Kind::SaleDateOdd),
+        (Odd::TerminalStopped, case::Kind::SaleTerminalStopped),
+    ];
+    for (odd, kind) in table {
+        let facts = DebitFacts {
+            card_known: true,
+            evidence: Evidence::Proved,
+            replayed: false,
+            taken: false,
+            called_off: false,
+            on_card: Fen::new(1000),
+            in_transit: Fen::ZERO,
+            suspense: Fen::ZERO,
+            forgotten_load: false,
+            disproved: false,
+            card_stopped: false,
+            odd: Some(odd),
+        };
+        let expected = Acceptance::Post { from: From::OnCard, case: Some(kind) };
+        assert_eq!(accept(Fen::new(500), &facts), expected, "{odd:?}");
+    }
+}
+
+#[test]
+fn r81_a_date_is_believed_within_its_window() {
+    let limits = Limits::at(&[], NOW);
+    let (late, ahead) = (limits.get(Setting::SaleLateMost), limits.get(Setting::SaleAheadMost));
+    for (seconds, expected) in [(0, true), (-late, true), (-late - 1, false), (ahead, true), (ahead + 1, false)] {
+        assert_eq!(date_believable(Some(NOW.after_seconds(seconds)), NOW, &limits), expected, "{seconds}");
+    }
+    assert!(!date_believable(None, NOW, &limits), "what is no date is not believed");
 }

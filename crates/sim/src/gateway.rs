@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use flows::nonces::Nonce;
+use flows::nonces::{Known, Nonce, PROOFS_AT_ONCE};
 use flows::rows::{Enrolment, Key, Row};
 use flows::{School, tap_load, terminal, terminal_link};
 use link::{Answer, DebitEvidence, LoadInit, Marked, PurseSale, Record, ToPlatform, ToTerminal, VERSION};
+use rules::chart;
 use rules::ids::{CardNo, EnrolmentId};
 use rules::load::Stage;
 
@@ -229,8 +230,10 @@ impl World {
             self.checker.loads.confirming(*card, *k);
         }
         let plant = self.plant;
+        let at = self.server.live.as_ref().and_then(|live| live.gateway.conns.get(&conn));
+        let Some(mut enrolment) = at.map(|open| open.enrolment.clone()) else { return };
+        let old = self.as_of_old_device(enrolment.id, &message);
         let Some(live) = self.server.live.as_mut() else { return };
-        let Some(enrolment) = live.gateway.conns.get(&conn).map(|open| open.enrolment.clone()) else { return };
         let believed = match (&message, plant) {
             (ToPlatform::TapBegin { .. }, Some(Plant::P26)) => true,
             (ToPlatform::TapBegin { card, init, .. }, Some(Plant::P27)) => {
@@ -241,7 +244,11 @@ impl World {
         };
         let school = live.school.clone();
         let asked = message.clone();
-        let told = planted_message(plant, message);
+        let mut told = planted_message(plant, message);
+        if let (Some((before, record)), ToPlatform::Journal { seq, .. }) = (old, &told) {
+            enrolment.id = before;
+            told = ToPlatform::Journal { seq: *seq, record };
+        }
         live.spawn(async move {
             if let (true, ToPlatform::TapBegin { card, init, .. }) = (believed, &told) {
                 believe(&school, enrolment.id, *card, init).await;
@@ -398,8 +405,12 @@ async fn believe(school: &School, enrolment: EnrolmentId, card: u64, init: &Load
     let Some(row) = row.as_ref().and_then(Row::card) else { return };
     // Only where it does harm at once: another counter would raise the alarm, which is no loss.
     if row.released.is_some() && row.n == init.n {
-        let (bytes, attempt, at) = (nonce_of(init.terminal), row.attempt, school.now());
-        school.nonces.issue(card, Nonce { bytes, enrolment, attempt, stage: Stage::Load, at });
+        let (bytes, at) = (nonce_of(init.terminal), school.now());
+        let [on_card, suspense] =
+            [chart::on_card(card), chart::suspense_card(card)].map(|account| school.balance(&account));
+        let known = Known::of(row, on_card, suspense);
+        let (stage, asked) = (Stage::Load, [None; PROOFS_AT_ONCE]);
+        school.nonces.issue(card, Nonce { bytes, enrolment, known, stage, at, asked });
     }
 }
 
@@ -415,6 +426,9 @@ fn planted_message(plant: Option<Plant>, message: ToPlatform) -> ToPlatform {
             Record::Sale(PurseSale { evidence: DebitEvidence::Tac(NO_TAC), ..sale })
         }
         (Some(Plant::P61), Record::Reverse { .. }) => Record::Gap { tsn: u32::MAX },
+        (Some(Plant::P86), Record::Authorise { card, hold, amount, not_after }) => {
+            Record::Authorise { card, hold, amount: amount.div_ceil(2), not_after }
+        }
         (Some(Plant::P62), Record::Authorise { card, hold, amount, .. }) => {
             Record::Authorise { card, hold, amount, not_after: i64::MAX }
         }

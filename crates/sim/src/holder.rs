@@ -212,8 +212,11 @@ impl World {
         if let (Reply::Ordered(outcome), Some(sent)) =
             (&reply, self.holders.get(holder).and_then(|me| me.clicks.get(click)))
         {
+            let copied = self.checker.people.crook == Some(holder) && self.checker.crook.was_found();
             let (payments, findings) = (&self.checker.payments, &mut self.checker.findings);
             match outcome {
+                // A card that was copied is stopped.
+                Err(refusal) if copied && refusal.words().code == "CARD_LOST" => {}
                 Ok(no) => payments.accepted(holder, sent.form, sent.amount, no.id().get(), findings),
                 Err(refusal) => payments.refused(holder, sent.form, sent.amount, refusal.words().code, findings),
             }

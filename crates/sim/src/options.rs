@@ -180,6 +180,10 @@ pub(crate) struct Faults {
     pub(crate) guess_minutes: u32,
     /// Mean minutes between messages of a terminal that somebody took over; 0 for never.
     pub(crate) rogue_minutes: u32,
+    /// Mean seconds between deeds of a holder who had his card copied; 0 for none.
+    pub(crate) clone_seconds: u32,
+    /// Mean hours between replacements of a till's device; 0 for never.
+    pub(crate) replace_hours: u32,
 }
 
 impl Options {
@@ -193,6 +197,10 @@ impl Options {
         faults.falls_back = drawn(&mut rng, &[100, 400]);
         faults.disk_lost_hours = drawn(&mut rng, &[1, 3, 6]);
         let keep_records = rng.pick(&[1000, 10]).unwrap_or(1000);
+        // What a book forgot in a restore would explain too much of what two copies do.
+        faults.clone_seconds = if faults.disk_lost_hours > 0 { 0 } else { drawn(&mut rng, &[20, 120]) };
+        // Nor would a restored book know the new devices.
+        faults.replace_hours = if faults.disk_lost_hours > 0 { 0 } else { drawn(&mut rng, &[1, 4]) };
         let (holders, tills, dark, new_key) = (30, 4, None, None);
         Options {
             days,
@@ -285,6 +293,8 @@ impl Faults {
         late_pay: 0,
         false_ok: 0,
         rogue_minutes: 0,
+        clone_seconds: 0,
+        replace_hours: 0,
         guess_minutes: 0,
     };
 
@@ -345,6 +355,8 @@ impl Faults {
             clerk_minutes: one(&[10, 60]),
             falls_back: 0,
             disk_lost_hours: 0,
+            clone_seconds: 0,
+            replace_hours: 0,
         }
     }
 }

@@ -66,8 +66,10 @@ plants! {
     P27: "the nonce before the newest is still good" => ["I3", "I8"];
     P28: "MAC2 leaves before the attempt is durable" => ["I3"];
     P29: "a retried tap takes what waits now, not what the attempt carries" => ["I3"];
+    P30: "a load that has begun does not keep its order from being refunded (M12)" => ["I3", "I4"];
     P31: "of several orders in one tap one is lost" => ["L3"];
     P32: "no dedupe of purse debits" => ["I3"];
+    P33: "a record is known by its terminal's number alone, and the device was replaced (M19)" => ["L4", "ACK"];
     P34: "the terminal forgets a sale's record before it is acknowledged" => ["L4"];
     P35: "the highest record is acknowledged, not the highest contiguous one" => ["L4", "I8"];
     P37: "a purchase's TAC is not verified" => ["I3"];
@@ -99,6 +101,10 @@ plants! {
     P81: "new orders are taken before the open ones of the backup were asked about (M9)" => ["M9"];
     P82: "what a forgotten load took is loaded again (M9)" => ["M9", "I8"];
     P83: "a sale that was paid before the restore is decided anew (M9)" => ["I5"];
+    P84: "a sale that comes in while a load is not proved ends that load (M13)" => ["I3", "I8"];
+    P85: "the card asks for a PIN before it loads (M15)" => ["L3"];
+    P86: "a sale is paid in part from its source (M18)" => ["I5", "ACK"];
+    P87: "a card that was found to be copied is not stopped (T1)" => ["T1"];
 }
 
 impl Plant {

@@ -159,7 +159,7 @@ impl World {
         if before.is_none() && !quarantined {
             rogue.told.insert(*seq, *record);
         }
-        self.checker.findings.demand(quarantined || !(other || stopped && asks), "I5", Who::NOBODY, || {
+        self.checker.findings.demand(quarantined || !(other || stopped && asks && before.is_none()), "I5", Who::NOBODY, || {
             format!("{record:?} under number {seq} was answered {answer:?}; stopped before: {stopped}, there before: {before:?}")
         });
     }

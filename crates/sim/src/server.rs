@@ -51,6 +51,8 @@ pub(crate) enum Said {
     Due(Reopening),
     Door { holder: usize, right: bool, sure: (bool, bool), outcome: Option<bool> },
     Rogue { asked: ToPlatform, stopped: bool, answers: Vec<ToTerminal> },
+    Crook { which: usize, fresh: bool, other: bool, asked: ToPlatform, answers: Vec<ToTerminal> },
+    Enrolled { till: usize, enrolment: EnrolmentId },
     Nothing,
 }
 
@@ -313,6 +315,10 @@ impl World {
             }
             Said::Door { holder, right, sure, outcome } => self.door_answered(holder, right, sure, outcome),
             Said::Rogue { asked, stopped, answers } => self.rogue_answered(&asked, stopped, &answers),
+            Said::Crook { which, fresh, other, asked, answers } => {
+                self.crook_answered((which, fresh, other), &asked, &answers);
+            }
+            Said::Enrolled { till, enrolment } => self.enrolled(till, enrolment),
             Said::Nothing => {}
         }
     }

@@ -13,6 +13,7 @@ use flows::{School, card_issue, merchant, people, settings, terminal};
 use rules::ids::{CardNo, EnrolmentId, PersonId, TerminalNo};
 use rules::roster::{Category, Document, Entry};
 
+use crate::crook::Crook;
 use crate::holder::Holder;
 use crate::notes::Who;
 use crate::options::Arrival;
@@ -64,6 +65,8 @@ impl World {
         self.plan_forgery();
         self.plan_crash();
         self.plan_rogue();
+        self.plan_crook();
+        self.plan_replacement();
         self.plan_leap();
         self.plan_door();
         self.plan_image();
@@ -100,6 +103,24 @@ impl World {
         if self.options.arrival == Arrival::Instant {
             self.set_arrival(true);
         }
+        self.make_crook(&school)
+    }
+
+    /// The last holder has accomplices at two terminals of their own, and will have his card copied.
+    fn make_crook(&mut self, school: &School) -> Result<(), String> {
+        if self.faults.clone_seconds == 0 {
+            return Ok(());
+        }
+        let mut tills = Vec::new();
+        for number in [80, 81] {
+            let (_, _, enrolment) = self.enrol(school, number)?;
+            let row = self.server.row(&Key::Enrolment(enrolment));
+            tills.extend(row.as_ref().and_then(Row::enrolment).cloned());
+        }
+        let holder = self.holders.len().saturating_sub(1);
+        let chip = self.cards.get(holder).map(|card| card.chip().clone()).ok_or("a card is missing")?;
+        self.checker.people.crook = Some(holder);
+        self.crook = Some(Crook::new(holder, &chip, tills, (self.seed, self.options.days)));
         Ok(())
     }
 

@@ -87,6 +87,13 @@ impl Till {
     }
 }
 
+impl Till {
+    /// A purchase module that has not counted yet.
+    pub(crate) fn new_module(&mut self) {
+        self.module = module(self.terminal);
+    }
+}
+
 impl World {
     /// Somebody switches a till on.
     pub(crate) fn power_on(&mut self, till: usize) {
@@ -368,7 +375,8 @@ impl World {
         }
         let chip = card.chip();
         let (number, balance, n, m) = (chip.card().0, chip.balance(), chip.loads(), chip.purchases());
-        let answer = card.exchange(bytes, &mut || rng.bytes());
+        let asks_pin = self.plant == Some(Plant::P85) && matches!(bytes, [0x80, 0x50, 0x00, ..]);
+        let answer = if asks_pin { vec![0x69, 0x82] } else { card.exchange(bytes, &mut || rng.bytes()) };
         let (chip, present) = (card.chip(), card.present());
         let (after, loads, purchases) = (chip.balance(), chip.loads(), chip.purchases());
         let terminal = chip.log().first().map(|record| record.terminal).unwrap_or_default();

@@ -58,6 +58,9 @@ pub(crate) enum Act {
 impl World {
     /// A holder queues at a till.
     pub(crate) fn go(&mut self, holder: usize, till: usize, errand: Errand) {
+        if self.is_crook(holder) {
+            return;
+        }
         if let (Some(me), Some(at)) = (self.holders.get_mut(holder), self.tills.get_mut(till)) {
             me.away += 1;
             at.queue.push_back((holder, errand));
@@ -108,8 +111,10 @@ impl World {
     fn clerk_enters(&mut self, till: usize) {
         let Some(at) = self.tills.get(till) else { return };
         let Some(Visit { holder, errand, .. }) = at.visit.clone() else { return };
-        if at.agent.is_none() || at.lunch.is_some() {
-            // Without power, or an earlier sale is not over: the clerk calls that off first.
+        let unresolved = matches!(at.screen, Some(Screen::Unresolved { .. }));
+        if at.agent.is_none() || at.lunch.is_some() || unresolved {
+            // Without power, or an earlier sale is not over: the clerk calls that off first. After a power cut the till may
+            // ask for a card again of which it had said that nothing is proved.
             if self.waits(till) > 40 {
                 self.part(till);
                 return;

@@ -4,11 +4,13 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap};
 
 use card::tear::{Cut, TearableCard};
+use link::Record;
 use rules::ids::EnrolmentId;
 
 use crate::checker::{Checker, Failure};
 use crate::clerk::Clerk;
 use crate::count::Counters;
+use crate::crook::Crook;
 use crate::digest::Digest;
 use crate::door::Doors;
 use crate::gateway::Pipe;
@@ -77,6 +79,9 @@ pub(crate) enum Event {
     ClerkAsks { form: usize },
     ClerkTidies,
     Rogue,
+    Crook,
+    Replace,
+    EnrolAgain { till: usize },
 
     Act { holder: usize },
     Request { holder: usize, click: usize, request: Request },
@@ -156,6 +161,11 @@ pub(crate) struct World {
     pub(crate) pipes: BTreeMap<u64, Pipe>,
     pub(crate) last_conn: u64,
     pub(crate) rogue: Option<Rogue>,
+    pub(crate) crook: Option<Crook>,
+    /// Enrolments of new devices, with those of the devices before them.
+    pub(crate) replaced: BTreeMap<EnrolmentId, EnrolmentId>,
+    /// Records by their terminal's number, for the planted bug that knows them by that alone.
+    pub(crate) told: BTreeMap<(EnrolmentId, u64), Record>,
     pub(crate) doors: Doors,
     pub(crate) backup: Option<Box<Backup>>,
     /// Of the book: one more after a restore.
@@ -191,6 +201,9 @@ impl World {
             pipes: BTreeMap::new(),
             last_conn: 0,
             rogue: None,
+            crook: None,
+            replaced: BTreeMap::new(),
+            told: BTreeMap::new(),
             doors: Doors::new(seed),
             backup: None,
             epoch: 1,
@@ -274,6 +287,9 @@ impl World {
             Event::ClerkAsks { form } => self.clerk_asks(form),
             Event::ClerkTidies => self.clerk_tidies(),
             Event::Rogue => self.rogue_speaks(),
+            Event::Crook => self.crook_acts(),
+            Event::Replace => self.replace_device(),
+            Event::EnrolAgain { till } => self.enrol_again(till),
             Event::Act { holder } => self.act(holder),
             Event::Request { holder, click, request } => self.request(holder, click, request),
             Event::Reply { holder, click, reply } => self.page(holder, click, reply),

@@ -207,10 +207,14 @@ fn way(record: &Record) -> Way {
         Record::Purchase(sale, _) => match sale.state {
             SaleState::Paid
             | SaleState::FromPurse
+            | SaleState::ByBalance(None)
             | SaleState::AwaitingPurse
             | SaleState::Unconfirmed
+            | SaleState::Untold(_)
             | SaleState::Suspended(_) => Way::Out,
-            SaleState::Reversed | SaleState::CalledOff | SaleState::NotDebited => Way::None,
+            SaleState::Reversed | SaleState::CalledOff | SaleState::NotDebited | SaleState::ByBalance(Some(_)) => {
+                Way::None
+            }
         },
         Record::Refund(refund) => match (refund.origin, &refund.state) {
             (_, RefundState::Released { .. }) => Way::None,
@@ -241,9 +245,9 @@ const fn sale_word(state: SaleState) -> &'static str {
         SaleState::Reversed => "reversed",
         SaleState::AwaitingPurse => "awaiting_purse",
         SaleState::CalledOff => "called_off",
-        SaleState::FromPurse => "from_purse",
-        SaleState::Unconfirmed => "unconfirmed",
-        SaleState::NotDebited => "not_debited",
+        SaleState::FromPurse | SaleState::ByBalance(None) => "from_purse",
+        SaleState::Unconfirmed | SaleState::Untold(_) => "unconfirmed",
+        SaleState::NotDebited | SaleState::ByBalance(Some(_)) => "not_debited",
         SaleState::Suspended(_) => "suspended",
     }
 }
@@ -265,10 +269,12 @@ const fn note(record: &Record) -> Option<&'static str> {
             | OrderState::ExpiredLocal { .. } => Some("record-note-unpaid"),
         },
         Record::Purchase(sale, _) => match sale.state {
-            SaleState::Paid | SaleState::FromPurse => None,
+            SaleState::Paid | SaleState::FromPurse | SaleState::ByBalance(None) => None,
             SaleState::Reversed => Some("record-note-reversed"),
-            SaleState::AwaitingPurse | SaleState::Unconfirmed => Some("record-note-unconfirmed"),
-            SaleState::CalledOff | SaleState::NotDebited => Some("record-note-not-debited"),
+            SaleState::AwaitingPurse | SaleState::Unconfirmed | SaleState::Untold(_) => Some("record-note-unconfirmed"),
+            SaleState::CalledOff | SaleState::NotDebited | SaleState::ByBalance(Some(_)) => {
+                Some("record-note-not-debited")
+            }
             SaleState::Suspended(_) => Some("record-note-suspended"),
         },
         Record::Refund(refund) => Some(refund_note(&refund.state)),

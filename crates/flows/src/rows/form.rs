@@ -11,6 +11,7 @@ use rules::person::{Person, Standing};
 use rules::purchase::{Debit, Sale, State as SaleState};
 use rules::refund::{Failure, Origin, Payment, Refund, Repaid, State as RefundState};
 use rules::roster::Category;
+use rules::spent::{Loaded, Spent};
 use rules::top_up::{Arrival, Credited, Order, Scene, State as OrderState, Ticket};
 
 use super::{
@@ -63,6 +64,8 @@ stored_struct! {
     Repaid { back, foreign, live, all, newest_at }
     SuspendedPayment { payment, of }
     ForeignRefund { case, told, counted }
+    Spent { first, next, beyond, missing_since, due_at, case, loads }
+    Loaded { old_balance, amount }
 }
 
 stored_enum!(Category { 1 => Student, 2 => Staff });
@@ -95,7 +98,7 @@ stored_enum!(RefundState {
     6 => Settled { at },
     7 => Released { at, why },
 });
-stored_enum!(LoadState { 1 => Released, 2 => Applied { at }, 3 => NotApplied { at } });
+stored_enum!(LoadState { 1 => Released, 2 => Applied { at }, 3 => NotApplied { at }, 4 => Doubted });
 stored_enum!(SaleState {
     1 => Paid,
     2 => Reversed,
@@ -105,6 +108,8 @@ stored_enum!(SaleState {
     6 => Unconfirmed,
     7 => NotDebited,
     8 => Suspended(case),
+    9 => Untold(case),
+    10 => ByBalance(case),
 });
 stored_enum!(CaseKind {
     1 => PaymentUnknownOrder,
@@ -133,6 +138,13 @@ stored_enum!(CaseKind {
     24 => RefundDiffers,
     25 => RefundContradicted,
     26 => PaymentGivenBack,
+    27 => CardCloned,
+    28 => SaleCardStopped,
+    29 => SaleChainBroken,
+    30 => SaleDateOdd,
+    31 => SaleTerminalStopped,
+    32 => SaleMissing,
+    33 => SaleDisplaced,
 });
 
 impl Stored for Setting {

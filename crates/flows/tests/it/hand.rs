@@ -188,12 +188,24 @@ pub struct Campus {
     pub person: PersonId,
     pub merchant: MerchantId,
     pub at: EnrolmentId,
+    pub terminal: TerminalNo,
     pub chip: Chip,
     pub psam: SoftPsam,
     /// The key that the card knows.
     key: u8,
+    /// Hour of the terminal's clock, in BCD.
+    pub hour: u8,
+    keyring: Keyring,
     seq: u64,
     chance: u32,
+}
+
+/// Another terminal, to be used in turn with the first one.
+pub struct OtherTill {
+    at: EnrolmentId,
+    terminal: TerminalNo,
+    psam: SoftPsam,
+    seq: u64,
 }
 
 /// The one card.
@@ -207,7 +219,7 @@ impl Campus {
         let (version, masters) = keyring.newest_card_masters().expect("a keyring has masters");
         let set = masters.key_set(Suite::TripleDes, CardNumber(CARD.0));
         let psam = SoftPsam::new(TERMINAL.with([0; 3]), [(version, masters.purchase.clone())].into());
-        Campus::with(&keyring, (version, set), psam)
+        Campus::with(keyring, (version, set), psam)
     }
 
     /// The one card speaks SM4 alone; school and terminal speak both.
@@ -215,32 +227,64 @@ impl Campus {
         let form = SessionForm::Doubled;
         let keyring = Keyring::generate().with_sm4(form);
         let sm4 = keyring.sm4_masters().expect("just added");
-        let (version, masters) = sm4.cards.last_key_value().expect("one version");
+        let (&version, masters) = sm4.cards.last_key_value().expect("one version");
         let set = masters.key_set(Suite::Sm4(form), CardNumber(CARD.0));
         let triple_des = keyring.card_masters().iter().map(|(version, masters)| (*version, masters.purchase.clone()));
         let psam = SoftPsam::new(TERMINAL.with([0; 3]), triple_des.collect())
-            .with_sm4(form, [(*version, masters.purchase.clone())].into());
-        Campus::with(&keyring, (*version, set), psam)
+            .with_sm4(form, [(version, masters.purchase.clone())].into());
+        Campus::with(keyring, (version, set), psam)
     }
 
-    fn with(keyring: &Keyring, (key_version, set): (u8, KeySet), psam: SoftPsam) -> Campus {
+    fn with(keyring: Keyring, (version, set): (u8, KeySet), psam: SoftPsam) -> Campus {
         let provider = Arc::new(Provider::default());
-        let rig = Rig::with(Arc::new(CardMasterKeys::new(keyring)), provider.clone(), 100_000);
+        let rig = Rig::with(Arc::new(CardMasterKeys::new(&keyring)), provider.clone(), 100_000);
         let person = admitted(&rig);
         rig.run(card_issue::issue(&rig.school, person, CARD)).expect("a free card");
         let merchant = rig.run(merchant::add(&rig.school, "canteen", "食堂", "Canteen")).expect("a good code");
-        let at = enrol(&rig, [1; 32]);
-        let validity = Validity { from: [0x20, 0x26, 1, 1], until: [0x20, 0x36, 1, 1] };
-        let profile = Profile { issuer: [1; 8], application_version: 1, key_version, validity };
-        let mut serial = [0; 10];
-        serial[2..].copy_from_slice(&CARD.0.to_be_bytes());
+        let at = enrol(&rig, TERMINAL, [1; 32]);
         let key = terminal::key_of(set.suite.algorithm().identifier());
         let switches = match set.suite {
             Suite::TripleDes => Switches::CAMPUS,
             Suite::Sm4(session_form) => Switches { session_form, ..Switches::CAMPUS },
         };
-        let chip = Chip::with_key_sets(serial, &set, &[], &profile, switches, &HolderFile::NOBODY);
-        Campus { rig, provider, person, merchant, at, chip, psam, key, seq: 0, chance: 0 }
+        let chip = Chip::with_key_sets(serial(CARD), &set, &[], &profile(version), switches, &HolderFile::NOBODY);
+        let terminal = TERMINAL;
+        Campus {
+            rig,
+            provider,
+            person,
+            merchant,
+            at,
+            terminal,
+            chip,
+            psam,
+            key,
+            hour: 0x12,
+            keyring,
+            seq: 0,
+            chance: 0,
+        }
+    }
+
+    /// A second terminal, enrolled under this number with a purchase module of its own.
+    pub fn other_till(&self, terminal: TerminalNo) -> OtherTill {
+        let at = enrol(&self.rig, terminal, [terminal.0[2]; 32]);
+        let (version, masters) = self.keyring.newest_card_masters().expect("a keyring has masters");
+        let psam = SoftPsam::new(terminal.with([0; 3]), [(version, masters.purchase.clone())].into());
+        OtherTill { at, terminal, psam, seq: 0 }
+    }
+
+    /// From now on the hand stands at that terminal, and `till` is the one where it stood.
+    pub fn walk_to(&mut self, till: &mut OtherTill) {
+        std::mem::swap(&mut self.at, &mut till.at);
+        std::mem::swap(&mut self.terminal, &mut till.terminal);
+        std::mem::swap(&mut self.psam, &mut till.psam);
+        std::mem::swap(&mut self.seq, &mut till.seq);
+    }
+
+    /// A fresh chip of this school.
+    pub fn another_chip(&self, no: CardNo) -> Chip {
+        personalised(no, &self.keyring)
     }
 
     /// Makes an order and has it paid by notice.
@@ -295,7 +339,7 @@ impl Campus {
     }
 
     pub fn init_with(&mut self, amount: u32, nonce: [u8; 3]) -> Session {
-        let terminal = TERMINAL.with(nonce);
+        let terminal = self.terminal.with(nonce);
         let answer =
             LoadAnswer::parse(&self.chip(&terminal::init_load_with(self.key, amount, terminal))).expect("a good card");
         Session {
@@ -311,7 +355,19 @@ impl Campus {
     }
 
     pub fn begin(&self, session: Session) -> Result<Onward, Words> {
-        self.rig.run(tap_load::begin(&self.rig.school, self.at, CARD, session, &[]))
+        self.begin_with(session, &[])
+    }
+
+    /// As `begin`, with proofs of debits that were asked for.
+    pub fn begin_with(&self, session: Session, proofs: &[(u16, [u8; 4])]) -> Result<Onward, Words> {
+        self.rig.run(tap_load::begin(&self.rig.school, self.at, CARD, session, proofs))
+    }
+
+    /// The chip's proof of the debit that it made at `m`, if it has it; what a terminal sends along for this counter.
+    pub fn proof(&mut self, m: u16) -> Vec<(u16, [u8; 4])> {
+        self.chip(&terminal::select_purse());
+        let answer = self.chip(&terminal::prove(Kind::Purchase, m + 1));
+        terminal::ProveAnswer::parse(&answer).map(|proof| (m, proof.tac)).into_iter().collect()
     }
 
     /// Gives the card its release; the TAC.
@@ -363,13 +419,14 @@ impl Campus {
 
     /// Debits the chip; the record of it, with its TAC.
     pub fn debit(&mut self, fen: u32, authorised_by: Option<u64>) -> PurseSale {
-        let terminal = TERMINAL.with([0; 3]);
+        let terminal = self.terminal.with([0; 3]);
         self.chip(&terminal::select_purse());
         let init = terminal::init_purchase_with(self.key, fen, terminal);
         let opened = PurchaseAnswer::parse(&self.chip(&init)).expect("enough money");
         // Another second for every sale, in BCD.
         let second = u8::try_from(self.chance % 60).expect("below 60");
-        let stamp = Stamp { date: [0x20, 0x26, 0x11, 0x23], time: [0x12, 0, ((second / 10) << 4) | (second % 10)] };
+        let stamp =
+            Stamp { date: [0x20, 0x26, 0x11, 0x23], time: [self.hour, 0, ((second / 10) << 4) | (second % 10)] };
         let request = PurchaseRequest {
             card: CardNumber(CARD.0),
             random: opened.random,
@@ -397,15 +454,45 @@ impl Campus {
         }
     }
 
+    /// Makes an order, has it paid, and loads it.
+    pub fn top_up_and_hold(&mut self, yuan: &str) {
+        self.top_up(yuan);
+        assert!(self.hold(Stage::Load).0 > 0, "something was loaded");
+    }
+
+    /// Debits the chip and sends the record; gives that.
+    pub fn buy(&mut self, fen: u32) -> PurseSale {
+        let sale = self.debit(fen, None);
+        assert_eq!(self.send(Record::Sale(sale)), Answer::Taken);
+        sale
+    }
+
     pub fn balance(&self, account: ledger::AccountKey) -> i64 {
         self.rig.school.balance(&account).get()
     }
 }
 
-/// Enrols the terminal with a certificate of this fingerprint.
-pub fn enrol(rig: &Rig, certificate: [u8; 32]) -> EnrolmentId {
+/// A chip with this number and the newest keys of a keyring.
+pub fn personalised(no: CardNo, keyring: &Keyring) -> Chip {
+    let (version, masters) = keyring.newest_card_masters().expect("a keyring has masters");
+    Chip::personalise(serial(no), masters, &profile(version))
+}
+
+fn profile(key_version: u8) -> Profile {
+    let validity = Validity { from: [0x20, 0x26, 1, 1], until: [0x20, 0x36, 1, 1] };
+    Profile { issuer: [1; 8], application_version: 1, key_version, validity }
+}
+
+fn serial(no: CardNo) -> [u8; 10] {
+    let mut serial = [0; 10];
+    serial[2..].copy_from_slice(&no.0.to_be_bytes());
+    serial
+}
+
+/// Enrols a terminal with a certificate of this fingerprint.
+pub fn enrol(rig: &Rig, terminal: TerminalNo, certificate: [u8; 32]) -> EnrolmentId {
     let new = NewTerminal {
-        terminal: TERMINAL,
+        terminal,
         merchant: "canteen".into(),
         place_zh: "食堂".into(),
         place_en: "Canteen".into(),

@@ -1,6 +1,9 @@
 //! Tests of `flows` from outside: flows over the real teller and the book in memory, stepped by hand.
 
+mod by_balance;
 mod change_password;
+mod cloned;
+mod forged;
 mod hand;
 mod lists;
 mod money;
@@ -10,5 +13,7 @@ mod restored;
 mod rig;
 mod settings;
 mod sign_in;
+mod stale;
 mod statement;
 mod table;
+mod uploads;

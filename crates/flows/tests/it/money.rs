@@ -13,7 +13,7 @@ use rules::purchase::State as SaleState;
 use rules::refund::Asked;
 use rules::top_up::State;
 
-use crate::hand::{CARD, Campus, enrol};
+use crate::hand::{CARD, Campus, TERMINAL, enrol};
 
 fn order_state(campus: &Campus, no: rules::ids::OrderNo) -> State {
     campus.rig.row(&Key::Order(no)).and_then(|row| row.order().cloned()).expect("an order").state
@@ -345,11 +345,12 @@ fn m19_another_record_under_a_used_number_stops_the_terminal_and_a_new_enrolment
     let late = campus.authorise(hold, 100);
     assert_eq!(campus.send_as(seq + 1, late), Answer::Quarantined, "no new sale until someone looked");
     assert_eq!(campus.init(Stage::Load).unwrap_err().code, "TERMINAL_STOPPED");
-    // What happened there is still taken: the sale that timed out is given back.
+    // What was answered keeps its answer (M3), and what happened there is still taken: the sale that timed out is given back.
+    assert_eq!(campus.send_as(seq, ask), paid);
     assert_eq!(campus.send_as(seq + 2, Record::Reverse { of: seq }), Answer::Taken);
     assert_eq!(campus.balance(chart::available(campus.person)), 5000);
     // The replaced device starts at number 1 and gets no answer that was meant for the old one.
-    campus.at = enrol(&campus.rig, [2; 32]);
+    campus.at = enrol(&campus.rig, TERMINAL, [2; 32]);
     let (_, hold) = campus.hold(Stage::Load);
     let ask = campus.authorise(hold, 1200);
     let answer = campus.send_as(1, ask);
@@ -485,7 +486,7 @@ fn a_torn_debit_is_kept_open_until_the_card_settles_it() {
         assert_eq!(campus.balance(chart::merchant(campus.merchant)), 0);
         // While it is open, its amount cannot be spent again.
         let (_, _) = campus.hold(Stage::Load);
-        let (state, sold) = if debited { (SaleState::FromPurse, 1200) } else { (SaleState::NotDebited, 0) };
+        let (state, sold) = if debited { (SaleState::ByBalance(None), 1200) } else { (SaleState::NotDebited, 0) };
         assert_eq!(sale_state(&campus, asked), state);
         assert_eq!(campus.balance(chart::merchant(campus.merchant)), sold);
         assert_eq!(campus.balance(chart::on_card(CARD)), i64::from(campus.chip.balance()));
@@ -565,7 +566,7 @@ fn a_card_of_sm4_alone_is_loaded_pays_and_settles_a_torn_debit() {
     campus.send(Record::Sale(PurseSale { evidence: DebitEvidence::Unconfirmed, ..sale }));
     let of = campus.last_seq();
     campus.hold(Stage::Load);
-    assert_eq!(sale_state(&campus, of), SaleState::FromPurse);
+    assert_eq!(sale_state(&campus, of), SaleState::ByBalance(None));
     assert_eq!(campus.balance(chart::merchant(campus.merchant)), 2200);
     assert_eq!((campus.chip.balance(), campus.balance(chart::on_card(CARD))), (2800, 2800));
 }

@@ -3,7 +3,7 @@
 use flows::epoch::Reopening;
 use flows::ports::{ChannelError, ListAsk, Payment, Trade};
 use flows::refund::What;
-use flows::rows::{Key, lists};
+use flows::rows::{Key, Row, lists};
 use flows::tap_load::Onward;
 use flows::top_up::{NoticeOutcome, prepare};
 use flows::{purchase, resent};
@@ -231,11 +231,13 @@ fn m9_a_torn_sale_of_which_the_card_no_longer_tells_is_a_case_and_a_late_proof_s
     campus.chip = before;
     assert_eq!(campus.send_as(3, torn(not_debited)), Answer::Taken);
     campus.hold(Stage::Load);
-    assert_eq!((merchant(&campus), of_kind(&campus, Kind::SaleUntold)), (0, case));
+    assert_eq!((merchant(&campus), of_kind(&campus, Kind::SaleUntold)), (0, case.clone()));
 
     // The terminal had asked the card for a proof before it left.
     assert_eq!(campus.send_as(4, Record::Settle { of: 1, tac: Some(tac) }), Answer::Taken);
     assert_eq!(merchant(&campus), 1200);
+    let ended = campus.rig.row(&Key::Case(case.id));
+    assert!(matches!(ended, Some(Row::CaseEnded(_))), "nobody pays it a second time: {ended:?}");
     campus.hold(Stage::Load);
     assert_eq!(campus.balance(chart::on_card(CARD)), i64::from(campus.chip.balance()));
     let case = of_kind(&campus, Kind::CardAhead);

@@ -33,6 +33,8 @@ pub(crate) mod reason {
     pub(crate) const SALE_FROM_PURSE: u16 = 22;
     pub(crate) const SALE_FROM_UNPROVED: u16 = 23;
     pub(crate) const UNPROVED_SETTLED: u16 = 24;
+    /// Of a copied card alone.
+    pub(crate) const SALE_UNEXPLAINED: u16 = 25;
     /// After a restore alone.
     pub(crate) const LOAD_FORGOTTEN: u16 = 15;
     pub(crate) const LOAD_UNTOLD: u16 = 16;
@@ -208,7 +210,11 @@ fn permitted(row: &JournalRow, from: Name, to: Name, people: &People) -> bool {
         reason::REFUND_HELD => direct && owns(codes.0) && codes.1 == code::HELD,
         reason::REFUND_RELEASED => direct && codes.0 == code::HELD && owns(codes.1),
         reason::REFUND_SETTLED => direct && codes == (code::HELD, code::RECEIVABLE),
-        // Money of a sale that no card can have paid: there is none in an honest world.
+        // Money of a sale that no card can have paid: there is none in an honest world. To a card it goes back.
+        reason::SALE_UNEXPLAINED => {
+            let to = matches!(codes.1, code::MERCHANT | code::ON_CARD);
+            direct && people.crook.is_some() && codes.0 == code::SUSPENSE_CASE && to
+        }
         _ => false,
     }
 }

@@ -21,6 +21,7 @@ impl Checker {
         self.refunds.converged(&self.book, &mut self.findings);
         self.loads.converged(&self.book, &self.people, &mut self.findings);
         self.sales.converged(&self.people, &mut self.findings);
+        self.crook.converged(&mut self.findings);
         self.money_in_cases();
     }
 
@@ -28,7 +29,8 @@ impl Checker {
     /// have that a restored book forgot (M9).
     fn money_in_cases(&mut self) {
         for (id, (kind, amount)) in &self.cases {
-            let against = matches!(kind, CaseKind::CardAhead | CaseKind::SaleForgotten);
+            let against = matches!(kind, CaseKind::CardAhead | CaseKind::SaleForgotten | CaseKind::SaleCardStopped)
+                || super::stops(*kind);
             let (held, due) =
                 (self.book.held(code::SUSPENSE_CASE, *id).posted, if against { -amount } else { *amount });
             // What went back to payers is there no more.
@@ -42,6 +44,9 @@ impl Checker {
 
     /// At the end a purse holds what the book says (I3).
     pub(crate) fn balance(&mut self, holder: usize, purse: Sum) {
+        if self.people.crook == Some(holder) {
+            return;
+        }
         let card = u128::from(self.people.card(holder));
         let on_card = self.book.held(code::ON_CARD, card).posted;
         let early = self.book.held(code::SUSPENSE_CARD, card).posted;

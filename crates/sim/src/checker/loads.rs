@@ -131,7 +131,7 @@ impl Loads {
     ) {
         let key = (attempt.card.0, attempt.k);
         let stage = match attempt.state {
-            State::Released => Stage::Released,
+            State::Released | State::Doubted => Stage::Released,
             State::Applied { .. } => Stage::Applied,
             State::NotApplied { .. } => Stage::NotApplied,
         };
@@ -191,6 +191,7 @@ impl Loads {
             let Some(known) = self.attempts.get(&(card, k)) else { continue };
             let took = self.chips.get(&card).and_then(|chip| chip.loads.get(&known.n)).copied();
             let true_word = match stage {
+                _ if people.of_crook(card) => true,
                 Stage::Released => true,
                 Stage::Applied if self.reopened.contains(&(card, k)) => took.is_some(),
                 Stage::Applied => took == Some(known.amount),
@@ -214,6 +215,9 @@ impl Loads {
     /// What the chip took is what the book has, or more by exactly the load on its way; after a restore, more by what the
     /// book forgot, which only becomes less.
     fn equation(&mut self, card: u64, book: &Book, people: &People, findings: &mut Findings) {
+        if people.of_crook(card) {
+            return;
+        }
         let taken = self.chips.get(&card).map_or(0, |chip| chip.taken);
         let booked = self.booked.get(&card).copied().unwrap_or(0);
         let coming = book.held(code::ON_CARD, u128::from(card)).coming;
@@ -234,11 +238,11 @@ impl Loads {
     /// Everything is calm: no load is on its way and nothing waits.
     pub(super) fn converged(&self, book: &Book, people: &People, findings: &mut Findings) {
         for ((card, k), known) in &self.attempts {
-            findings.demand(known.stage != Stage::Released, "L3", people.who(*card), || {
+            findings.demand(known.stage != Stage::Released || people.of_crook(*card), "L3", people.who(*card), || {
                 format!("attempt {k} of card {card:x} is not settled: {known:?}")
             });
         }
-        for holder in 0..people.count() {
+        for holder in (0..people.count()).filter(|holder| people.crook != Some(*holder)) {
             let waiting = book.held(code::AWAITING_TAP, people.person(holder));
             findings.demand((waiting.posted, waiting.leaving) == (0, 0), "L3", Who::holder(holder), || {
                 format!(

@@ -8,12 +8,14 @@
 //! | `payments.rs` | I2 provider, I9 limits, ACK of notices |
 //! | `refunds.rs` | I2r refunds, I4 of what is held, L2 |
 //! | `loads.rs` | I3 purse, ACK of released loads |
+//! | `crook.rs` | T1: a copied card is stopped at its first conflict, and every debit of a copy is paid once |
 //! | `sales.rs` | I3 and I8 of debits, I5 once, ACK of records |
 //! | `replay.rs`, `form.rs` | I7: what stands on the disk, read, hashed and added up again |
 //! | (`door.rs` of the world) | M2: a try at a password that was answered is counted |
 //! | `end.rs` | L1, L3, L4 at the end of the calm phase, M7 the book's time |
 
 pub(crate) mod book;
+mod crook;
 mod end;
 mod form;
 mod loads;
@@ -33,6 +35,7 @@ use crate::count::Counters;
 use crate::kept::{self, Kept};
 use crate::notes::Who;
 use book::Book;
+use crook::Crook;
 use loads::Loads;
 use payments::Payments;
 pub(crate) use payments::{Capture, Charge};
@@ -83,6 +86,7 @@ pub(crate) struct Checker {
     pub(crate) refunds: Refunds,
     pub(crate) loads: Loads,
     pub(crate) sales: Sales,
+    pub(crate) crook: Crook,
     pub(crate) replay: Replay,
     /// Time of the newest block, and when it was made.
     time: Option<(i64, i64)>,
@@ -103,6 +107,8 @@ pub(crate) struct People {
     by_card: BTreeMap<u64, usize>,
     ids: Vec<u128>,
     cards: Vec<u64>,
+    /// The holder whose card is copied: nothing that is true of an honest card need be true of his.
+    pub(crate) crook: Option<usize>,
 }
 
 impl People {
@@ -120,6 +126,11 @@ impl People {
 
     pub(crate) fn card(&self, holder: usize) -> u64 {
         self.cards.get(holder).copied().unwrap_or_default()
+    }
+
+    /// Whether this card is, or will be, copied.
+    pub(crate) fn of_crook(&self, card: u64) -> bool {
+        self.crook.is_some() && self.holder_of_card(card) == self.crook
     }
 
     fn who(&self, card: u64) -> Who {
@@ -185,6 +196,7 @@ impl Checker {
             self.payments.journal(row, &self.book, &self.people, &mut self.findings, counters);
             self.refunds.journal(row);
             self.loads.journal(row, &mut self.findings, &self.people);
+            self.crook.journal(row, &mut self.findings);
             self.sales.journal(row, (&self.book, &self.loads), &self.people, &mut self.findings, counters);
         }
         self.payments.settle(&self.book, &self.refunds, &self.people, &mut self.findings);
@@ -203,12 +215,18 @@ impl Checker {
             Row::CaseEnded(ended) => self.case_ended(&ended.case),
             Row::Payment(note) => self.payments.payment(key, note),
             Row::Attempt(attempt) => self.loads.attempt(attempt, &self.people, &mut self.findings, counters),
-            Row::Sale(sale) => self.sales.sale(sale),
+            Row::Sale(sale) => {
+                self.sales.sale(sale);
+                if self.people.of_crook(sale.card.0) {
+                    self.crook.sale(sale);
+                }
+            }
             Row::Record(_) => self.sales.record_kept(key, counters),
             Row::Card(card) => {
                 let who = self.people.who(card.no.0);
                 let state = card.state;
-                self.findings.demand(state == CardState::Active, "I8", who, || {
+                let copied = self.people.of_crook(card.no.0) && self.crook.is_copied();
+                self.findings.demand(state == CardState::Active || copied, "I8", who, || {
                     format!("the card of an honest holder was stopped: it is {state:?}")
                 });
                 self.sales.open_sales(card.no.0, card.unconfirmed.iter().map(|id| id.get()).collect());
@@ -237,15 +255,30 @@ impl Checker {
         self.cases.get(&case).map(|(kind, _)| *kind)
     }
 
+    /// Whether a case is about the copied card: itself, or a sale of it.
+    fn of_crook(&self, reference: u128) -> bool {
+        let card = u64::try_from(reference).is_ok_and(|card| self.people.of_crook(card));
+        self.crook.is_copied() && (card || self.crook.has_sale(reference))
+    }
+
     /// Every case has a cause. That of a payment is looked for when the payment is settled.
     fn case(&mut self, case: &Case, counters: &mut Counters) {
-        let (id, kind) = (case.id.0.get(), case.kind);
+        let (id, kind, restored) = (case.id.0.get(), case.kind, self.book.restored);
         let first = self.cases.insert(id, (kind, Sum::from(case.amount.get()))).is_none();
-        let restored = self.book.restored;
         if kind == CaseKind::RecordsForgotten {
             self.sales.gap(case.reference.get());
         }
+        let copy = self.of_crook(case.reference.get());
+        self.crook.found |= copy && stops(kind);
         let (counter, allowed) = match kind {
+            CaseKind::CardRolledBack if copy => ("clone: found by its counter", true),
+            CaseKind::PurseAhead if copy => ("clone: found by its purse", true),
+            CaseKind::CardCloned if copy => ("clone: found by a proof", true),
+            CaseKind::SaleConflict if copy => ("clone: found by a debit at the same counter", true),
+            CaseKind::SaleOverspent if copy => ("clone: found by overspending", true),
+            CaseKind::SaleCardStopped if copy => ("clone: sale after it was stopped", true),
+            CaseKind::SaleChainBroken if copy => ("clone: balances do not follow", true),
+            CaseKind::SaleDisplaced if copy => ("clone: proved at the counter of a sale without a proof", true),
             CaseKind::PaymentUnknownOrder => ("case: payment of unknown order", true),
             CaseKind::PaymentMismatch => ("case: payment mismatch", true),
             CaseKind::PaymentTwice => ("case: payment twice", true),
@@ -270,8 +303,9 @@ impl Checker {
                 ("case: load of before a restore that nobody can tell of", restored && (fresh || replaced))
             }
             CaseKind::SaleUntold => {
-                let ahead = self.sales.untold(case.reference.get()).is_some_and(|card| self.loads.was_ahead(card));
-                ("case: sale of before a restore that nobody can tell of", restored && ahead)
+                let card = self.sales.untold(case.reference.get());
+                let differed = card.is_some_and(|card| self.loads.was_ahead(card) || self.sales.was_behind(card));
+                ("case: sale of before a restore that nobody can tell of", restored && differed)
             }
             CaseKind::SaleAheadOfBook => ("case: sale ahead of a restored book", restored),
             CaseKind::SaleForgotten => ("case: sale forgotten by a restore", restored),
@@ -283,13 +317,31 @@ impl Checker {
             | CaseKind::PurseAhead
             | CaseKind::SaleOverspent
             | CaseKind::SaleConflict
-            | CaseKind::SaleAfterReversal => ("case: without a cause", false),
+            | CaseKind::SaleAfterReversal
+            | CaseKind::CardCloned
+            | CaseKind::SaleCardStopped
+            | CaseKind::SaleChainBroken
+            | CaseKind::SaleDateOdd
+            | CaseKind::SaleTerminalStopped
+            | CaseKind::SaleMissing
+            | CaseKind::SaleDisplaced => ("case: without a cause", false),
         };
         if first {
             counters.add(counter);
         }
         self.payments.case(id);
-        let detail = &case.detail;
-        self.findings.demand(allowed, "I8", Who::NOBODY, || format!("a case {kind:?} has no cause: {detail}"));
+        self.findings.demand(allowed, "I8", Who::NOBODY, || format!("a case {kind:?} has no cause: {}", case.detail));
     }
+}
+
+/// Whether the card is stopped with a case of this kind.
+const fn stops(kind: CaseKind) -> bool {
+    matches!(
+        kind,
+        CaseKind::CardRolledBack
+            | CaseKind::PurseAhead
+            | CaseKind::CardCloned
+            | CaseKind::SaleConflict
+            | CaseKind::SaleOverspent
+    )
 }

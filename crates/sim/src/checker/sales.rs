@@ -93,6 +93,8 @@ pub(crate) struct Sales {
     to_come: BTreeMap<RecordName, bool>,
     /// Sales of which a case says that nobody can tell.
     untold: BTreeSet<u128>,
+    /// Cards that had paid what the restored book did not have.
+    was_behind: BTreeSet<u64>,
 }
 
 impl Sales {
@@ -113,6 +115,7 @@ impl Sales {
             }
             self.debits.insert(*name, (*debit, before));
         }
+        self.was_behind = self.debits.values().filter(|(_, posted)| !posted).map(|(debit, _)| debit.card).collect();
         for (name, charge) in now.charges.into_iter().filter(|(_, charge)| !charge.reversed) {
             if self.charges.contains_key(&name) {
                 continue;
@@ -149,10 +152,25 @@ impl Sales {
         self.sales.get(&sale).map(|known| known.card)
     }
 
-    /// What the chip paid and no terminal can tell any more.
+    /// Whether the card had paid something that the restored book did not have.
+    pub(super) fn was_behind(&self, card: u64) -> bool {
+        self.was_behind.contains(&card)
+    }
+
+    /// What the chip paid and the book never hears of: no terminal can tell any more, or a case says that nobody can.
     pub(super) fn lost(&self, card: u64) -> Sum {
-        let lost = self.lost.1.iter().filter(|(of, _)| *of == card).filter_map(|name| self.debits.get(name));
-        lost.map(|(debit, _)| debit.amount).sum()
+        let untold = self.untold_debits();
+        let lost = self.debits.iter().filter(|(name, (debit, posted))| {
+            debit.card == card && !posted && (self.lost.1.contains(name) || untold.contains(&named(debit)))
+        });
+        lost.map(|(_, (debit, _))| debit.amount).sum()
+    }
+
+    /// Debits of which a case says that nobody can tell.
+    fn untold_debits(&self) -> BTreeSet<(u64, u16, [u8; 6], Sum)> {
+        let sales = self.untold.iter().filter_map(|sale| self.sales.get(sale));
+        let debits = sales.filter_map(|known| Some((known.card, known.debit?, known.amount)));
+        debits.map(|(card, (m, terminal), amount)| (card, m, terminal, amount)).collect()
     }
 
     /// A clerk enters an amount for a holder; gives the number of the lunch.
@@ -332,13 +350,13 @@ impl Sales {
             card: sale.card.0,
             amount: Sum::from(sale.amount.get()),
             debit: sale.debit.map(|debit| (debit.m, debit.terminal)),
-            unconfirmed: sale.state == State::Unconfirmed,
+            unconfirmed: matches!(sale.state, State::Unconfirmed | State::Untold(_)),
         };
         let before = self.sales.insert(sale.id.get(), known).is_some_and(|before| before.unconfirmed);
         match (before, sale.state) {
             (false, State::Unconfirmed) => self.settled.push("sale: unconfirmed"),
             (true, State::NotDebited) => self.settled.push("sale: torn, not debited"),
-            (true, State::FromPurse) => self.settled.push("sale: torn, proved later"),
+            (true, State::FromPurse | State::ByBalance(None)) => self.settled.push("sale: torn, proved later"),
             _ => {}
         }
     }
@@ -372,6 +390,9 @@ impl Sales {
             return;
         };
         let who = people.who(known.card);
+        if people.of_crook(known.card) {
+            return;
+        }
         let ahead = loads.ahead(known.card);
         match row.code {
             reason::SALE_FROM_ACCOUNT => self.charge(row, &known, who, people, findings),
@@ -459,19 +480,14 @@ impl Sales {
         findings.demand(lost.is_none(), "M9", Who::NOBODY, || {
             format!("record {lost:?} was acknowledged before the restore, its terminal has it, and the book has it not")
         });
-        let untold = self.untold.iter().filter_map(|sale| self.sales.get(sale));
-        let untold = untold.filter_map(|known| Some((known.card, known.debit?, known.amount)));
-        let untold: BTreeSet<_> = untold.map(|(card, (m, terminal), amount)| (card, m, terminal, amount)).collect();
+        let untold = self.untold_debits();
         for (name, (debit, posted)) in &self.debits {
-            let told = *posted
-                || self.lost.1.contains(name)
-                || untold.contains(&(debit.card, debit.m, debit.terminal, debit.amount));
+            let told = *posted || self.lost.1.contains(name) || untold.contains(&named(debit));
             findings
                 .demand(told, "L4", people.who(debit.card), || format!("{debit:?} was made and is not in the book"));
         }
         for (card, open) in &self.open {
-            let lost = self.lost(*card) > 0;
-            findings.demand(open.is_empty() || lost, "L4", people.who(*card), || {
+            findings.demand(open.is_empty() || people.of_crook(*card), "L4", people.who(*card), || {
                 format!("sales {open:x?} of card {card:x} are still not proved")
             });
         }
@@ -490,6 +506,10 @@ impl Sales {
             });
         }
     }
+}
+
+const fn named(debit: &Debit) -> (u64, u16, [u8; 6], Sum) {
+    (debit.card, debit.m, debit.terminal, debit.amount)
 }
 
 fn words(bytes: &[u8]) -> String {

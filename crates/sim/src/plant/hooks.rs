@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use flows::rows::{Campus, Key, PaymentNote, RecordNote, Row};
 use ledger::{Fen, Id, Stage as Leg, Transfer};
-use rules::card::Card;
+use rules::card::{Card, State as CardState};
 use rules::chart::{self, Reason};
 use rules::epoch::{Epoch, Met};
 use rules::ids::RefundNo;
@@ -21,6 +21,9 @@ type CampusDesk<'a> = Desk<'a, Campus>;
 
 /// Rows that a hook must see besides the command's own.
 pub(crate) fn also_needs(plant: Plant, keys: &mut Vec<Key>, seen: &Seen<'_, Campus>) {
+    if plant == Plant::P30 {
+        load_of_refunded(keys, seen);
+    }
     if plant != Plant::P25 {
         return;
     }
@@ -29,6 +32,21 @@ pub(crate) fn also_needs(plant: Plant, keys: &mut Vec<Key>, seen: &Seen<'_, Camp
         keys.push(Key::Waiting(card.person));
         keys.extend(card.released.map(|k| Key::Attempt(card.no, k)));
     }
+}
+
+/// The holder, the card and the load of an order that a clerk wants refunded.
+fn load_of_refunded(keys: &mut Vec<Key>, seen: &Seen<'_, Campus>) {
+    if asked_refund(keys).is_none() {
+        return;
+    }
+    let Some(order) = keys.iter().find_map(|key| seen.row(key).and_then(Row::order)) else { return };
+    keys.push(Key::Person(order.person));
+    let Some(no) = seen.row(&Key::Person(order.person)).and_then(Row::person).and_then(|person| person.card) else {
+        return;
+    };
+    keys.push(Key::Card(no));
+    let released = seen.row(&Key::Card(no)).and_then(Row::card).and_then(|card| card.released);
+    keys.extend(released.map(|k| Key::Attempt(no, k)));
 }
 
 /// Rows that the command names and that are not loaded for it.
@@ -41,6 +59,8 @@ pub(crate) fn needs_not(plant: Plant, keys: &mut Vec<Key>) {
 /// Before the command decides.
 pub(crate) fn before(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
     let _ = match plant {
+        Plant::P30 => refund_despite_load(keys, desk),
+        Plant::P84 => forget_load_on_its_way(keys, desk),
         Plant::P20 => unpaid_order_looks_paid(keys, desk),
         Plant::P09 => second_payment_looks_like_the_first(keys, desk),
         Plant::P10 => payment_looks_settled(keys, desk, |state| matches!(state, OrderState::Credited(_))),
@@ -76,6 +96,7 @@ pub(crate) fn after(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
         Plant::P38 => drop_unconfirmed(keys, desk),
         Plant::P70 => forget_quarantine(keys, desk),
         Plant::P75 => forget_try(keys, desk),
+        Plant::P87 => let_it_go_on(keys, desk),
         _ => None,
     };
 }
@@ -176,7 +197,7 @@ fn released(keys: &[Key], desk: &CampusDesk<'_>) -> Option<(Card, Attempt)> {
     let (_, card) = find(keys, desk, Row::card)?;
     let key = Key::Attempt(card.no, card.released?);
     let attempt = desk.get(&key).ok()??.attempt()?.clone();
-    (attempt.state == LoadState::Released).then_some((card, attempt))
+    matches!(attempt.state, LoadState::Released | LoadState::Doubted).then_some((card, attempt))
 }
 
 fn transfer(card: &Card, amount: Fen, stage: Leg, reason: Reason, desk: &mut CampusDesk<'_>) -> Option<u64> {
@@ -198,10 +219,24 @@ fn carried(attempt: &Attempt) -> Fen {
 }
 
 fn give_up_load(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
-    let (mut card, mut attempt) = released(keys, desk)?;
+    let (card, attempt) = released(keys, desk)?;
     if desk.now() < attempt.released_at.after_seconds(IMPATIENCE) {
         return None;
     }
+    call_off(card, attempt, desk)
+}
+
+/// A load that has begun is called off, so that its order waits again.
+fn refund_despite_load(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    asked_refund(keys)?;
+    let (_, order) = find(keys, desk, Row::order)?;
+    let (card, attempt) = released(keys, desk)?;
+    let carries = attempt.items.iter().any(|item| item.source == Source::Order(order.no));
+    carries.then(|| call_off(card, attempt, desk)).flatten()
+}
+
+/// The attempt is not applied, and what it carried waits again.
+fn call_off(mut card: Card, mut attempt: Attempt, desk: &mut CampusDesk<'_>) -> Option<()> {
     let waiting = Key::Waiting(card.person);
     let mut items = desk.get(&waiting).ok()?.and_then(Row::waiting).cloned().unwrap_or_default();
     transfer(&card, carried(&attempt), Leg::Void(attempt.pend), Reason::LoadNotApplied, desk)?;
@@ -211,6 +246,28 @@ fn give_up_load(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
     desk.put(waiting, Row::Waiting(items)).ok()?;
     desk.put(Key::Attempt(card.no, attempt.k), Row::Attempt(Box::new(attempt))).ok()?;
     desk.put(Key::Card(card.no), Row::Card(card)).ok()
+}
+
+/// A sale comes in, and what is on its way to its card is not looked at.
+fn forget_load_on_its_way(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    let [record, debit] = [|key: &Key| matches!(key, Key::Record(..)), |key: &Key| matches!(key, Key::Debited(..))]
+        .map(|kind| keys.iter().any(kind));
+    if !record || !debit || begins_load(keys) {
+        return None;
+    }
+    let (card, attempt) = released(keys, desk)?;
+    transfer(&card, carried(&attempt), Leg::Void(attempt.pend), Reason::LoadNotApplied, desk)?;
+    Some(())
+}
+
+/// What stopped a card is forgotten.
+fn let_it_go_on(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    let (key, mut card) = find(keys, desk, Row::card)?;
+    if card.state == CardState::Lost {
+        card.state = CardState::Active;
+        desk.put(key, Row::Card(card)).ok()?;
+    }
+    Some(())
 }
 
 fn begins_load(keys: &[Key]) -> bool {
