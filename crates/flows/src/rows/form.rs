@@ -11,7 +11,7 @@ use rules::person::{Person, Standing};
 use rules::purchase::{Debit, Sale, State as SaleState};
 use rules::refund::{Failure, Origin, Payment, Refund, Repaid, State as RefundState};
 use rules::roster::Category;
-use rules::spent::{Loaded, Spent};
+use rules::spent::{Loaded, Run, Spent};
 use rules::top_up::{Arrival, Credited, Order, Scene, State as OrderState, Ticket};
 
 use super::{
@@ -64,8 +64,9 @@ stored_struct! {
     Repaid { back, foreign, live, all, newest_at }
     SuspendedPayment { payment, of }
     ForeignRefund { case, told, counted }
-    Spent { first, next, beyond, missing_since, due_at, case, loads }
-    Loaded { old_balance, amount }
+    Spent { epoch, first, next, beyond, due_at, case, loads }
+    Run { first, last, since, told }
+    Loaded { old_balance, amount, at }
 }
 
 stored_enum!(Category { 1 => Student, 2 => Staff });
