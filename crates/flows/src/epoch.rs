@@ -178,8 +178,9 @@ impl Reopening {
                 work.push(Box::pin(async move { Ok((*no, top_up::look_after(school, *no).await?)) }));
             }
             for (no, order) in due::side_by_side(work).await? {
+                // Nothing could be decided: that is no answer.
                 let answered =
-                    order.is_none_or(|order| !order.open() || order.queried.is_some_and(|(at, _)| at >= epoch.since));
+                    order.is_some_and(|order| !order.open() || order.queried.is_some_and(|(at, _)| at >= epoch.since));
                 match answered {
                     true => {
                         self.asked.insert(no);
@@ -204,7 +205,7 @@ impl Reopening {
             }
             for (no, refund) in due::side_by_side(work).await? {
                 let answered =
-                    refund.is_none_or(|refund| !refund.live() || refund.heard_at.is_some_and(|at| at >= epoch.since));
+                    refund.is_some_and(|refund| !refund.live() || refund.heard_at.is_some_and(|at| at >= epoch.since));
                 match answered {
                     true => {
                         self.refunds_asked.insert(no);

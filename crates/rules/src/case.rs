@@ -342,9 +342,7 @@ impl Kind {
             Kind::PaymentMismatch => {
                 "A payment differs from its order in amount or currency; it is kept aside. Check it, then two persons refund it."
             }
-            Kind::PaymentTwice => {
-                "An order was paid twice; the second payment is refunded by itself. If that fails, refund it again."
-            }
+            Kind::PaymentTwice => "An order was paid twice; the second payment goes back by itself, else refund it.",
             Kind::PaymentAccountClosed => {
                 "A payment came for a closed account; it is refunded by itself. If that fails, refund it again."
             }
@@ -390,23 +388,19 @@ impl Kind {
             Kind::RefundContradicted => {
                 "An ended refund is told to have ended otherwise; nothing was posted. Clear it up with the provider."
             }
-            Kind::CardCloned => {
-                "Two chips answer under this number, so one is a copy; the card is frozen. Collect both."
-            }
-            Kind::SaleCardStopped => {
-                "A sale was made on a card after it was stopped; it is kept aside and not the holder's."
-            }
+            Kind::CardCloned => "Two chips answer under this number: one is a copy. The card is frozen; collect both.",
+            Kind::SaleCardStopped => "A sale was made on a card after it was stopped; it is kept aside.",
             Kind::SaleChainBroken => {
-                "The balance before this sale does not follow from the one before; it is posted. Check terminal and card."
+                "The balance before this sale does not fit the one before; check terminal and card."
             }
             Kind::SaleDateOdd => {
-                "The date of this sale is too old or in the future; it is posted. Check the terminal's clock."
+                "The date of this posted sale is too old or in the future; check the terminal's clock."
             }
             Kind::SaleTerminalStopped => {
-                "A terminal that takes no part any more sent a sale nobody authorised; it is posted. Check the terminal."
+                "A stopped terminal sent a sale that nobody authorised; it is posted. Check it."
             }
             Kind::SaleMissing => {
-                "A card's counter shows sales whose records have not come for days; check terminals that are off line. It ends by itself."
+                "Sales of this card have not come for days; check terminals off line. It ends by itself."
             }
         }
     }

@@ -126,9 +126,6 @@ fn m13_a_debit_is_posted_within_what_the_card_can_hold_and_suspended_beyond() {
         ("from another time", 500, DebitFacts { odd: Some(Odd::Date), ..known }, {
             Acceptance::Post { from: From::OnCard, case: Some(case::Kind::SaleDateOdd) }
         }),
-        ("from a terminal that was stopped", 500, DebitFacts { odd: Some(Odd::TerminalStopped), ..known }, {
-            Acceptance::Post { from: From::OnCard, case: Some(case::Kind::SaleTerminalStopped) }
-        }),
         ("called off before, and odd", 500, DebitFacts { called_off: true, odd: Some(Odd::Date), ..known }, {
             Acceptance::Post { from: From::OnCard, case: Some(case::Kind::SaleAfterReversal) }
         }),
@@ -138,6 +135,33 @@ fn m13_a_debit_is_posted_within_what_the_card_can_hold_and_suspended_beyond() {
     ];
     for (what, amount, facts, expected) in table {
         assert_eq!(accept(Fen::new(amount), &facts), expected, "{what}");
+    }
+}
+
+#[test]
+fn r81_what_its_terminal_alone_says_moves_no_money() {
+    let table = [
+        (Odd::ChainBroken, case::Kind::SaleChainBroken),
+        (Odd::Date, case::Kind::SaleDateOdd),
+        (Odd::TerminalStopped, case::Kind::SaleTerminalStopped),
+    ];
+    for (odd, kind) in table {
+        let facts = DebitFacts {
+            card_known: true,
+            evidence: Evidence::Proved,
+            replayed: false,
+            taken: false,
+            called_off: false,
+            on_card: Fen::new(1000),
+            in_transit: Fen::ZERO,
+            suspense: Fen::ZERO,
+            forgotten_load: false,
+            disproved: false,
+            card_stopped: false,
+            odd: Some(odd),
+        };
+        let expected = Acceptance::Post { from: From::OnCard, case: Some(kind) };
+        assert_eq!(accept(Fen::new(500), &facts), expected, "{odd:?}");
     }
 }
 

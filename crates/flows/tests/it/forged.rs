@@ -63,82 +63,85 @@ fn begin_as(campus: &Campus, card: CardNo, session: Session) -> Result<Onward, W
     campus.rig.run(tap_load::begin(&campus.rig.school, campus.at, card, session, &[]))
 }
 
+type Attack = fn(&mut Campus) -> Result<Onward, Words>;
+
+/// What a card, or what is between it and us, can say that is not so; and what is said to it.
+const ATTACKS: [(&str, Attack, &str); 8] = [
+    (
+        "a card of another school",
+        |campus| {
+            campus.chip = personalised(CardNo(0x9999_0000_0000_0001), &Keyring::generate());
+            let no = CardNo(campus.chip.card().0);
+            campus.rig.run(tap_load::open(&campus.rig.school, campus.at, no, Stage::Load)).map(|_| unreachable!())
+        },
+        "CARD_UNREADABLE",
+    ),
+    (
+        "a card of another school that has our number",
+        |campus| {
+            campus.chip = personalised(CARD, &Keyring::generate());
+            let session = campus.init(Stage::Load)?;
+            campus.begin(session)
+        },
+        "CARD_UNREADABLE",
+    ),
+    (
+        "a card of ours that says it is another one",
+        |campus| {
+            campus.chip = campus.another_chip(OTHER);
+            let session = campus.init(Stage::Load)?;
+            campus.begin(session)
+        },
+        "CARD_UNREADABLE",
+    ),
+    (
+        "a balance that was made larger on the way",
+        |campus| {
+            let session = campus.init(Stage::Load)?;
+            campus.begin(Session { old_balance: 100_000, ..session })
+        },
+        "CARD_UNREADABLE",
+    ),
+    (
+        "an amount that was made larger on the way",
+        |campus| {
+            let session = campus.init(Stage::Load)?;
+            campus.begin(Session { amount: 9_000, ..session })
+        },
+        "CARD_UNREADABLE",
+    ),
+    (
+        "a key version that does not exist",
+        |campus| {
+            let session = campus.init(Stage::Load)?;
+            campus.begin(Session { key_version: 99, ..session })
+        },
+        "CARD_UNREADABLE",
+    ),
+    (
+        "a nonce of its own",
+        |campus| {
+            campus.init(Stage::Load)?;
+            let session = campus.init_with(5000, [1, 2, 3]);
+            campus.begin(session)
+        },
+        "TAP_AGAIN",
+    ),
+    (
+        "a nonce that was given to another terminal",
+        |campus| {
+            let session = campus.init(Stage::Load)?;
+            let mut till = campus.other_till(TerminalNo([0, 0, 2]));
+            campus.walk_to(&mut till);
+            campus.begin(session)
+        },
+        "TAP_AGAIN",
+    ),
+];
+
 #[test]
 fn t1_cards_that_are_not_ours_change_nothing_and_are_told_why() {
-    type Attack = fn(&mut Campus) -> Result<Onward, Words>;
-    let table: [(&str, Attack, &str); 8] = [
-        (
-            "a card of another school",
-            |campus| {
-                campus.chip = personalised(CardNo(0x9999_0000_0000_0001), &Keyring::generate());
-                let no = CardNo(campus.chip.card().0);
-                campus.rig.run(tap_load::open(&campus.rig.school, campus.at, no, Stage::Load)).map(|_| unreachable!())
-            },
-            "CARD_UNREADABLE",
-        ),
-        (
-            "a card of another school that has our number",
-            |campus| {
-                campus.chip = personalised(CARD, &Keyring::generate());
-                let session = campus.init(Stage::Load)?;
-                campus.begin(session)
-            },
-            "CARD_UNREADABLE",
-        ),
-        (
-            "a card of ours that says it is another one",
-            |campus| {
-                campus.chip = campus.another_chip(OTHER);
-                let session = campus.init(Stage::Load)?;
-                campus.begin(session)
-            },
-            "CARD_UNREADABLE",
-        ),
-        (
-            "a balance that was made larger on the way",
-            |campus| {
-                let session = campus.init(Stage::Load)?;
-                campus.begin(Session { old_balance: 100_000, ..session })
-            },
-            "CARD_UNREADABLE",
-        ),
-        (
-            "an amount that was made larger on the way",
-            |campus| {
-                let session = campus.init(Stage::Load)?;
-                campus.begin(Session { amount: 9_000, ..session })
-            },
-            "CARD_UNREADABLE",
-        ),
-        (
-            "a key version that does not exist",
-            |campus| {
-                let session = campus.init(Stage::Load)?;
-                campus.begin(Session { key_version: 99, ..session })
-            },
-            "CARD_UNREADABLE",
-        ),
-        (
-            "a nonce of its own",
-            |campus| {
-                campus.init(Stage::Load)?;
-                let session = campus.init_with(5000, [1, 2, 3]);
-                campus.begin(session)
-            },
-            "TAP_AGAIN",
-        ),
-        (
-            "a nonce that was given to another terminal",
-            |campus| {
-                let session = campus.init(Stage::Load)?;
-                let mut till = campus.other_till(TerminalNo([0, 0, 2]));
-                campus.walk_to(&mut till);
-                campus.begin(session)
-            },
-            "TAP_AGAIN",
-        ),
-    ];
-    for (what, attack, code) in table {
+    for (what, attack, code) in ATTACKS {
         let mut campus = campus();
         let (honest, before) = (campus.chip.clone(), ledger(&campus));
         let outcome = attack(&mut campus);
