@@ -8,7 +8,7 @@ use rules::card::{Card, State as CardState};
 use rules::case::{self, Case};
 use rules::chart::{self, Reason};
 use rules::epoch::Epoch;
-use rules::ids::{CardNo, CaseId, TerminalNo};
+use rules::ids::{CardNo, CaseId, EnrolmentId, TerminalNo};
 use rules::limits::Limits;
 use rules::load::Verdict;
 use rules::purchase::{
@@ -19,7 +19,7 @@ use teller::{Desk, Halt, NotLoaded, Seen};
 
 use crate::rows::{Campus, Key, Row};
 use crate::tap_load::{freeze, post, stop};
-use crate::{cases, epoch};
+use crate::{cases, epoch, odd};
 
 /// A debit as its terminal recorded it.
 pub(crate) fn of(told: &PurseSale) -> Debit {
@@ -35,9 +35,11 @@ pub(crate) fn of(told: &PurseSale) -> Debit {
     }
 }
 
-/// Rows that a debit of this card is decided on, besides the card, the settings and what a restore explains.
-pub(crate) fn needs(seen: &Seen<'_, Campus>, card: CardNo, debit: &Debit) -> Vec<Key> {
+/// Rows that a debit of this card, told of by this enrolment, is decided on, besides the card, the settings and what a
+/// restore explains.
+pub(crate) fn needs(seen: &Seen<'_, Campus>, from: EnrolmentId, card: CardNo, debit: &Debit) -> Vec<Key> {
     let mut keys = claims(card, debit).to_vec();
+    keys.extend(odd::needs(seen, from));
     keys.push(Key::Spent(card));
     let spent = seen.row(&Key::Spent(card)).and_then(Row::spent);
     keys.extend(spent.and_then(|spent| spent.case).map(Key::Case));
@@ -243,12 +245,12 @@ fn put<R>(
             sale.state = State::FromPurse;
             stands(desk, &sale, card_known)?;
             if let Some(kind) = case {
-                open_case(desk, kind, &sale, Fen::ZERO);
+                open_case(desk, kind, &sale, Fen::ZERO)?;
             }
         }
         Acceptance::Suspend { case, pay, freeze: alarm } => {
             let paid = if pay { sale.amount } else { Fen::ZERO };
-            let id = open_case(desk, case, &sale, paid);
+            let id = open_case(desk, case, &sale, paid)?;
             if pay {
                 let (from, to) = (chart::suspense_case(id), chart::merchant(sale.merchant));
                 post(desk, from, to, sale.amount, Leg::Direct, Reason::SaleUnexplained, sale.id)?;
@@ -264,14 +266,23 @@ fn put<R>(
     Ok(())
 }
 
-fn open_case(desk: &mut Desk<'_, Campus>, kind: case::Kind, sale: &Sale, amount: Fen) -> CaseId {
-    let id = CaseId(desk.new_id());
+fn open_case(
+    desk: &mut Desk<'_, Campus>,
+    kind: case::Kind,
+    sale: &Sale,
+    amount: Fen,
+) -> Result<CaseId, NotLoaded<Key>> {
     let debit = sale.debit.map_or(String::new(), |debit| {
-        format!(", M {}, TSN {}, terminal id {:02X?}", debit.m, debit.tsn, debit.terminal)
+        let Debit { m, tsn, terminal, date, time, .. } = debit;
+        format!(", M {m}, TSN {tsn}, terminal id {terminal:02X?}, made {date:02X?} {time:02X?}")
     });
     let detail = format!("card {}, {} yuan{debit}", sale.card, sale.amount);
+    if odd::of_terminal(kind) {
+        return odd::tell(desk, kind, sale, detail);
+    }
+    let id = CaseId(desk.new_id());
     cases::open(desk, Case { id, kind, opened_at: desk.now(), reference: sale.id, amount, detail });
-    id
+    Ok(id)
 }
 
 /// Settles an open sale, or one that was thought not to have debited the card; `proved` by the card's TAC, else by its
@@ -291,7 +302,7 @@ pub(crate) fn settle<R>(
         }
         // It stays as it is, so that a proof that still comes pays it.
         Verdict::Untold => {
-            open_case(desk, case::Kind::SaleUntold, &sale, Fen::ZERO);
+            open_case(desk, case::Kind::SaleUntold, &sale, Fen::ZERO)?;
         }
         Verdict::Debited => {
             let [taken, replayed] = match &sale.debit {

@@ -36,6 +36,7 @@ pub mod unavailable;
 mod alarm;
 mod debit;
 mod desk;
+mod odd;
 mod password_door;
 mod stored;
 mod suspense;

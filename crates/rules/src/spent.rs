@@ -354,6 +354,9 @@ mod tests {
         for (m, whole, change, missing) in table {
             assert_eq!((spent.came(m, NOW, era(whole), &limits), &spent.missing()[..]), (change, missing), "{m}");
         }
+        let mut issued_again = Spent::of_new_card();
+        issued_again.came(40, NOW, era(true), &limits);
+        assert_eq!(issued_again.missing(), [], "the book may have forgotten that its chip was in use");
         let earlier = |m| Earlier { m, left: 5, made_at: Some(NOW) };
         assert!(spent.follows(2, &earlier(25), 9, None), "a load between may be forgotten");
         assert!(!spent.follows(2, &earlier(30), 9, None), "from there on all loads are known");

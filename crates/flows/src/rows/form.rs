@@ -15,7 +15,8 @@ use rules::spent::{Loaded, Run, Spent};
 use rules::top_up::{Arrival, Credited, Order, Scene, State as OrderState, Ticket};
 
 use super::{
-    Enrolment, ForeignRefund, FormNote, Merchant, Ordered, PaymentNote, RecordNote, Strangers, SuspendedPayment,
+    Enrolment, ForeignRefund, FormNote, Merchant, OddDebits, Ordered, PaymentNote, RecordNote, Strangers,
+    SuspendedPayment,
 };
 use crate::session::{Entry, Session};
 use crate::stored::{Stored, stored_enum, stored_struct};
@@ -65,6 +66,7 @@ stored_struct! {
     SuspendedPayment { payment, of }
     ForeignRefund { case, told, counted }
     Spent { epoch, first, next, beyond, due_at, case, loads }
+    OddDebits { kind, case, debits, first }
     Run { first, last, since, told }
     Loaded { old_balance, amount, at }
 }

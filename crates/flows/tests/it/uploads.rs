@@ -196,19 +196,30 @@ fn r81_a_case_of_missing_debits_is_told_of_those_that_are_missing_later() {
 }
 
 #[test]
-fn m9_debits_that_a_restore_forgot_are_not_missing() {
+fn m9_debits_that_a_restore_forgot_are_not_missing_and_those_of_after_it_are() {
     let mut campus = Campus::new();
     campus.top_up_and_hold("20");
     campus.buy(100);
     let backup = campus.rig.disk.copy();
-    for fen in [200, 300, 400] {
-        campus.buy(fen);
-    }
+    let forgotten = [200, 300, 400].map(|fen| campus.buy(fen));
     campus.rig.restore(&backup);
     campus.buy(50);
     campus.rig.advance(Limits::at(&[], campus.rig.school.now()).get(Setting::SaleMissingAfter));
     campus.due();
     assert!(!kinds(&campus).contains(&Kind::SaleMissing), "{:?}", kinds(&campus));
+    // Once card and book agree, those that are made from then on are looked for again.
+    for sale in forgotten {
+        campus.send(Record::Sale(sale));
+    }
+    campus.hold(Stage::Load);
+    campus.hour = 0x14;
+    campus.buy(10);
+    campus.debit(20, None);
+    campus.buy(30);
+    campus.rig.advance(Limits::at(&[], campus.rig.school.now()).get(Setting::SaleMissingAfter));
+    campus.due();
+    let told: Vec<_> = cases(&campus).into_iter().filter(|case| case.kind == Kind::SaleMissing).collect();
+    assert!(matches!(&told[..], [case] if case.detail.contains("6 to 6")), "{told:?}");
 }
 
 #[test]
@@ -224,4 +235,38 @@ fn r81_balances_of_a_card_with_many_loads_are_still_compared() {
     campus.rig.advance(5 * 3600);
     campus.send(Record::Sale(PurseSale { old_balance: 4_321, ..sale }));
     assert_eq!(kinds(&campus), [Kind::SaleChainBroken]);
+}
+
+#[test]
+fn r81_debits_that_are_odd_in_the_same_way_are_one_case_of_their_terminal() {
+    let mut campus = Campus::new();
+    campus.top_up_and_hold("20");
+    let sales = [100, 200, 300].map(|fen| campus.debit(fen, None));
+    let mut other = campus.other_till(TerminalNo([0, 0, 2]));
+    campus.walk_to(&mut other);
+    let elsewhere = [10, 20].map(|fen| campus.debit(fen, None));
+    campus.walk_to(&mut other);
+    campus.rig.advance(Limits::at(&[], campus.rig.school.now()).get(Setting::SaleLateMost) + 86_400);
+    for sale in sales {
+        campus.send(Record::Sale(sale));
+    }
+    // Of two things that are odd the balance is told; the one after does not follow from it either.
+    campus.walk_to(&mut other);
+    let broken = PurseSale { old_balance: 4_321, ..elsewhere[0] };
+    for sale in [broken, elsewhere[1]] {
+        campus.send(Record::Sale(sale));
+    }
+    let told = cases(&campus);
+    let details: Vec<_> = told.iter().map(|case| (case.kind, case.detail.contains("; last card"))).collect();
+    assert_eq!(
+        details,
+        [(Kind::SaleDateOdd, true), (Kind::SaleChainBroken, true)],
+        "one for each enrolment and kind: {told:?}"
+    );
+    let [of_three, ..] = &told[..] else { panic!("{told:?}") };
+    for part in ["3 sales", "first card 2026000000000042, 1.00 yuan, M 0", "last card 2026000000000042, 3.00 yuan, M 2"]
+    {
+        assert!(of_three.detail.contains(part), "{part}: {}", of_three.detail);
+    }
+    assert_eq!(merchant(&campus), 630, "each is paid");
 }
