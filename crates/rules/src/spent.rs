@@ -89,20 +89,24 @@ impl Spent {
 
     /// The record of the debit at counter `m` came at `now`.
     ///
-    /// After a restore nobody knows which records the book forgot. So what lies below the debits that come is not missing,
-    /// up to the first that was made after the restore and comes after the card agreed with the book. Repeats: change
-    /// nothing. Source: R81, M9.
+    /// After a restore nobody knows which records the book forgot. So nobody is told of what is missing, up to the first
+    /// debit that was made after the restore and comes after the card agreed with the book: what lies below that one is not
+    /// looked at. Repeats: change nothing. Source: R81, M9.
     pub fn came(&mut self, m: u16, now: Micros, era: Era, limits: &Limits) -> Change {
-        if u32::from(m) < self.next || self.beyond.iter().any(|run| (run.first..=run.last).contains(&m)) {
+        if u32::from(m) < self.next {
             return Change::None;
         }
-        if self.epoch < era.epoch {
-            return self.forget_below(m, era);
+        let restored = self.epoch < era.epoch;
+        let known = self.beyond.iter().any(|run| (run.first..=run.last).contains(&m));
+        if !known {
+            let place = self.beyond.partition_point(|run| run.first < m);
+            // What is left of a gap has been missing as long as the gap.
+            let (since, told) = self.beyond.get(place).map_or((now, false), |above| (above.since, above.told));
+            self.beyond.insert(place, Run { first: m, last: m, since, told });
         }
-        let place = self.beyond.partition_point(|run| run.first < m);
-        // What is left of a gap has been missing as long as the gap.
-        let (since, told) = self.beyond.get(place).map_or((now, false), |above| (above.since, above.told));
-        self.beyond.insert(place, Run { first: m, last: m, since, told });
+        if restored {
+            return self.after_restore(m, now, era, limits);
+        }
         self.join();
         self.reckon(limits);
         match self.case {
@@ -114,14 +118,18 @@ impl Spent {
         }
     }
 
-    fn forget_below(&mut self, m: u16, era: Era) -> Change {
-        let top = self.beyond.last().map_or(m, |run| run.last.max(m));
-        self.first = if top == m { m } else { top.saturating_add(1) };
-        self.next = u32::from(top).saturating_add(1);
-        self.beyond.clear();
+    fn after_restore(&mut self, m: u16, now: Micros, era: Era, limits: &Limits) -> Change {
+        if era.whole {
+            (self.epoch, self.first, self.next) = (era.epoch, m, u32::from(m));
+            self.beyond.retain(|run| run.last >= m);
+        }
+        for run in &mut self.beyond {
+            (run.since, run.told) = (now, false);
+        }
+        self.join();
         self.due_at = None;
         if era.whole {
-            self.epoch = era.epoch;
+            self.reckon(limits);
         }
         self.case.take().map_or(Change::None, Change::Forgotten)
     }
@@ -343,16 +351,19 @@ mod tests {
         }
         spent.told(case, NOW.after_seconds(limits.get(Setting::SaleMissingAfter)), &limits);
         let era = |whole| Era { epoch: 2, whole };
-        let table: [(u16, bool, Change, Gaps); 6] = [
-            (20, false, Change::Forgotten(case), &[]),
-            (12, false, Change::None, &[]),
-            (25, false, Change::None, &[]),
-            (30, true, Change::None, &[]),
-            (32, true, Change::None, &[(31, 31)]),
-            (31, true, Change::None, &[]),
+        // The one at 50000 is what a terminal says that lies: it hides nothing of what comes later.
+        let table: [(u16, bool, Change, Gaps); 7] = [
+            (20, false, Change::Forgotten(case), &[(2, 4), (6, 19)]),
+            (12, false, Change::None, &[(2, 4), (6, 11), (13, 19)]),
+            (50_000, false, Change::None, &[(2, 4), (6, 11), (13, 19), (21, 49_999)]),
+            (12, false, Change::None, &[(2, 4), (6, 11), (13, 19), (21, 49_999)]),
+            (30, true, Change::None, &[(31, 49_999)]),
+            (32, true, Change::None, &[(31, 31), (33, 49_999)]),
+            (31, true, Change::None, &[(33, 49_999)]),
         ];
         for (m, whole, change, missing) in table {
             assert_eq!((spent.came(m, NOW, era(whole), &limits), &spent.missing()[..]), (change, missing), "{m}");
+            assert_eq!(spent.due_at.is_some(), whole, "{m}: nobody is told of what may be forgotten");
         }
         let mut issued_again = Spent::of_new_card();
         issued_again.came(40, NOW, era(true), &limits);
