@@ -1,24 +1,25 @@
 //! A debit of a purse comes into the book: what stands there already, what is odd about it, and where its money comes from
 //! (R81; M6, M13; JR/T 0025 host checks of an uploaded purchase).
 
-use ledger::{Fen, Stage as Leg};
+use ledger::{Fen, Micros, Stage as Leg};
 use link::{Answer, PurseSale};
 use rules::calendar;
 use rules::card::{Card, State as CardState};
 use rules::case::{self, Case};
 use rules::chart::{self, Reason};
-use rules::ids::{CardNo, CaseId, TerminalNo};
+use rules::epoch::Epoch;
+use rules::ids::{CardNo, CaseId, EnrolmentId, TerminalNo};
 use rules::limits::Limits;
 use rules::load::Verdict;
 use rules::purchase::{
     self, Acceptance, Debit, DebitFacts, Evidence, From as PaidFrom, Odd, Sale, State, date_believable,
 };
-use rules::spent::{Change, Loaded, Spent};
+use rules::spent::{Change, Earlier, Era, Loaded, Spent};
 use teller::{Desk, Halt, NotLoaded, Seen};
 
 use crate::rows::{Campus, Key, Row};
 use crate::tap_load::{freeze, post, stop};
-use crate::{by_balance, cases, epoch};
+use crate::{by_balance, cases, epoch, odd};
 
 /// A debit as its terminal recorded it.
 pub(crate) fn of(told: &PurseSale) -> Debit {
@@ -34,9 +35,11 @@ pub(crate) fn of(told: &PurseSale) -> Debit {
     }
 }
 
-/// Rows that a debit of this card is decided on, besides the card, the settings and what a restore explains.
-pub(crate) fn needs(seen: &Seen<'_, Campus>, card: CardNo, debit: &Debit) -> Vec<Key> {
+/// Rows that a debit of this card, told of by this enrolment, is decided on, besides the card, the settings and what a
+/// restore explains.
+pub(crate) fn needs(seen: &Seen<'_, Campus>, from: EnrolmentId, card: CardNo, debit: &Debit) -> Vec<Key> {
     let mut keys = claims(card, debit).to_vec();
+    keys.extend(odd::needs(seen, from));
     keys.push(Key::Spent(card));
     let spent = seen.row(&Key::Spent(card)).and_then(Row::spent);
     keys.extend(spent.and_then(|spent| spent.case).map(Key::Case));
@@ -101,7 +104,7 @@ pub(crate) fn facts(
     })
 }
 
-fn limits(desk: &Desk<'_, Campus>) -> Result<Limits, NotLoaded<Key>> {
+pub(crate) fn limits(desk: &Desk<'_, Campus>) -> Result<Limits, NotLoaded<Key>> {
     let history = desk.get(&Key::Settings)?.and_then(Row::settings);
     Ok(Limits::at(history.map_or(&[], Vec::as_slice), desk.now()))
 }
@@ -110,36 +113,51 @@ fn spent(desk: &Desk<'_, Campus>, card: CardNo) -> Result<Spent, NotLoaded<Key>>
     Ok(desk.get(&Key::Spent(card))?.and_then(Row::spent).cloned().unwrap_or_default())
 }
 
-/// Whether the balance that the terminal saw fits to the debits beside this one. After a restore loads may be forgotten, so
-/// nothing is judged then.
+/// How far the book remembers the debits of the card when this one comes. Needs what [`epoch::needs`] names.
+fn era(desk: &Desk<'_, Campus>, sale: &Sale) -> Result<Era, NotLoaded<Key>> {
+    let newest = epoch::newest(desk)?;
+    let made_at = sale.debit.and_then(|debit| made_at(sale, &debit));
+    // A debit of before the restore may come after its card agreed: its own loads and neighbours are forgotten all the same.
+    let made_since = newest.is_none_or(|epoch| made_at.is_some_and(|made_at| !epoch.is_after(made_at)));
+    let whole = made_since && epoch::agreed(desk, sale.card)?;
+    Ok(Era { epoch: Epoch::number_of(newest.as_ref()), whole })
+}
+
+/// When a debit was made at the latest: as its terminal says, but not after it was heard of.
+fn made_at(sale: &Sale, debit: &Debit) -> Option<Micros> {
+    calendar::of_card_stamp(debit.date, debit.time).map(|made_at| made_at.min(sale.at))
+}
+
+/// Whether the balance that the terminal saw fits to the debits beside this one.
 fn follows(desk: &Desk<'_, Campus>, sale: &Sale, debit: &Debit, card: Option<&Card>) -> Result<bool, NotLoaded<Key>> {
-    if epoch::newest(desk)?.is_some() {
-        return Ok(true);
-    }
     let spent = spent(desk, sale.card)?;
+    let epoch = Epoch::number_of(epoch::newest(desk)?.as_ref());
     let on_its_way = match card.and_then(|card| card.released) {
-        Some(k) => {
-            desk.get(&Key::Attempt(sale.card, k))?.and_then(Row::attempt).map(|attempt| loaded(&attempt.session))
-        }
+        Some(k) => desk
+            .get(&Key::Attempt(sale.card, k))?
+            .and_then(Row::attempt)
+            .map(|attempt| loaded(&attempt.session, desk.now())),
         None => None,
     };
     for key in beside(sale.card, debit) {
         let Some(other) = desk.get(&key)?.and_then(Row::sold).copied() else { continue };
         let other = desk.get(&Key::Sale(other))?.and_then(Row::sale);
         let Some((other, beside)) = other.and_then(|other| Some((other, other.debit?))) else { continue };
-        let own = (debit.m, debit.old_balance, sale.amount);
-        let its = (beside.m, beside.old_balance, other.amount);
-        let ((earlier, before, amount), (_, found, _)) = if its.0 < own.0 { (its, own) } else { (own, its) };
-        let left = before.checked_sub(u32::try_from(amount.get()).unwrap_or(u32::MAX));
-        if !left.is_some_and(|left| spent.follows(earlier, left, found, on_its_way)) {
+        let (own, its) = ((sale, debit), (other, &beside));
+        let ((first, earlier), (_, later)) = if beside.m < debit.m { (its, own) } else { (own, its) };
+        let left = earlier.old_balance.checked_sub(u32::try_from(first.amount.get()).unwrap_or(u32::MAX));
+        if !left.is_some_and(|left| {
+            let earlier = Earlier { m: earlier.m, left, made_at: made_at(first, earlier) };
+            spent.follows(epoch, &earlier, later.old_balance, on_its_way)
+        }) {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-fn loaded(session: &rules::load::Session) -> Loaded {
-    Loaded { old_balance: session.old_balance, amount: session.amount }
+fn loaded(session: &rules::load::Session, at: Micros) -> Loaded {
+    Loaded { old_balance: session.old_balance, amount: session.amount, at }
 }
 
 /// The card took a load. Needs [`Key::Spent`].
@@ -149,7 +167,7 @@ pub(crate) fn took_load(
     session: &rules::load::Session,
 ) -> Result<(), NotLoaded<Key>> {
     let mut spent = spent(desk, card)?;
-    spent.loaded(loaded(session));
+    spent.loaded(loaded(session, desk.now()));
     desk.put(Key::Spent(card), Row::Spent(Box::new(spent)))
 }
 
@@ -161,12 +179,19 @@ fn stands(desk: &mut Desk<'_, Campus>, sale: &Sale, card_known: bool) -> Result<
             desk.put(key, Row::Sold(sale.id))?;
         }
     }
-    if !card_known {
-        return Ok(());
-    }
-    let (mut spent, limits) = (spent(desk, sale.card)?, limits(desk)?);
-    if let Change::Whole(Some(case)) = spent.came(debit.m, desk.now(), &limits) {
-        cases::end(desk, case, "the missing records came".to_owned())?;
+    if card_known { came(desk, sale) } else { Ok(()) }
+}
+
+/// The record of a debit came, whether it is proved or not: its card lacks it no more.
+fn came(desk: &mut Desk<'_, Campus>, sale: &Sale) -> Result<(), NotLoaded<Key>> {
+    let Some(debit) = sale.debit else { return Ok(()) };
+    let (mut spent, limits, era) = (spent(desk, sale.card)?, limits(desk)?, era(desk, sale)?);
+    match spent.came(debit.m, desk.now(), era, &limits) {
+        Change::None => {}
+        Change::Came(case) => cases::end(desk, case, "the missing records came".to_owned())?,
+        Change::Forgotten(case) => {
+            cases::end(desk, case, "the book was restored: the records may have come before".to_owned())?;
+        }
     }
     desk.put(Key::Spent(sale.card), Row::Spent(Box::new(spent)))
 }
@@ -206,6 +231,7 @@ fn put<R>(
         Acceptance::Keep => {
             sale.state = State::Unconfirmed;
             if let Some(mut card) = card {
+                came(desk, &sale)?;
                 card.unconfirmed.push(sale.id);
                 desk.put(Key::Card(card.no), Row::Card(card))?;
             }
@@ -220,12 +246,12 @@ fn put<R>(
             sale.state = State::FromPurse;
             stands(desk, &sale, card_known)?;
             if let Some(kind) = case {
-                open_case(desk, kind, &sale, Fen::ZERO);
+                open_case(desk, kind, &sale, Fen::ZERO)?;
             }
         }
         Acceptance::Suspend { case, pay, freeze: alarm } => {
             let paid = if pay { sale.amount } else { Fen::ZERO };
-            let id = open_case(desk, case, &sale, paid);
+            let id = open_case(desk, case, &sale, paid)?;
             if pay {
                 let (from, to) = (chart::suspense_case(id), chart::merchant(sale.merchant));
                 post(desk, from, to, sale.amount, Leg::Direct, Reason::SaleUnexplained, sale.id)?;
@@ -249,14 +275,23 @@ fn put<R>(
     Ok(())
 }
 
-fn open_case(desk: &mut Desk<'_, Campus>, kind: case::Kind, sale: &Sale, amount: Fen) -> CaseId {
-    let id = CaseId(desk.new_id());
+fn open_case(
+    desk: &mut Desk<'_, Campus>,
+    kind: case::Kind,
+    sale: &Sale,
+    amount: Fen,
+) -> Result<CaseId, NotLoaded<Key>> {
     let debit = sale.debit.map_or(String::new(), |debit| {
-        format!(", M {}, TSN {}, terminal id {:02X?}", debit.m, debit.tsn, debit.terminal)
+        let Debit { m, tsn, terminal, date, time, .. } = debit;
+        format!(", M {m}, TSN {tsn}, terminal id {terminal:02X?}, made {date:02X?} {time:02X?}")
     });
     let detail = format!("card {}, {} yuan{debit}", sale.card, sale.amount);
+    if odd::of_terminal(kind) {
+        return odd::tell(desk, kind, sale, detail);
+    }
+    let id = CaseId(desk.new_id());
     cases::open(desk, Case { id, kind, opened_at: desk.now(), reference: sale.id, amount, detail });
-    id
+    Ok(id)
 }
 
 /// Settles an open sale, or one that was thought not to have debited the card; `proved` by the card's TAC, else by its
@@ -276,7 +311,7 @@ pub(crate) fn settle<R>(
         }
         // A proof that still comes pays it, and ends the case.
         Verdict::Untold => {
-            sale.state = State::Untold(open_case(desk, case::Kind::SaleUntold, &sale, Fen::ZERO));
+            sale.state = State::Untold(open_case(desk, case::Kind::SaleUntold, &sale, Fen::ZERO)?);
             desk.put(Key::Sale(sale.id), Row::Sale(Box::new(sale.clone())))?;
         }
         Verdict::Debited => {

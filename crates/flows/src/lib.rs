@@ -38,6 +38,7 @@ mod alarm;
 mod by_balance;
 mod debit;
 mod desk;
+mod odd;
 mod password_door;
 mod stored;
 mod suspense;

@@ -3,12 +3,13 @@
 
 use ledger::Id;
 use rules::case::Kind;
-use rules::ids::CardNo;
-use teller::{Command, Desk, Halt, Rejected, Seen};
+use rules::epoch::Epoch;
+use rules::ids::{CardNo, CaseId};
+use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
 
 use crate::ports::ListAsk;
 use crate::rows::{Campus, Key, Row, lists};
-use crate::{ReadFault, School, cases};
+use crate::{ReadFault, School, cases, debit, epoch};
 
 /// Tells somebody of the debits that a card lacks.
 struct Tell {
@@ -22,8 +23,11 @@ impl Command<Campus> for Tell {
     type Answer = ();
     type Refusal = Never;
 
-    fn needs(&self, _: &Seen<'_, Campus>) -> Vec<Key> {
-        vec![Key::Spent(self.card)]
+    fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
+        let mut keys = vec![Key::Spent(self.card), Key::Settings, Key::Epoch];
+        let spent = seen.row(&Key::Spent(self.card)).and_then(Row::spent);
+        keys.extend(spent.and_then(|spent| spent.case).map(Key::Case));
+        keys
     }
 
     fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<(), Halt<Campus, Never>> {
@@ -31,15 +35,48 @@ impl Command<Campus> for Tell {
         let Some(mut spent) = spent.filter(|spent| spent.due_at.is_some_and(|due| due <= desk.now())) else {
             return Ok(());
         };
-        let Some((first, last)) = spent.missing() else { return Ok(()) };
-        let detail = format!(
-            "card {}: of the sales at its counters {first} to {last} at least the first was never sent by its terminal",
-            self.card
-        );
-        let case = cases::tell(desk, Kind::SaleMissing, Id::new(u128::from(self.card.0)), detail);
-        spent.told(case);
+        let (limits, now) = (debit::limits(desk)?, desk.now());
+        let late = spent.late(now, &limits);
+        if spent.epoch < Epoch::number_of(epoch::newest(desk)?.as_ref()) {
+            // The record may have come before the restore: nobody can tell (M9).
+            spent.due_at = None;
+        } else if late.is_empty() {
+            spent.reckon(&limits);
+        } else {
+            let case = self.tell(desk, spent.case, &late)?;
+            spent.told(case, now, &limits);
+        }
         desk.put(Key::Spent(self.card), Row::Spent(Box::new(spent)))?;
         Ok(())
+    }
+}
+
+/// So many gaps are told one by one.
+const MOST_TOLD: usize = 8;
+
+impl Tell {
+    /// Tells of these in the case that is open about this card, else in a new one.
+    fn tell(
+        &self,
+        desk: &mut Desk<'_, Campus>,
+        open: Option<CaseId>,
+        late: &[(u16, u16)],
+    ) -> Result<CaseId, NotLoaded<Key>> {
+        let mut counters: Vec<String> =
+            late.iter().take(MOST_TOLD).map(|(first, last)| format!("{first} to {last}")).collect();
+        let more = late.len().saturating_sub(MOST_TOLD);
+        if more > 0 {
+            counters.push(format!("{more} gaps more"));
+        }
+        let counters = counters.join(", ");
+        if let Some(case) = open
+            && desk.get(&Key::Case(case))?.and_then(Row::case).is_some()
+        {
+            cases::note(desk, case, &format!("nor were those at its counters {counters}"))?;
+            return Ok(case);
+        }
+        let detail = format!("card {}: sales at its counters {counters} were never sent by their terminals", self.card);
+        Ok(cases::tell(desk, Kind::SaleMissing, Id::new(u128::from(self.card.0)), detail))
     }
 }
 

@@ -47,7 +47,7 @@ impl Command<Campus> for Take {
             Record::Reverse { of } => keys.extend(self.earlier(seen, *of)),
             Record::Sale(sale) => {
                 keys.extend(card_keys(seen, CardNo(sale.card)));
-                keys.extend(debit::needs(seen, CardNo(sale.card), &debit::of(sale)));
+                keys.extend(debit::needs(seen, self.enrolment, CardNo(sale.card), &debit::of(sale)));
                 if let Some(of) = sale.authorised_by {
                     keys.extend(self.earlier(seen, of));
                 }
@@ -138,7 +138,8 @@ impl Take {
                 if let State::Untold(case) = sale.state {
                     keys.push(Key::Case(case));
                 }
-                keys.extend(sale.debit.iter().flat_map(|debit| debit::needs(seen, sale.card, debit)));
+                let (from, card) = (sale.asked_by.0, sale.card);
+                keys.extend(sale.debit.iter().flat_map(|debit| debit::needs(seen, from, card, debit)));
                 keys.extend(epoch::needs(seen, sale.card));
             }
         }

@@ -82,6 +82,8 @@ pub enum Key {
     Agreed(CardNo),
     /// Which debits of a card are in the book, and which are missing.
     Spent(CardNo),
+    /// The cases about odd debits of an enrolment.
+    Odd(EnrolmentId),
     /// A refund.
     Refund(RefundNo),
     /// What went back of a provider's payment: channel and the provider's number (R76).
@@ -145,6 +147,8 @@ pub enum Row {
     Agreed(u64),
     /// Debits of a card.
     Spent(Box<Spent>),
+    /// Newest case about each kind of odd debits.
+    Odd(Vec<OddDebits>),
     /// A refund.
     Refund(Box<Refund>),
     /// What went back of a payment.
@@ -204,6 +208,19 @@ pub struct ForeignRefund {
     pub told: String,
     /// What of its payment counts as given back by it.
     pub counted: ledger::Fen,
+}
+
+/// Debits of one enrolment that are odd in the same way: one case tells of all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OddDebits {
+    /// What is odd.
+    pub kind: rules::case::Kind,
+    /// The newest case about it.
+    pub case: CaseId,
+    /// How many debits it tells of.
+    pub debits: u64,
+    /// The first of them, for a person to read.
+    pub first: String,
 }
 
 /// One enrolment of a terminal.
@@ -337,6 +354,7 @@ impl Schema for Campus {
         "foreign_refund",
         "agreed",
         "spent",
+        "odd",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -386,6 +404,7 @@ impl Schema for Campus {
             Key::Met(_) => "met",
             Key::Agreed(_) => "agreed",
             Key::Spent(_) => "spent",
+            Key::Odd(_) => "odd",
             Key::Refund(_) => "refund",
             Key::Repaid(..) => "repaid",
             Key::Suspended(_) => "suspended",
@@ -409,7 +428,7 @@ impl Schema for Campus {
             Key::Refund(no) => no.write(&mut out),
             Key::Attempt(card, k) => (*card, *k).write(&mut out),
             Key::Applied(card, n) | Key::Debited(card, n) => (*card, *n).write(&mut out),
-            Key::Enrolment(id) => id.write(&mut out),
+            Key::Enrolment(id) | Key::Odd(id) => id.write(&mut out),
             Key::Terminal(no) => no.write(&mut out),
             Key::Record(enrolment, seq) => (*enrolment, *seq).write(&mut out),
             Key::Sale(id) => id.write(&mut out),
@@ -505,6 +524,7 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         | Row::Epoch(_)
         | Row::Met(_)
         | Row::Agreed(_)
+        | Row::Odd(_)
         | Row::Repaid(_)
         | Row::Suspended(_)
         | Row::ForeignRefund(_) => Vec::new(),
@@ -542,6 +562,7 @@ stored_enum!(Row {
     28 => ForeignRefund(told),
     29 => Agreed(epoch),
     30 => Spent(spent),
+    31 => Odd(cases),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -586,4 +607,5 @@ rows_of! {
     case_ended: CaseEnded => Ended,
     foreign_refund: ForeignRefund => ForeignRefund,
     spent: Spent => Spent,
+    odd: Odd => Vec<OddDebits>,
 }

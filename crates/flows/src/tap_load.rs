@@ -240,7 +240,8 @@ impl Command<Campus> for Begin {
         keys.push(Key::Applied(self.card, card.n));
         for id in &card.unconfirmed {
             if let Some(sale) = seen.row(&Key::Sale(*id)).and_then(Row::sale) {
-                keys.extend(sale.debit.iter().flat_map(|debit| debit::needs(seen, self.card, debit)));
+                let from = sale.asked_by.0;
+                keys.extend(sale.debit.iter().flat_map(|debit| debit::needs(seen, from, self.card, debit)));
                 keys.extend(seen.row(&Key::Epoch).map(|_| debit::asked_by(sale)));
             }
         }

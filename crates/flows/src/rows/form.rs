@@ -11,11 +11,12 @@ use rules::person::{Person, Standing};
 use rules::purchase::{Debit, Sale, State as SaleState};
 use rules::refund::{Failure, Origin, Payment, Refund, Repaid, State as RefundState};
 use rules::roster::Category;
-use rules::spent::{Loaded, Spent};
+use rules::spent::{Loaded, Run, Spent};
 use rules::top_up::{Arrival, Credited, Order, Scene, State as OrderState, Ticket};
 
 use super::{
-    Enrolment, ForeignRefund, FormNote, Merchant, Ordered, PaymentNote, RecordNote, Strangers, SuspendedPayment,
+    Enrolment, ForeignRefund, FormNote, Merchant, OddDebits, Ordered, PaymentNote, RecordNote, Strangers,
+    SuspendedPayment,
 };
 use crate::session::{Entry, Session};
 use crate::stored::{Stored, stored_enum, stored_struct};
@@ -64,8 +65,10 @@ stored_struct! {
     Repaid { back, foreign, live, all, newest_at }
     SuspendedPayment { payment, of }
     ForeignRefund { case, told, counted }
-    Spent { first, next, beyond, missing_since, due_at, case, loads }
-    Loaded { old_balance, amount }
+    Spent { epoch, first, next, beyond, due_at, case, loads }
+    OddDebits { kind, case, debits, first }
+    Run { first, last, since, told }
+    Loaded { old_balance, amount, at }
 }
 
 stored_enum!(Category { 1 => Student, 2 => Staff });
