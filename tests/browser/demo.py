@@ -67,12 +67,18 @@ class Demo:
     def command(self, *words):
         """Stops it, runs a command of the program on its folder, and starts it again at the same address; gives exit code
         and what was printed."""
+        (done,) = self.commands(words)
+        return done
+
+    def commands(self, *lines):
+        """The same with several commands, one after the other: it is started again only after the last."""
         if self.stop() != 0:
             raise RuntimeError("the demo did not stop:\n" + "\n".join(self.log))
-        line = [self.binary, *words, "--data", self.folder]
-        done = subprocess.run(line, capture_output=True, text=True)
+        runs = [
+            subprocess.run([self.binary, *words, "--data", self.folder], capture_output=True, text=True) for words in lines
+        ]
         self.start(self.base.rsplit(":", 1)[1])
-        return done.returncode, done.stdout + done.stderr
+        return [(run.returncode, run.stdout + run.stderr) for run in runs]
 
     def fetch(self, path):
         """The JSON at one of the demo's addresses."""
