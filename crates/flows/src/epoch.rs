@@ -3,7 +3,8 @@
 //! Order of work after a restore: open orders, and refunds that had not ended, are asked about at the payment provider before
 //! new orders are taken. The provider's bills since the backup are read by reconciliation, which is a step of its own after
 //! this one; until then a payment of an order that the book forgot arrives as a notice and goes to a case, and so does the
-//! notice of a refund that it forgot.
+//! notice of a refund that it forgot. What waits for a card since before the restore is asked about at the card's first hold,
+//! so that money that went back meanwhile is not loaded.
 
 use std::collections::BTreeSet;
 
@@ -133,6 +134,12 @@ const END: Micros = Micros::new(i64::MAX);
 
 /// After so long without a sure answer an order no longer keeps all others waiting, seconds; it is asked on as it is due.
 const PATIENCE: i64 = 600;
+
+/// Whether the newest restore was so short ago that a sure answer is waited for.
+pub(crate) async fn just_begun(school: &School) -> Result<bool, ReadFault> {
+    let epoch = school.row(&Key::Epoch).await?.as_ref().and_then(Row::epoch).copied();
+    Ok(epoch.is_some_and(|epoch| school.now() < epoch.since.after_seconds(PATIENCE)))
+}
 
 /// The first work of a server after a restore: asks about every order and every refund that was open in the backup.
 #[derive(Debug, Default)]

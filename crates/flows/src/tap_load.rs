@@ -8,13 +8,15 @@ mod restored;
 
 pub use confirmed::confirm;
 
+use std::collections::BTreeSet;
+
 use ledger::{Fen, Id, Micros, Stage as Leg, Transfer};
 use rules::calendar::card_stamp;
 use rules::card::{self, Card};
 use rules::case::{self, Case};
 use rules::chart::{self, Reason};
 use rules::epoch::Meeting;
-use rules::ids::{CardNo, CaseId, EnrolmentId, PersonId, TerminalNo};
+use rules::ids::{CardNo, CaseId, EnrolmentId, OrderNo, PersonId, TerminalNo};
 use rules::limits::Limits;
 use rules::load::{
     self, Ahead, Attempt, Decision, Facts, Item, Next, Purse, Refusal, Resolution, Session, Source, Stage, State,
@@ -206,15 +208,20 @@ fn rejected(rejected: Rejected<Refusal>) -> Words {
 }
 
 /// Settles what was open and releases a load, in one commit.
+#[derive(Clone)]
 struct Begin {
     enrolment: EnrolmentId,
     card: CardNo,
     session: Session,
     nonce: Option<Nonce>,
     proofs: Proofs,
+    /// Orders that the provider gave back, once it was asked.
+    given_back: Option<BTreeSet<OrderNo>>,
 }
 
 enum Begun {
+    /// Nothing was done: the provider is to be asked about these orders first.
+    Ask(Vec<OrderNo>),
     Release(Box<Attempt>),
     Again {
         amount: u32,
@@ -249,7 +256,11 @@ impl Command<Campus> for Begin {
         keys.extend(attempt.into_iter().flat_map(|attempt| order_keys(&attempt.items)));
         if seen.row(&Key::Epoch).is_some() {
             let waiting = seen.row(&Key::Waiting(card.person)).and_then(Row::waiting);
-            keys.extend(waiting.into_iter().flat_map(|items| order_keys(items)));
+            let orders: Vec<Key> = waiting.into_iter().flat_map(|items| order_keys(items)).collect();
+            keys.extend(
+                orders.iter().filter_map(|key| seen.row(key).and_then(Row::order)).filter_map(restored::repaid_key),
+            );
+            keys.extend(orders);
         }
         keys
     }
@@ -257,7 +268,16 @@ impl Command<Campus> for Begin {
     fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Begun, Halt<Campus, Refusal>> {
         let refuse = |refusal| Halt::Refuse(refusal);
         let terminal = terminal_in_use(desk, self.enrolment)?;
-        let view = CardView::gather(desk, self.card)?.ok_or(refuse(Refusal::UnknownCard))?;
+        let mut view = CardView::gather(desk, self.card)?.ok_or(refuse(Refusal::UnknownCard))?;
+        match &self.given_back {
+            Some(orders) => restored::take_out(desk, &mut view, orders)?,
+            None => {
+                let doubtful = restored::doubtful(desk, &view)?;
+                if !doubtful.is_empty() {
+                    return Ok(Begun::Ask(doubtful));
+                }
+            }
+        }
         let stage = self.nonce.as_ref().map_or(Stage::Load, |nonce| nonce.stage);
         let live = self.nonce.as_ref().is_some_and(|nonce| nonce.known == view.known())
             && self.session.terminal.starts_with(&terminal.0);
@@ -518,9 +538,11 @@ fn port_session(session: &Session) -> LoadSession {
 
 /// The card answered INITIALIZE FOR LOAD. `proofs` are what it answered to the proofs asked for: M before, TAC.
 ///
+/// At the first hold after a restore the provider is asked about the orders that wait for the card since before it.
+///
 /// Errors: words of [`Refusal`] or of an alarm; the money has not moved then.
 /// Repeats: the released session again gives the same MAC2; any other repeat needs a fresh nonce.
-/// Source: M10 to M13; JR/T 0025 load transaction, torn transactions.
+/// Source: M9 to M13; JR/T 0025 load transaction, torn transactions.
 pub async fn begin(
     school: &School,
     enrolment: EnrolmentId,
@@ -536,8 +558,14 @@ pub async fn begin(
     let [_, _, _, a, b, c] = session.terminal;
     let nonce = school.nonces.take(card, enrolment, [a, b, c], school.now());
     let stage = nonce.as_ref().map_or(Stage::Load, |nonce| nonce.stage);
-    let begun = school.submit(Begin { enrolment, card, session, nonce, proofs }).await.map_err(rejected)?;
+    let mut begin = Begin { enrolment, card, session, nonce, proofs, given_back: None };
+    let mut begun = school.submit(begin.clone()).await.map_err(rejected)?;
+    if let Begun::Ask(orders) = &begun {
+        begin.given_back = Some(restored::given_back(school, orders).await?);
+        begun = school.submit(begin).await.map_err(rejected)?;
+    }
     Ok(match begun {
+        Begun::Ask(_) => return Err(Refusal::AfterRestore.words()),
         Begun::Release(attempt) => {
             let stamp = CardStamp { date: attempt.date, time: attempt.time };
             let mac2 = school.card_keys.release_load(card, &port_session(&attempt.session), stamp);

@@ -27,7 +27,8 @@ pub enum Kind {
     PaymentTwice,
     /// A payment for a closed account.
     PaymentAccountClosed,
-    /// A payment that the provider gave back, in part or whole, before it was credited here.
+    /// A payment that the provider gave back, in part or whole, before it was credited here; or one that waited for a card,
+    /// and that it gave back at the request of a refund that a restored book forgot (M9).
     PaymentGivenBack,
     /// The card's counter is behind: rolled back or cloned.
     CardRolledBack,
@@ -308,7 +309,7 @@ impl Kind {
             Kind::PaymentTwice => "同一订单付了两次，第二笔正在自动退回；若退款失败请重新办理。",
             Kind::PaymentAccountClosed => "已注销账户收到付款，正在自动退回；若退款失败请重新办理。",
             Kind::PaymentGivenBack => {
-                "支付平台已退回此付款（全部或部分），未入账，款项挂账；请核对后更正或退回余下部分。"
+                "支付平台已退回此付款（全部或部分），未入账或未圈存，款项挂账；请核对后更正或退回余下部分。"
             }
             Kind::CardRolledBack => "卡内计数倒退，疑似克隆，卡已冻结。",
             Kind::CardAhead => "卡内计数超前；恢复备份后按卡为准，否则卡已冻结。",
@@ -356,7 +357,7 @@ impl Kind {
                 "A payment came for a closed account; it is refunded by itself. If that fails, refund it again."
             }
             Kind::PaymentGivenBack => {
-                "The provider gave this payment back, in part or whole; it was not credited. Compare, then refund the rest."
+                "The provider gave this payment back, in part or whole; no holder has it. Compare, then refund the rest."
             }
             Kind::CardRolledBack => "The card's counter went back, perhaps a copy; it is frozen.",
             Kind::CardAhead => "The card is ahead of the book; after a restore the card counts, else it is frozen.",

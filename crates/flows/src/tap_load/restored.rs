@@ -1,17 +1,22 @@
 //! A card comes for the first time after a restore, or shows more than it did then (M9).
 
+use std::collections::BTreeSet;
+
 use ledger::{Fen, Id, Stage as Leg};
 use rules::case::{Case, Kind};
 use rules::chart::{self, Reason};
 use rules::epoch::{Meeting, Met};
-use rules::ids::{CardNo, CaseId};
+use rules::ids::{CardNo, CaseId, OrderNo};
 use rules::load::{Ahead, Item, Refusal, Resolution, Session, Source};
 use rules::refund;
-use teller::{Desk, Halt};
+use rules::top_up::Order;
+use rules::words::Words;
+use teller::{Desk, Halt, NotLoaded};
 
 use super::{CardView, orders_loaded, post, settle_early};
-use crate::epoch;
+use crate::ports::Trade;
 use crate::rows::{Campus, Key, Row, SuspendedPayment};
+use crate::{School, epoch};
 
 /// Takes the card as it is: what forgotten loads took comes onto it in the book, out of what waited and else out of a case.
 /// The earlier attempt is settled; the caller writes card and waiting items.
@@ -56,7 +61,16 @@ pub(super) fn meet(
     settle_early(desk, no)?;
     orders_loaded(desk, &ahead.items)?;
     for item in &ahead.untold {
-        set_aside(desk, view, item)?;
+        let what = match item.source {
+            Source::Order(no) => format!("order {no}"),
+            Source::Float => "a fill".to_owned(),
+        };
+        let detail = format!(
+            "{what} over {} yuan was credited after the restore; card {no} took more than the book knows, and does not show \
+             whether that was part of it",
+            item.amount
+        );
+        set_aside(desk, view, item, Kind::LoadUntold, detail)?;
     }
     view.waiting.retain(|item| !ahead.settles(item));
     view.card.n = ahead.n;
@@ -72,19 +86,91 @@ pub(super) fn all_shown(desk: &mut Desk<'_, Campus>, no: CardNo) -> Result<(), H
     Ok(())
 }
 
+/// Orders that wait since before the restore for a card that nobody has met since. The provider may have given one back after
+/// the backup was made: then its money goes onto no card, and a load that the book forgot did not have it.
+pub(super) fn doubtful(desk: &Desk<'_, Campus>, view: &CardView) -> Result<Vec<OrderNo>, NotLoaded<Key>> {
+    let Some(epoch) = epoch::newest(desk)? else { return Ok(Vec::new()) };
+    if epoch::met(desk, view.card.no)?.is_some_and(|met| met.epoch == epoch.number) {
+        return Ok(Vec::new());
+    }
+    let mut orders = Vec::new();
+    for item in view.waiting.iter().filter(|item| item.since < epoch.since) {
+        if let Source::Order(no) = item.source
+            && !repaid_here(desk, no)?
+        {
+            orders.push(no);
+        }
+    }
+    Ok(orders)
+}
+
+/// Where refunds of an order's payment are noted, once it is paid.
+pub(super) fn repaid_key(order: &Order) -> Option<Key> {
+    let payment = refund::of_order(order, None, Fen::ZERO).ok().map(|(payment, _, _)| payment)?;
+    Some(Key::Repaid(payment.channel.number(), payment.transaction))
+}
+
+/// Whether the book itself gave some of it back: then the provider says no news by saying so.
+fn repaid_here(desk: &Desk<'_, Campus>, no: OrderNo) -> Result<bool, NotLoaded<Key>> {
+    let order = desk.get(&Key::Order(no))?.and_then(Row::order);
+    let Some(key) = order.and_then(repaid_key) else { return Ok(true) };
+    Ok(desk.get(&key)?.and_then(Row::repaid).is_some_and(|repaid| !repaid.all.is_empty()))
+}
+
+/// Which of these orders the provider gave back.
+///
+/// Error: one of them has no sure answer, and the restore was not long ago.
+pub(super) async fn given_back(school: &School, orders: &[OrderNo]) -> Result<BTreeSet<OrderNo>, Words> {
+    let mut given_back = BTreeSet::new();
+    for no in orders {
+        match school.wechat.query(*no).await {
+            Ok(Trade::Refunded(_)) => {
+                given_back.insert(*no);
+            }
+            Ok(Trade::Paid(_) | Trade::NotPaid | Trade::Paying | Trade::Closed | Trade::NotFound) => {}
+            Err(_) if epoch::just_begun(school).await.unwrap_or(true) => return Err(Refusal::AfterRestore.words()),
+            Err(_) => {}
+        }
+    }
+    Ok(given_back)
+}
+
+/// What the provider gave back waits for no card any more: a person compares.
+pub(super) fn take_out(
+    desk: &mut Desk<'_, Campus>,
+    view: &mut CardView,
+    given_back: &BTreeSet<OrderNo>,
+) -> Result<(), Halt<Campus, Refusal>> {
+    let gone = |item: &Item| matches!(item.source, Source::Order(no) if given_back.contains(&no));
+    let items: Vec<Item> = view.waiting.iter().filter(|item| gone(item)).copied().collect();
+    for item in &items {
+        let detail = format!(
+            "the provider gave it back, in part or whole, and the restored book has no such refund; {} yuan of it waited \
+             for card {}",
+            item.amount, view.card.no
+        );
+        set_aside(desk, view, item, Kind::PaymentGivenBack, detail)?;
+    }
+    if !items.is_empty() {
+        view.waiting.retain(|item| !gone(item));
+        desk.put(Key::Waiting(view.card.person), Row::Waiting(view.waiting.clone()))?;
+    }
+    Ok(())
+}
+
 /// What nobody can tell of is loaded neither again nor never: a person decides.
-fn set_aside(desk: &mut Desk<'_, Campus>, view: &CardView, item: &Item) -> Result<(), Halt<Campus, Refusal>> {
-    let (id, amount) = (CaseId(desk.new_id()), item.amount);
-    let (what, reference) = match item.source {
-        Source::Order(no) => (format!("order {no}"), no.id()),
-        Source::Float => ("a fill".to_owned(), Id::new(u128::from(view.card.no.0))),
+fn set_aside(
+    desk: &mut Desk<'_, Campus>,
+    view: &CardView,
+    item: &Item,
+    kind: Kind,
+    detail: String,
+) -> Result<(), Halt<Campus, Refusal>> {
+    let (id, amount, opened_at) = (CaseId(desk.new_id()), item.amount, desk.now());
+    let reference = match item.source {
+        Source::Order(no) => no.id(),
+        Source::Float => Id::new(u128::from(view.card.no.0)),
     };
-    let detail = format!(
-        "{what} over {amount} yuan was credited after the restore; card {} took more than the book knows, and does \
-         not show whether that was part of it",
-        view.card.no
-    );
-    let (kind, opened_at) = (Kind::LoadUntold, desk.now());
     crate::cases::open(desk, Case { id, kind, opened_at, reference, amount, detail });
     if let Source::Order(no) = item.source
         && let Some(order) = desk.get(&Key::Order(no))?.and_then(Row::order)

@@ -1,7 +1,7 @@
 //! Yesterday's backup comes back (M9): cards are ahead of the book, terminals send again what they kept, orders were paid.
 
 use flows::epoch::Reopening;
-use flows::ports::{ChannelError, ListAsk, Payment, Trade};
+use flows::ports::{ChannelError, ListAsk, Payment, RefundState, Repayment, Trade};
 use flows::refund::What;
 use flows::rows::{Key, Row, lists};
 use flows::tap_load::Onward;
@@ -17,7 +17,7 @@ use rules::load::Stage;
 use rules::refund::Asked;
 use store::memory::MemoryDisk;
 
-use crate::hand::{CARD, Campus, in_wechat};
+use crate::hand::{CARD, Campus, in_wechat, refunded};
 
 fn cases(campus: &Campus) -> Vec<Case> {
     let (list, owner) = (lists::CASES, Vec::new());
@@ -270,6 +270,67 @@ fn m9_an_order_that_the_purse_does_not_show_whole_is_neither_loaded_nor_forgotte
     let refund = campus.rig.run(refund).expect("a refund");
     assert_eq!(campus.balance(chart::held(refund)), 700);
     campus.rig.verify();
+}
+
+fn given_back(campus: &Campus, no: OrderNo, fen: i64) -> Trade {
+    let Trade::Paid(payment) = paid(campus, no, fen) else { panic!("a payment") };
+    Trade::Refunded(payment)
+}
+
+#[test]
+fn m9_what_was_given_back_after_the_backup_is_not_loaded_and_no_forgotten_load_took_it() {
+    // The card took the rest before the disk was lost, or did not.
+    for loaded in [false, true] {
+        let mut campus = Campus::new();
+        let order = campus.top_up("10");
+        let backup = campus.rig.disk.copy();
+        let asked = Asked { reason: "误充".into(), by: "Lin".into(), approved_by: None };
+        let refund = flows::refund::open(&campus.rig.school, What::Order(order), None, asked, [1; 16]);
+        campus.rig.run(refund).expect("a refund");
+        if loaded {
+            campus.top_up("2");
+            assert_eq!(campus.hold(Stage::Load).0, 200);
+        }
+
+        campus.rig.restore(&backup);
+        assert!(reopen(&campus, Ok(Trade::NotPaid)));
+        campus.provider.say(Err(ChannelError::Unknown("dark".into())));
+        let session = campus.init(Stage::Load).unwrap();
+        let unsure = campus.begin(session).expect_err("the provider does not answer");
+        assert_eq!((unsure.code, cases(&campus)), ("AFTER_RESTORE", vec![]), "{loaded}");
+
+        campus.provider.say(Ok(given_back(&campus, order, 1000)));
+        assert_eq!(campus.hold(Stage::Load).0, 0, "{loaded}");
+        let case = of_kind(&campus, Kind::PaymentGivenBack);
+        assert_eq!((case.amount, case.subject()), (Fen::new(1000), format!("order {order}")), "{loaded}");
+        assert_eq!(campus.balance(chart::suspense_case(case.id)), 1000, "{loaded}");
+        assert_eq!(campus.balance(chart::awaiting_tap(campus.person)), 0, "{loaded}");
+        let on_card = campus.balance(chart::on_card(CARD));
+        assert_eq!((on_card, campus.chip.balance()), if loaded { (200, 200) } else { (0, 0) });
+        campus.hold(Stage::Load);
+        assert_eq!(cases(&campus).len(), if loaded { 2 } else { 1 }, "{loaded}: held again, nothing more is told");
+        campus.rig.verify();
+    }
+}
+
+#[test]
+fn m9_a_refund_that_had_failed_before_the_backup_is_no_news() {
+    let mut campus = Campus::new();
+    let order = campus.top_up("10");
+    let asked = Asked { reason: "误充".into(), by: "Lin".into(), approved_by: None };
+    let refund = flows::refund::open(&campus.rig.school, What::Order(order), None, asked, [1; 16]);
+    campus.rig.run(refund).expect("a refund");
+    campus.due();
+    let sent = campus.provider.refunds_asked().pop().expect("a request");
+    campus.provider.say_of_refund(Ok(Repayment::Known(refunded(&sent, RefundState::Closed))));
+    campus.rig.advance(60);
+    campus.due();
+    assert_eq!(campus.balance(chart::awaiting_tap(campus.person)), 1000, "it waits again");
+    let (backup, before) = (campus.rig.disk.copy(), cases(&campus));
+    campus.rig.restore(&backup);
+    assert!(reopen(&campus, Ok(given_back(&campus, order, 1000))));
+    assert_eq!(campus.hold(Stage::Load).0, 1000);
+    assert_eq!(cases(&campus), before);
 }
 
 #[test]
