@@ -182,7 +182,7 @@ fn stands(desk: &mut Desk<'_, Campus>, sale: &Sale, card_known: bool) -> Result<
     if card_known { came(desk, sale) } else { Ok(()) }
 }
 
-/// The record of a debit came, whether it is proved or not: its card lacks it no more.
+/// A debit came into the book: its card lacks it no more.
 fn came(desk: &mut Desk<'_, Campus>, sale: &Sale) -> Result<(), NotLoaded<Key>> {
     let Some(debit) = sale.debit else { return Ok(()) };
     let (mut spent, limits, era) = (spent(desk, sale.card)?, limits(desk)?, era(desk, sale)?);
@@ -231,7 +231,6 @@ fn put<R>(
         Acceptance::Keep => {
             sale.state = State::Unconfirmed;
             if let Some(mut card) = card {
-                came(desk, &sale)?;
                 card.unconfirmed.push(sale.id);
                 desk.put(Key::Card(card.no), Row::Card(card))?;
             }

@@ -1,6 +1,8 @@
 //! Debits that a card's counter shows and of which no record came for days: somebody must look for the terminal that has
 //! them (R81; JR/T 0025 host checks).
 
+use std::collections::BTreeSet;
+
 use ledger::Id;
 use rules::case::Kind;
 use rules::epoch::Epoch;
@@ -27,6 +29,9 @@ impl Command<Campus> for Tell {
         let mut keys = vec![Key::Spent(self.card), Key::Settings, Key::Epoch];
         let spent = seen.row(&Key::Spent(self.card)).and_then(Row::spent);
         keys.extend(spent.and_then(|spent| spent.case).map(Key::Case));
+        keys.push(Key::Card(self.card));
+        let open = seen.row(&Key::Card(self.card)).and_then(Row::card).map(|card| card.unconfirmed.as_slice());
+        keys.extend(open.unwrap_or_default().iter().map(|sale| Key::Sale(*sale)));
         keys
     }
 
@@ -36,15 +41,16 @@ impl Command<Campus> for Tell {
             return Ok(());
         };
         let (limits, now) = (debit::limits(desk)?, desk.now());
-        let late = spent.late(now, &limits);
+        let claimed = self.claimed(desk)?;
+        let late = spent.late(now, &limits, &claimed);
         if spent.epoch < Epoch::number_of(epoch::newest(desk)?.as_ref()) {
             // The record may have come before the restore: nobody can tell (M9).
             spent.due_at = None;
         } else if late.is_empty() {
-            spent.reckon(&limits);
+            spent.looked(now, &limits);
         } else {
             let case = self.tell(desk, spent.case, &late)?;
-            spent.told(case, now, &limits);
+            spent.told(case, now, &limits, &claimed);
         }
         desk.put(Key::Spent(self.card), Row::Spent(Box::new(spent)))?;
         Ok(())
@@ -55,6 +61,17 @@ impl Command<Campus> for Tell {
 const MOST_TOLD: usize = 8;
 
 impl Tell {
+    /// Counters at which a sale is open: whether it was made is not known, but its record is here.
+    fn claimed(&self, desk: &Desk<'_, Campus>) -> Result<BTreeSet<u16>, NotLoaded<Key>> {
+        let mut claimed = BTreeSet::new();
+        let Some(card) = desk.get(&Key::Card(self.card))?.and_then(Row::card) else { return Ok(claimed) };
+        for sale in &card.unconfirmed {
+            let debit = desk.get(&Key::Sale(*sale))?.and_then(Row::sale).and_then(|sale| sale.debit);
+            claimed.extend(debit.map(|debit| debit.m));
+        }
+        Ok(claimed)
+    }
+
     /// Tells of these in the case that is open about this card, else in a new one.
     fn tell(
         &self,
@@ -81,6 +98,7 @@ impl Tell {
 }
 
 /// Opens a case for every card of which a debit has been missing for as long as the settings say, at most `most` at once.
+/// One whose record came without a proof is not missing as long as its sale is open.
 ///
 /// Errors: what could not be read. Repeats: one case for what is missing; it ends when the records come. Source: R81.
 pub async fn look(school: &School, most: u32) -> Result<(), ReadFault> {

@@ -1,8 +1,13 @@
 //! Which debits of a card the book has: a number that is missing between two others is a sale whose record has not come
 //! (JR/T 0025 host checks of an uploaded purchase; R81).
 //!
+//! A record without a proof shows no debit: any terminal could name any counter of any card with it. It only says that what
+//! was made at its own counter may be this one, so nobody is told of that counter as long as the sale is open.
+//!
 //! A chip counts its debits: M goes up by one with each. What a record says of M and of the balance before is its terminal's
 //! word, for no proof of the card covers it. So it never decides about money; it says where somebody must look.
+
+use std::collections::BTreeSet;
 
 use ledger::Micros;
 
@@ -36,7 +41,7 @@ pub struct Era {
     pub whole: bool,
 }
 
-/// Counters that follow upon each other, all of debits whose records came.
+/// Counters that follow upon each other, all of debits that are in the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
     /// The lowest.
@@ -49,7 +54,7 @@ pub struct Run {
     pub told: bool,
 }
 
-/// The debits of one card whose records came, and the loads between which they were made. It is bounded, whatever comes.
+/// The debits of one card that are in the book, and the loads between which they were made. It is bounded, whatever comes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spent {
     /// The epoch of the book since which every debit is looked at (M9); 0 before the first one of a card that the book
@@ -57,7 +62,7 @@ pub struct Spent {
     pub epoch: u64,
     /// The first counter that is looked at.
     pub first: u16,
-    /// The record of every debit from `first` to below this one came.
+    /// Every debit from `first` to below this one is in the book.
     pub next: u32,
     /// Counters above that came, lowest first, with at least one missing below each run.
     pub beyond: Vec<Run>,
@@ -87,7 +92,7 @@ impl Spent {
         Spent { epoch: crate::epoch::Epoch::FIRST, ..Spent::default() }
     }
 
-    /// The record of the debit at counter `m` came at `now`.
+    /// The debit at counter `m` came into the book at `now`.
     ///
     /// After a restore nobody knows which records the book forgot. So nobody is told of what is missing, up to the first
     /// debit that was made after the restore and comes after the card agreed with the book: what lies below that one is not
@@ -164,6 +169,13 @@ impl Spent {
         self.due_at = untold.map(|since| since.after_seconds(after));
     }
 
+    /// Somebody looked at `now`: what is late already and was not told of is looked at again as long as the settings say.
+    pub fn looked(&mut self, now: Micros, limits: &Limits) {
+        let after = limits.get(Setting::SaleMissingAfter);
+        let dues = self.beyond.iter().filter(|run| !run.told).map(|run| run.since.after_seconds(after));
+        self.due_at = dues.map(|due| if due > now { due } else { now.after_seconds(after) }).min();
+    }
+
     /// The card took a load.
     pub fn loaded(&mut self, load: Loaded) {
         if self.loads.len() >= MOST_LOADS {
@@ -185,21 +197,27 @@ impl Spent {
         self.gaps().map(|(gap, _)| gap).collect()
     }
 
-    /// Those of [`Spent::missing`] that have been for as long as the settings say, and of which no case tells.
-    pub fn late(&self, now: Micros, limits: &Limits) -> Vec<(u16, u16)> {
+    /// Those of [`Spent::missing`] that have been for as long as the settings say, and of which no case tells. `claimed`: the
+    /// counters of open sales, whose records came without a proof; they are left out.
+    pub fn late(&self, now: Micros, limits: &Limits, claimed: &BTreeSet<u16>) -> Vec<(u16, u16)> {
+        self.late_below(now, limits, claimed).into_iter().flat_map(|(_, late)| late).collect()
+    }
+
+    /// The same, with the run above.
+    fn late_below(&self, now: Micros, limits: &Limits, claimed: &BTreeSet<u16>) -> Vec<(Run, Vec<(u16, u16)>)> {
         let after = limits.get(Setting::SaleMissingAfter);
         let late = self.gaps().filter(|(_, run)| !run.told && run.since.after_seconds(after) <= now);
-        late.map(|(gap, _)| gap).collect()
+        late.map(|(gap, run)| (*run, without(gap, claimed))).collect()
     }
 
     /// This case tells of what was [`Spent::late`] at `now`.
-    pub fn told(&mut self, case: CaseId, now: Micros, limits: &Limits) {
-        let after = limits.get(Setting::SaleMissingAfter);
+    pub fn told(&mut self, case: CaseId, now: Micros, limits: &Limits, claimed: &BTreeSet<u16>) {
+        let late = self.late_below(now, limits, claimed);
         for run in &mut self.beyond {
-            run.told |= run.since.after_seconds(after) <= now;
+            run.told |= late.iter().any(|(above, late)| above == run && !late.is_empty());
         }
         self.case = Some(case);
-        self.reckon(limits);
+        self.looked(now, limits);
     }
 
     /// Whether a purse that held `left` after one debit can have held `found` before the next: as much, or more by loads
@@ -227,6 +245,21 @@ impl Spent {
     }
 }
 
+/// What is left of a gap without these counters, lowest first.
+fn without((first, last): (u16, u16), claimed: &BTreeSet<u16>) -> Vec<(u16, u16)> {
+    let (mut left, mut from) = (Vec::new(), Some(first));
+    for claimed in claimed.iter().copied().filter(|m| (first..=last).contains(m)) {
+        if let (Some(from), Some(to)) = (from, claimed.checked_sub(1))
+            && from <= to
+        {
+            left.push((from, to));
+        }
+        from = claimed.checked_add(1);
+    }
+    left.extend(from.filter(|from| *from <= last).map(|from| (from, last)));
+    left
+}
+
 /// The earlier one of two debits beside each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Earlier {
@@ -248,6 +281,7 @@ mod tests {
     /// First and last counter of each gap.
     type Gaps = &'static [(u16, u16)];
 
+    const NONE: BTreeSet<u16> = BTreeSet::new();
     const FIRST: Era = Era { epoch: 1, whole: true };
 
     #[test]
@@ -290,7 +324,7 @@ mod tests {
                 spent.came(2 * yesterday, now, FIRST, &limits);
             }
             let expected: Gaps = if day >= 17 { &[(20, 20)] } else { &[] };
-            assert_eq!(spent.late(now, &limits), expected, "day {day}");
+            assert_eq!(spent.late(now, &limits, &NONE), expected, "day {day}");
             assert_eq!(spent.due_at.is_some_and(|due| due <= now), day >= 17, "day {day}");
         }
     }
@@ -303,13 +337,44 @@ mod tests {
         spent.came(2, NOW, FIRST, &limits);
         let later = NOW.after_seconds(after);
         spent.came(9, later, FIRST, &limits);
-        assert_eq!((spent.late(later, &limits), spent.missing().len()), (vec![(0, 1)], 2));
-        spent.told(case, later, &limits);
-        assert_eq!(spent.late(later, &limits), []);
+        assert_eq!((spent.late(later, &limits, &NONE), spent.missing().len()), (vec![(0, 1)], 2));
+        spent.told(case, later, &limits, &NONE);
+        assert_eq!(spent.late(later, &limits, &NONE), []);
         assert_eq!(spent.due_at, Some(later.after_seconds(after)), "an open case swallows no later gap");
         assert_eq!(spent.came(1, later, FIRST, &limits), Change::None);
         assert_eq!(spent.came(0, later, FIRST, &limits), Change::Came(case));
         assert_eq!((spent.case, spent.missing()), (None, vec![(3, 8)]));
+    }
+
+    #[test]
+    fn r81_nobody_is_told_of_the_counters_of_open_sales_and_they_are_looked_at_again() {
+        let limits = Limits::at(&[], NOW);
+        let after = limits.get(Setting::SaleMissingAfter);
+        let (case, later) = (CaseId(Id::new(7)), NOW.after_seconds(after));
+        // Counters of open sales below the debits at 5 and 9, then: what is told.
+        let table: [(&[u16], Gaps); 7] = [
+            (&[], &[(0, 4), (6, 8)]),
+            (&[0, 4, 7], &[(1, 3), (6, 6), (8, 8)]),
+            (&[1, 2, 6], &[(0, 0), (3, 4), (7, 8)]),
+            (&[6, 7, 8], &[(0, 4)]),
+            (&[0, 1, 2, 3, 4, 6, 7, 8], &[]),
+            (&[5, 9, 49, u16::MAX], &[(0, 4), (6, 8)]),
+            (&[0, 1, 2, 3, 4], &[(6, 8)]),
+        ];
+        for (claimed, expected) in table {
+            let claimed: BTreeSet<u16> = claimed.iter().copied().collect();
+            let mut spent = Spent::of_new_card();
+            spent.came(5, NOW, FIRST, &limits);
+            spent.came(9, NOW, FIRST, &limits);
+            assert_eq!(spent.late(later, &limits, &claimed), expected, "{claimed:?}");
+            spent.told(case, later, &limits, &claimed);
+            assert_eq!(spent.late(later, &limits, &claimed), [], "{claimed:?}: once");
+            let untold = spent.late(later, &limits, &NONE);
+            let again = (!untold.is_empty()).then(|| later.after_seconds(after));
+            assert_eq!(spent.due_at, again, "{claimed:?}: {untold:?} is looked at again");
+        }
+        assert_eq!(without((0, u16::MAX), &[0, u16::MAX].into()), [(1, u16::MAX - 1)]);
+        assert_eq!(without((3, 3), &[3].into()), []);
     }
 
     #[test]
@@ -349,7 +414,7 @@ mod tests {
         for m in [0, 1, 5] {
             spent.came(m, NOW, FIRST, &limits);
         }
-        spent.told(case, NOW.after_seconds(limits.get(Setting::SaleMissingAfter)), &limits);
+        spent.told(case, NOW.after_seconds(limits.get(Setting::SaleMissingAfter)), &limits, &NONE);
         let era = |whole| Era { epoch: 2, whole };
         // The one at 50000 is what a terminal says that lies: it hides nothing of what comes later.
         let table: [(u16, bool, Change, Gaps); 7] = [

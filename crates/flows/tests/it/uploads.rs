@@ -168,6 +168,56 @@ fn r81_a_record_is_kept_whatever_it_says_and_its_copy_gets_the_same_answer() {
 }
 
 #[test]
+fn r81_a_record_without_a_proof_shows_no_debit_at_the_counters_below_it() {
+    let mut campus = Campus::new();
+    campus.top_up_and_hold("20");
+    let week = Limits::at(&[], campus.rig.school.now()).get(Setting::SaleMissingAfter);
+    let sales = [700, 50].map(|fen| campus.debit(fen, None));
+    campus.send(Record::Sale(sales[0]));
+    // A terminal that lies names counters that the chip never had.
+    for m in [9, 40, u16::MAX] {
+        campus.send(Record::Sale(PurseSale { m, evidence: DebitEvidence::Unconfirmed, ..sales[1] }));
+    }
+    campus.rig.advance(week);
+    campus.due();
+    assert_eq!(kinds(&campus), []);
+    campus.send(Record::Sale(sales[1]));
+    let spent = campus.rig.row(&Key::Spent(CARD)).and_then(|row| row.spent().cloned()).expect("kept");
+    assert_eq!((spent.next, spent.missing(), spent.due_at), (2, vec![], None), "what the card proved, and no more");
+    let later = [30, 40].map(|fen| campus.debit(fen, None));
+    campus.send(Record::Sale(later[1]));
+    campus.rig.advance(week);
+    campus.due();
+    let told = cases(&campus);
+    assert!(matches!(&told[..], [case] if case.detail.contains("counters 2 to 2 were")), "{told:?}");
+}
+
+#[test]
+fn r81_an_open_sale_that_was_not_made_hides_no_debit_at_its_counter() {
+    let mut campus = Campus::new();
+    campus.top_up_and_hold("20");
+    let week = Limits::at(&[], campus.rig.school.now()).get(Setting::SaleMissingAfter);
+    // A sale is torn before the card was debited; the debit that the card then makes at that counter is never sent.
+    let lost = campus.debit(50, None);
+    let torn = PurseSale { amount: 700, tsn: 90, evidence: DebitEvidence::Unconfirmed, ..lost };
+    campus.send(Record::Sale(torn));
+    let later = campus.debit(120, None);
+    campus.send(Record::Sale(later));
+    campus.rig.advance(week);
+    campus.due();
+    assert_eq!(kinds(&campus), [], "the record at that counter is here");
+    campus.hold(Stage::Load);
+    let card = campus.rig.row(&Key::Card(CARD)).and_then(|row| row.card().cloned()).expect("a card");
+    assert_eq!(card.unconfirmed, [], "50 are missing, so it cannot be the one over 700");
+    campus.rig.advance(week);
+    campus.due();
+    let told = cases(&campus);
+    assert!(matches!(&told[..], [case] if case.detail.contains("counters 0 to 0 were")), "{told:?}");
+    campus.send(Record::Sale(lost));
+    assert_eq!((merchant(&campus), kinds(&campus)), (170, vec![]), "it ended by itself");
+}
+
+#[test]
 fn r81_a_record_without_a_proof_has_come_and_is_not_missing() {
     let mut campus = Campus::new();
     campus.top_up_and_hold("20");
