@@ -338,6 +338,24 @@ fn the_recorded_composite_purchase_covers_the_security_identifier() {
 }
 
 #[test]
+fn the_security_identifier_is_given_whole_or_not_at_all() {
+    let object = |object, length| Command::GetData { object, length }.encode();
+    let table = [
+        (Some([7; 9]), object(0, 0), "070707070707070707 9000"),
+        (Some([7; 9]), object(0, 9), "070707070707070707 9000"),
+        (Some([7; 9]), object(0, 8), "6C09"),
+        (Some([7; 9]), object(0, 10), "6C09"),
+        (Some([7; 9]), object(1, 9), "6A88"),
+        (None, object(0, 8), "6A88"),
+        (None, object(0, 9), "6A88"),
+    ];
+    for (security_id, apdu, expected) in table {
+        let (mut card, mut dice) = in_field(Switches { security_id, ..Switches::CAMPUS });
+        assert_eq!(send(&mut card, &mut dice, &apdu), bytes(expected), "{security_id:?} {apdu:02X?}");
+    }
+}
+
+#[test]
 fn a_module_signs_the_security_identifier_that_the_card_wants() {
     let identifier = [7; 9];
     let (mut card, mut dice) = in_field(Switches { security_id: Some(identifier), ..Switches::CAMPUS });
