@@ -363,6 +363,35 @@ mod tests {
     }
 
     #[test]
+    fn each_block_and_each_switch_is_read_as_it_was_written() {
+        for lock in [Lock::Open, Lock::Temporary, Lock::Permanent] {
+            let mut memory = with(file(Shape::Binary(1), &[1]), 0);
+            if let Some(application) = &mut memory.application {
+                application.lock = lock;
+                application.failures = 2;
+                application.pin = Some(Pin { id: 0, digits: vec![0x12, 0x34], tries: Tries { limit: 3, left: 1 } });
+            }
+            assert_eq!(Memory::decode(&memory.encode()), Ok(memory), "{lock:?}");
+        }
+        let one_by_one = [
+            Switches { session_form: SessionForm::Doubled, ..Switches::CAMPUS },
+            Switches { log_seq: Counted::Before, ..Switches::CAMPUS },
+            Switches { proof_seq: Counted::Before, ..Switches::CAMPUS },
+            Switches { loads_apart: true, ..Switches::CAMPUS },
+            Switches { log_records: 20, ..Switches::CAMPUS },
+            Switches { pin_for_load: true, ..Switches::CAMPUS },
+            Switches { pin_for_log: true, ..Switches::CAMPUS },
+            Switches { security_id: Some([7; 9]), ..Switches::CAMPUS },
+        ];
+        for switches in one_by_one {
+            for blocked in [false, true] {
+                let memory = Memory { switches, blocked, ..with(file(Shape::Binary(1), &[1]), 0) };
+                assert_eq!(Memory::decode(&memory.encode()), Ok(memory), "{switches:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_card_keeps_four_proofs_and_no_image_more() {
         for (proofs, good) in [(3, true), (4, true), (5, false), (6, false)] {
             let memory = with(file(Shape::Binary(1), &[1]), proofs);
