@@ -201,19 +201,19 @@ fn an_application_without_files_has_no_purse() {
 fn the_key_file_has_no_short_identifier_and_takes_none_from_another_file() {
     let application = FileForm { shape: Shape::Application(PURSE_NAME.to_vec()), ..form_of(PURSE_DF) };
     let make = |id, shape| command::create_file(FileForm { shape, ..form_of(id) });
-    let keys = make(0x0000, Shape::Keys);
+    let keys = || make(0x0000, Shape::Keys);
     let binary = |id| make(id, Shape::Binary(4));
-    let table: [(&[(&[u8], u16)], &str); 3] = [
-        (&[(&keys, 0x9000), (&binary(0x0020), 0x9000), (&binary(0x0040), 0x6985)], "keys first"),
-        (&[(&binary(0x0020), 0x9000), (&keys, 0x9000), (&keys, 0x6985)], "keys last"),
-        (&[(&binary(0x0020), 0x9000), (&binary(0x0000), 0x6985), (&binary(0x0001), 0x9000)], "no keys"),
+    let table = [
+        ("keys first", [(keys(), 0x9000), (binary(0x0020), 0x9000), (binary(0x0040), 0x6985)]),
+        ("keys last", [(binary(0x0020), 0x9000), (keys(), 0x9000), (keys(), 0x6985)]),
+        ("no keys", [(binary(0x0020), 0x9000), (binary(0x0000), 0x6985), (binary(0x0001), 0x9000)]),
     ];
-    for (files, name) in table {
+    for (name, files) in table {
         let (mut card, mut dice) = opened();
         assert_eq!(word(&mut card, &mut dice, &command::create_file(application.clone())), 0x9000);
         assert_eq!(word(&mut card, &mut dice, &command::select_file(PURSE_DF)), 0x9000);
         for (apdu, expected) in files {
-            assert_eq!(word(&mut card, &mut dice, apdu), *expected, "{name} {apdu:02X?}");
+            assert_eq!(word(&mut card, &mut dice, &apdu), expected, "{name} {apdu:02X?}");
         }
     }
 }
