@@ -170,6 +170,7 @@ fn an_application_without_files_has_no_purse() {
     ] {
         assert_eq!(word(&mut card, &mut dice, &apdu), expected, "{apdu:02X?}");
     }
+    assert_eq!(write_key(&mut card), 0x6A82, "a purse is no key file");
     assert_eq!(
         word(&mut card, &mut dice, &command::create_file(FileForm { shape: Shape::Keys, ..form_of(0) })),
         0x9000
