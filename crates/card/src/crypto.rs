@@ -330,9 +330,13 @@ mod tests {
     fn only_equal_bytes_of_equal_length_are_the_same() {
         assert!(same_bytes(b"", b""));
         assert!(same_bytes(b"abcd", b"abcd"));
-        for (left, right) in [(&b"abcd"[..], &b"abce"[..]), (b"abcd", b"abc"), (b"", b"a"), (b"xbcd", b"abcd")] {
+        // The last: two differences that would cancel each other.
+        let table: [(&[u8], &[u8]); 5] =
+            [(b"abcd", b"abce"), (b"abcd", b"abc"), (b"", b"a"), (b"xbcd", b"abcd"), (b"abcd", b"bacd")];
+        for (left, right) in table {
             assert!(!same_bytes(left, right));
         }
+        assert!(Key::new([7; 16]) == Key::new([7; 16]) && Key::new([7; 16]) != Key::new([8; 16]));
     }
 
     #[test]

@@ -299,7 +299,12 @@ mod tests {
 
     #[test]
     fn a_form_that_is_none_is_refused_with_the_reason() {
-        let table: [(&[u8], Status); 9] = [
+        let table: [(&[u8], Status); 14] = [
+            (&[0x2A, 1, 0, 0xF0, 0xF0, 0xFF, 0xFF], Status::WrongParameters),
+            (&[0x2C, 0, 16, 0xF0, 0xF0, 0xFF, 0xFF], Status::WrongParameters),
+            (&[0x2C, 1, 0, 0xF0, 0xF0, 0xFF, 0xFF], Status::WrongParameters),
+            (&[0x2E, 0, 16, 0xF0, 0xF0, 0xFF, 0xFF], Status::WrongParameters),
+            (&[0x28, 0, 1, 0xF0, 0xF3, 0xFF, 0xFF], Status::WrongParameters),
             (&[0x28, 0, 30, 0xF0, 0xF0, 0xFF], Status::WrongLength),
             (&[0x28, 0, 30, 0xF0, 0xF0, 0xFF, 0xFF, 1], Status::WrongLength),
             (&[0x28, 0, 0, 0xF0, 0xF0, 0xFF, 0xFF], Status::WrongParameters),
@@ -326,6 +331,8 @@ mod tests {
         assert_eq!(cyclic.append(&[1, 2]), Err(Status::WrongLength));
         assert_eq!(cyclic.replace(1, &[9]), Err(Status::WrongFileType));
 
+        let mut longest = File::new(form(Guard::Plain, Shape::Variable { most: 1, length: 2 }));
+        assert_eq!(longest.append(&[1, 2]), Ok(()), "the longest record there may be");
         let mut variable = File::new(form(Guard::Plain, Shape::Variable { most: 1, length: 2 }));
         assert_eq!(variable.append(&[]), Err(Status::WrongLength));
         assert_eq!(variable.append(&[1, 2, 3]), Err(Status::WrongLength));

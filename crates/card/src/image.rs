@@ -294,3 +294,131 @@ fn checksum(body: &[u8]) -> [u8; 16] {
 }
 
 const _: () = assert!(LOG_RECORD_LENGTH == 23);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filesystem::{Access, Guard};
+
+    fn with(file: File, proofs: usize) -> Memory {
+        let keys = CardKeys {
+            load: Key16::new([1; 16]),
+            purchase: Key16::new([2; 16]),
+            tac: Key16::new([3; 16]),
+            maintenance: Key16::new([4; 16]),
+        };
+        let set = KeySet { suite: Suite::TripleDes, keys };
+        let validity = crate::files::Validity { from: [0; 4], until: [0x99; 4] };
+        let profile = Profile { issuer: [1; 8], application_version: 1, key_version: 1, validity };
+        let (switches, nobody) = (Switches::CAMPUS, HolderFile::NOBODY);
+        let mut memory = Memory::personalised([9; 10], (&set, &[]), &profile, switches, &nobody, [0; 16]);
+        memory.files.push(file);
+        let proof = Proof { kind: Kind::Load, seq: 1, mac: [5; 4], tac: [6; 4] };
+        if let Some(application) = &mut memory.application {
+            application.purse.proofs = vec![proof; proofs];
+        }
+        memory
+    }
+
+    fn file(shape: Shape, rows: &[usize]) -> File {
+        let form = FileForm { id: 0x0009, guard: Guard::Plain, read: Access::Free, write: Access::Free, shape };
+        File { form, rows: rows.iter().map(|length| vec![7; *length]).collect() }
+    }
+
+    #[test]
+    fn a_file_whose_rows_its_form_does_not_allow_is_no_image() {
+        let fixed = Shape::Fixed { most: 2, length: 3 };
+        let (variable, cyclic) = (Shape::Variable { most: 2, length: 3 }, Shape::Cyclic { most: 2, length: 3 });
+        let table: [(Shape, &[usize], bool); 24] = [
+            (Shape::Binary(3), &[3], true),
+            (Shape::Binary(3), &[], false),
+            (Shape::Binary(3), &[2], false),
+            (Shape::Binary(3), &[4], false),
+            (Shape::Binary(3), &[3, 3], false),
+            (fixed.clone(), &[3, 3], true),
+            (fixed.clone(), &[3], false),
+            (fixed.clone(), &[3, 3, 3], false),
+            (fixed, &[3, 2], false),
+            (variable.clone(), &[], true),
+            (variable.clone(), &[1, 3], true),
+            (variable.clone(), &[1, 4], false),
+            (variable, &[1, 1, 1], false),
+            (cyclic.clone(), &[], true),
+            (cyclic.clone(), &[3], true),
+            (cyclic.clone(), &[3, 3], true),
+            (cyclic.clone(), &[3, 2], false),
+            (cyclic.clone(), &[3, 4], false),
+            (cyclic, &[3, 3, 3], false),
+            (Shape::Keys, &[], true),
+            (Shape::Keys, &[1], false),
+            (Shape::Purse, &[], true),
+            (Shape::Purse, &[1], false),
+            (Shape::Application(vec![1; 5]), &[], false),
+        ];
+        for (shape, rows, good) in table {
+            let memory = with(file(shape.clone(), rows), 0);
+            let expected = if good { Ok(memory.clone()) } else { Err(ImageFault::Damaged) };
+            assert_eq!(Memory::decode(&memory.encode()), expected, "{shape:?} {rows:?}");
+        }
+    }
+
+    #[test]
+    fn each_block_and_each_switch_is_read_as_it_was_written() {
+        for lock in [Lock::Open, Lock::Temporary, Lock::Permanent] {
+            let mut memory = with(file(Shape::Binary(1), &[1]), 0);
+            if let Some(application) = &mut memory.application {
+                application.lock = lock;
+                application.failures = 2;
+                application.pin = Some(Pin { id: 0, digits: vec![0x12, 0x34], tries: Tries { limit: 3, left: 1 } });
+            }
+            assert_eq!(Memory::decode(&memory.encode()), Ok(memory), "{lock:?}");
+        }
+        let one_by_one = [
+            Switches { session_form: SessionForm::Doubled, ..Switches::CAMPUS },
+            Switches { log_seq: Counted::Before, ..Switches::CAMPUS },
+            Switches { proof_seq: Counted::Before, ..Switches::CAMPUS },
+            Switches { loads_apart: true, ..Switches::CAMPUS },
+            Switches { log_records: 20, ..Switches::CAMPUS },
+            Switches { pin_for_load: true, ..Switches::CAMPUS },
+            Switches { pin_for_log: true, ..Switches::CAMPUS },
+            Switches { security_id: Some([7; 9]), ..Switches::CAMPUS },
+        ];
+        for switches in one_by_one {
+            for blocked in [false, true] {
+                let memory = Memory { switches, blocked, ..with(file(Shape::Binary(1), &[1]), 0) };
+                assert_eq!(Memory::decode(&memory.encode()), Ok(memory), "{switches:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_card_keeps_four_proofs_and_no_image_more() {
+        for (proofs, good) in [(3, true), (4, true), (5, false), (6, false)] {
+            let memory = with(file(Shape::Binary(1), &[1]), proofs);
+            let expected = if good { Ok(memory.clone()) } else { Err(ImageFault::Damaged) };
+            assert_eq!(Memory::decode(&memory.encode()), expected, "{proofs}");
+        }
+    }
+
+    #[test]
+    fn an_image_under_a_right_checksum_is_refused_or_is_read_as_it_stands() {
+        let image = with(file(Shape::Binary(1), &[1]), 1).encode();
+        let mut refused = 0_usize;
+        for place in 1..image.len() - 16 {
+            for value in [0x00, 0x01, 0x02, 0x03, 0x7F, 0xFF] {
+                let mut changed = image[..image.len() - 16].to_vec();
+                changed[place] = value;
+                changed.extend(checksum(&changed));
+                match Memory::decode(&changed) {
+                    // A file type has sizes that stand nowhere: they are written as they are always written.
+                    Ok(memory) => assert_eq!(Memory::decode(&memory.encode()), Ok(memory), "{place} {value:02X}"),
+                    Err(fault) => {
+                        assert_eq!(fault, ImageFault::Damaged);
+                        refused += 1;
+                    }
+                }
+            }
+        }
+        assert!(refused > 100, "{refused}");
+    }
+}

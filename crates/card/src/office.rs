@@ -215,3 +215,71 @@ fn named(step: &'static str, fault: CardFault) -> OfficeFault {
         CardFault::Status(status) => OfficeFault::Refused { step, status },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_for_other_keys_is_told_which_keys_the_card_has() {
+        for (algorithm, name) in [(0x00, "3DES"), (0x04, "SM4"), (0x07, "an unknown algorithm")] {
+            let text = OfficeFault::MadeUnder { version: 3, algorithm }.to_string();
+            assert!(text.contains(&format!("keys of version 3 for {name}, ")), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_card_of_no_more_use_is_to_be_destroyed_and_each_such_text_says_so() {
+        let table = [
+            (OfficeFault::NoAnswer("x"), false),
+            (OfficeFault::Malformed("x"), false),
+            (OfficeFault::OtherCard(CardNumber(1)), false),
+            (OfficeFault::ForeignKeys, false),
+            (OfficeFault::Locked, true),
+            (OfficeFault::LockedKey("PIN"), false),
+            (OfficeFault::Blocked, false),
+            (OfficeFault::MadeUnder { version: 1, algorithm: 0 }, false),
+            (OfficeFault::Differs("x"), false),
+            (OfficeFault::RefusedFinished { step: "x", status: Status::UnknownKey }, false),
+            (OfficeFault::OtherForm(0x15), true),
+            (OfficeFault::NotProved("x"), true),
+            (OfficeFault::OtherKeys("x"), false),
+            (OfficeFault::TooLong("x"), false),
+        ];
+        for (fault, destroys) in table {
+            assert_eq!(fault.destroys(), destroys, "{fault}");
+            assert_eq!(fault.to_string().contains("destroy"), destroys, "{fault}");
+        }
+        assert!(!OfficeFault::Refused { step: "x", status: Status::UnknownKey }.destroys(), "it may be tried again");
+    }
+
+    #[test]
+    fn what_a_card_answers_to_a_step_names_the_step_and_the_reason() {
+        let table: [(&[u8], OfficeFault); 8] = [
+            (&[], OfficeFault::NoAnswer("x")),
+            (&[0x69, 0x83], OfficeFault::Locked),
+            (&[0x6A, 0x81], OfficeFault::Blocked),
+            (&[0x93, 0x03], OfficeFault::Blocked),
+            (&[0x69, 0x82], OfficeFault::Refused { step: "x", status: Status::SecurityNotSatisfied }),
+            (&[0x6A, 0x82], OfficeFault::Refused { step: "x", status: Status::FileNotFound }),
+            (&[0x6A, 0x83], OfficeFault::Refused { step: "x", status: Status::RecordNotFound }),
+            (&[0x6A, 0x86], OfficeFault::Refused { step: "x", status: Status::WrongParameters }),
+        ];
+        for (answer, fault) in table {
+            assert_eq!(ask(&mut |_| answer.to_vec(), "x", &[]), Err(fault.clone()));
+            let missing = matches!(answer, [0x6A, 0x82 | 0x83]);
+            let looked = if missing { Ok(None) } else { Err(fault) };
+            assert_eq!(look(&mut |_| answer.to_vec(), "x", &[]), looked);
+        }
+        assert_eq!(named("x", CardFault::Malformed), OfficeFault::Malformed("x"));
+        let step = "give a challenge";
+        for (answer, expected) in [
+            (&[1, 2, 3, 4, 0x90, 0x00][..], Ok([1, 2, 3, 4])),
+            (&[1, 2, 3, 0x90, 0x00], Err(OfficeFault::Malformed(step))),
+            (&[1, 2, 3, 4, 5, 0x90, 0x00], Err(OfficeFault::Malformed(step))),
+            (&[], Err(OfficeFault::NoAnswer(step))),
+        ] {
+            assert_eq!(challenge(&mut |_| answer.to_vec()), expected, "{answer:02X?}");
+        }
+    }
+}

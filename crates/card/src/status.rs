@@ -151,6 +151,8 @@ mod tests {
     fn a_status_says_in_plain_words_what_happened() {
         assert_eq!(NotEnoughMoney.to_string(), "not enough money in the purse (9401)");
         assert_eq!(Status::of(0x63C2).to_string(), "wrong, 2 tries left (63C2)");
+        assert_eq!(Status::of(0x6110).to_string(), "16 more bytes wait (6110)");
+        assert_eq!(Status::of(0x6C09).to_string(), "wrong expected length, 9 is right (6C09)");
         assert_eq!(Status::of(0x6F12).to_string(), "unknown status 6F12");
     }
 }

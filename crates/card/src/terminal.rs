@@ -386,6 +386,15 @@ mod tests {
         for (answer, expected) in table {
             assert_eq!(parse_balance(answer), expected, "{answer:02X?}");
         }
+        let table: [(&[u8], Result<(), CardFault>); 4] = [
+            (&[0x90, 0x00], Ok(())),
+            (&[0x01, 0x90, 0x00], Err(CardFault::Malformed)),
+            (&[0x69, 0x01], Err(CardFault::Status(Status::InvalidState))),
+            (&[0x90], Err(CardFault::NoAnswer)),
+        ];
+        for (answer, expected) in table {
+            assert_eq!(parse_done(answer), expected, "{answer:02X?}");
+        }
     }
 
     #[test]

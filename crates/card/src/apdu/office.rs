@@ -285,7 +285,18 @@ mod tests {
 
     #[test]
     fn a_command_that_must_be_protected_says_so() {
-        let table: [(&[u8], Status); 12] = [
+        let table: [(&[u8], Status); 23] = [
+            (&[0x84, 0xD6, 0x95, 0, 5, 9, 1, 2, 3, 4], Status::UnknownClass),
+            (&[0x04, 0xD6, 0x60, 0, 5, 9, 1, 2, 3, 4], Status::WrongParameters),
+            (&[0x00, 0xD6, 0x40, 0, 1, 9], Status::WrongParameters),
+            (&[0x00, 0xDC, 1, 0xB8, 1, 9], Status::WrongParameters),
+            (&[0x00, 0xDC, 1, 0x03, 1, 9], Status::WrongParameters),
+            (&[0x00, 0xE2, 0, 0x0C, 1, 9], Status::WrongParameters),
+            (&[0x00, 0xE2, 1, 0x08, 1, 9], Status::WrongParameters),
+            (&[0x00, 0xE0, 0, 0x15, 7, 0x28, 0, 1, 0xF0, 0xF0, 0xFF, 0xFF], Status::UnknownClass),
+            (&[0x84, 0x5E, 0, 0, 6, 1, 2, 1, 2, 3, 4], Status::UnknownClass),
+            (&[0x84, 0x18, 0, 1, 4, 1, 2, 3, 4], Status::WrongParameters),
+            (&[0x80, 0x5E, 0, 0, 11, 1, 2, 3, 4, 5, 6, 7, 1, 2, 3, 4], Status::WrongLength),
             (&[0x80, 0x1E, 0, 0], Status::SecureMessagingMissing),
             (&[0x84, 0x1E, 0, 0], Status::SecureMessagingMissing),
             (&[0x84, 0x1E, 0, 0, 3, 1, 2, 3], Status::SecureMessagingMissing),

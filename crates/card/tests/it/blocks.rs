@@ -4,10 +4,10 @@ use card::apdu::Command;
 use card::crypto::{Algorithm, mac_sm4, mac16};
 use card::host::KeySet;
 use card::keystore::{KeyForm, KeyKind, OFFICE_KEY, OfficeUse};
-use card::office::{Measure, OfficeFault, command, maintain};
+use card::office::{Measure, OfficeFault, command, is_controlled_by, maintain};
 use card::profile::{PURSE_DF, ROOT_ID};
 use card::secure::{protect, protect_sealed};
-use card::session::{Kind, Suite};
+use card::session::{Kind, SessionForm, Suite};
 use card::status::Status;
 use card::tear::{Cut, CutPlace, TearableCard};
 use card::terminal::{self, CardFault};
@@ -65,6 +65,32 @@ fn a_blocked_purse_answers_6a81_until_it_is_unblocked() {
     }
     assert!(!card.chip().blocked());
     assert_eq!(word(&mut card, &mut dice, &terminal::init_purchase(1, POS)), 0x9000);
+}
+
+#[test]
+fn the_office_finds_the_keys_of_a_blocked_card_and_a_wrong_set_costs_a_try_that_the_right_one_gives_back() {
+    let (mut card, mut dice) = selected();
+    assert_eq!(take(&mut card, &mut dice, Measure::Block), Ok(()));
+    let before = card.chip().to_bytes();
+    let mut foreign = set();
+    foreign.keys.maintenance = key("6474215EF549707831BB8DB9895FD48A");
+    let sm4 = key_set(Suite::Sm4(SessionForm::Padded));
+    let mut ask =
+        |card: &mut TearableCard, set: &KeySet| is_controlled_by(&mut |apdu| send(card, &mut dice, apdu), set);
+    // Far more rounds than the control key has tries.
+    for _ in 0..20 {
+        for (set, own) in [(&foreign, false), (&sm4, false), (&set(), true)] {
+            assert_eq!(ask(&mut card, set), Ok(own));
+        }
+        assert_eq!(card.chip().to_bytes(), before);
+    }
+    for _ in 0..14 {
+        assert_eq!(ask(&mut card, &foreign), Ok(false));
+    }
+    assert_eq!(ask(&mut card, &foreign), Err(OfficeFault::Locked), "the fifteenth in a row");
+    assert_eq!(ask(&mut card, &set()), Err(OfficeFault::Locked));
+    card.remove();
+    assert_eq!(ask(&mut card, &set()), Err(OfficeFault::NoAnswer("select its root")));
 }
 
 #[test]

@@ -170,6 +170,7 @@ fn an_application_without_files_has_no_purse() {
     ] {
         assert_eq!(word(&mut card, &mut dice, &apdu), expected, "{apdu:02X?}");
     }
+    assert_eq!(write_key(&mut card), 0x6A82, "a purse is no key file");
     assert_eq!(
         word(&mut card, &mut dice, &command::create_file(FileForm { shape: Shape::Keys, ..form_of(0) })),
         0x9000
@@ -194,6 +195,27 @@ fn an_application_without_files_has_no_purse() {
         (command::select_file(5), 0x6A82),
     ] {
         assert_eq!(word(&mut card, &mut dice, &apdu), expected, "{apdu:02X?}");
+    }
+}
+
+#[test]
+fn the_key_file_has_no_short_identifier_and_takes_none_from_another_file() {
+    let application = FileForm { shape: Shape::Application(PURSE_NAME.to_vec()), ..form_of(PURSE_DF) };
+    let make = |id, shape| command::create_file(FileForm { shape, ..form_of(id) });
+    let keys = || make(0x0000, Shape::Keys);
+    let binary = |id| make(id, Shape::Binary(4));
+    let table = [
+        ("keys first", [(keys(), 0x9000), (binary(0x0020), 0x9000), (binary(0x0040), 0x6985)]),
+        ("keys last", [(binary(0x0020), 0x9000), (keys(), 0x9000), (keys(), 0x6985)]),
+        ("no keys", [(binary(0x0020), 0x9000), (binary(0x0000), 0x6985), (binary(0x0001), 0x9000)]),
+    ];
+    for (name, files) in table {
+        let (mut card, mut dice) = opened();
+        assert_eq!(word(&mut card, &mut dice, &command::create_file(application.clone())), 0x9000);
+        assert_eq!(word(&mut card, &mut dice, &command::select_file(PURSE_DF)), 0x9000);
+        for (apdu, expected) in files {
+            assert_eq!(word(&mut card, &mut dice, &apdu), expected, "{name} {apdu:02X?}");
+        }
     }
 }
 
@@ -334,6 +356,24 @@ fn the_recorded_composite_purchase_covers_the_security_identifier() {
         let stamp = Stamp { date: hex("20110919"), time: hex("204812") };
         let debit = terminal::debit(1, stamp, hex(mac1));
         assert_eq!(ask(&debit), bytes("44A8E04A 350AC480 9000"));
+    }
+}
+
+#[test]
+fn the_security_identifier_is_given_whole_or_not_at_all() {
+    let object = |object, length| Command::GetData { object, length }.encode();
+    let table = [
+        (Some([7; 9]), object(0, 0), "070707070707070707 9000"),
+        (Some([7; 9]), object(0, 9), "070707070707070707 9000"),
+        (Some([7; 9]), object(0, 8), "6C09"),
+        (Some([7; 9]), object(0, 10), "6C09"),
+        (Some([7; 9]), object(1, 9), "6A88"),
+        (None, object(0, 8), "6A88"),
+        (None, object(0, 9), "6A88"),
+    ];
+    for (security_id, apdu, expected) in table {
+        let (mut card, mut dice) = in_field(Switches { security_id, ..Switches::CAMPUS });
+        assert_eq!(send(&mut card, &mut dice, &apdu), bytes(expected), "{security_id:?} {apdu:02X?}");
     }
 }
 

@@ -3,6 +3,7 @@
 mod behaviour;
 mod blocks;
 mod chance;
+mod doubts;
 mod files;
 mod finished;
 mod host;

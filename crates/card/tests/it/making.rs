@@ -345,6 +345,30 @@ fn keys_are_replaced_under_the_control_key_alone() {
 }
 
 #[test]
+fn a_card_has_room_for_sixty_four_keys_and_replaces_one_when_it_is_full() {
+    let order = order();
+    let (mut card, mut dice) = (TearableCard::new(ordered_chip(&order)), Dice::new());
+    card.insert(None);
+    assert_eq!(word(&mut card, &mut dice, &terminal::select_purse()), 0x9000);
+    let control = order.set.control_form(1);
+    let mut write = |card: &mut TearableCard, id: u8, version: u8| {
+        let given = terminal::parse_challenge(&send(card, &mut dice, &terminal::get_challenge())).unwrap();
+        let form = KeyForm { kind: KeyKind::Encrypt, id, version, ..control.clone() };
+        let apdu = command::write_key(Algorithm::TripleDes, &control.key, given, &form).unwrap();
+        word(card, &mut dice, &apdu)
+    };
+    let there = order.set.forms(1, false).len();
+    for id in (0x10_u8..).take(64 - there) {
+        assert_eq!(write(&mut card, id, 1), 0x9000, "{id:02X}");
+    }
+    assert_eq!(write(&mut card, 0x80, 1), 0x6A86, "the sixty-fifth");
+    let before = card.chip().to_bytes();
+    assert_eq!(write(&mut card, 0x10, 2), 0x9000);
+    assert_eq!(card.chip().to_bytes().len(), before.len());
+    assert_ne!(card.chip().to_bytes(), before);
+}
+
+#[test]
 fn a_blank_card_survives_storage_and_has_no_money() {
     let blank = blank_chip(&order());
     assert_eq!((blank.card().0, blank.balance(), blank.loads(), blank.purchases()), (0, 0, 0, 0));

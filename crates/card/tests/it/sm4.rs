@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use card::crypto::{Algorithm, Key16};
-use card::files::{KEY_ID, SM4_KEY_ID};
-use card::host::{KeySet, LoadOpening};
+use card::files::{DayCounter, KEY_ID, SM4_KEY_ID};
+use card::host::{KeySet, LoadOpening, PurchaseOpening};
 use card::office::{Measure, Order, maintain};
 use card::profile::Switches;
 use card::psam::{Psam, PsamFault, PurchaseRequest, SoftPsam};
@@ -115,6 +115,25 @@ fn a_card_with_two_algorithms_picks_by_the_key_and_has_one_purse() {
         let stored = SoftPsam::from_bytes(&psam.to_bytes()).unwrap();
         assert_eq!(stored.to_bytes(), psam.to_bytes());
     }
+}
+
+#[test]
+fn a_composite_purchase_under_sm4_writes_the_day_counter_together_with_the_balance() {
+    let (mut card, mut dice, order) = both(SessionForm::Padded);
+    let sm4 = &order.others[0];
+    load(&mut card, &mut dice, sm4, SM4_KEY_ID, 2_000);
+    let init = terminal::init_composite_with(SM4_KEY_ID, 150, POS);
+    let answer = PurchaseAnswer::parse(&send(&mut card, &mut dice, &init)).unwrap();
+    assert_eq!(answer.algorithm, Algorithm::Sm4.identifier());
+    let counter = DayCounter::NEW.after(STAMP.date, 150).unwrap();
+    assert_eq!(word(&mut card, &mut dice, &terminal::cache_day_counter(counter)), 0x9000);
+    let terms = Terms { amount: 150, kind: Kind::Composite, terminal: POS };
+    let purchase = PurchaseOpening { terms, answer, tsn: 1, stamp: STAMP };
+    let debit = terminal::debit(1, STAMP, sm4.sign_purchase(&purchase));
+    let proof = DebitAnswer::parse(&send(&mut card, &mut dice, &debit)).unwrap();
+    assert!(sm4.proves_debited(&purchase, proof.mac2) && sm4.proves_purchase(terms, 1, STAMP, proof.tac));
+    let read = send(&mut card, &mut dice, &terminal::read_day_counter());
+    assert_eq!((card.chip().balance(), terminal::parse_day_counter(&read)), (1_850, Ok(counter)));
 }
 
 #[test]

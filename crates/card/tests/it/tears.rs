@@ -4,8 +4,9 @@ use card::chip::Chip;
 use card::psam::SoftPsam;
 use card::session::{Kind, Terms};
 use card::tear::{Cut, CutPlace, TearableCard};
+use card::terminal;
 
-use crate::world::{Dice, Host, POS, STAMP, Sale, new_chip, new_psam};
+use crate::world::{Dice, Host, POS, STAMP, Sale, new_chip, new_psam, send, word};
 
 /// Longer than any answer, so that one case of each command is "the whole answer arrived, then the card left".
 const LONGEST_ANSWER: usize = 52;
@@ -145,4 +146,49 @@ fn a_number_given_out_before_a_tear_is_never_given_out_again() {
     assert_eq!(psam.next_tsn(), 2);
     let restored = SoftPsam::from_bytes(&psam.to_bytes()).unwrap();
     assert_eq!(restored.next_tsn(), 2);
+}
+
+#[test]
+fn a_reader_that_drops_the_field_loses_the_session_and_keeps_the_card_and_the_plan() {
+    let (mut card, mut dice) = (TearableCard::new(new_chip()), Dice::new());
+    assert!(!card.present());
+    card.insert(Some(Cut { at: 3, place: CutPlace::BeforeAnswer }));
+    assert_eq!(word(&mut card, &mut dice, &terminal::select_purse()), 0x9000);
+    assert_eq!(word(&mut card, &mut dice, &terminal::get_balance()), 0x9000);
+    card.lose_power();
+    assert!(card.present());
+    assert_eq!(word(&mut card, &mut dice, &terminal::get_balance()), 0x6985);
+    assert_eq!(send(&mut card, &mut dice, &terminal::select_purse()), [], "the fourth command is torn");
+    assert!(!card.present());
+
+    card.insert(None);
+    card.remove();
+    assert!(!card.present());
+    assert_eq!(send(&mut card, &mut dice, &terminal::select_purse()), []);
+}
+
+#[test]
+fn a_tear_may_be_planned_for_the_next_command_and_hits_what_is_handed_over_too() {
+    let waiting = [1, 2, 3, 4];
+    for (place, arrives) in [
+        (CutPlace::BeforeReceive, &[][..]),
+        (CutPlace::BeforeApply, &[]),
+        (CutPlace::BeforeAnswer, &[]),
+        (CutPlace::InAnswer(3), &[1, 2, 3]),
+        (CutPlace::InAnswer(9), &waiting),
+    ] {
+        let (mut card, mut dice) = (TearableCard::new(new_chip()), Dice::new());
+        card.insert(Some(Cut { at: 1, place: CutPlace::BeforeReceive }));
+        assert_eq!(word(&mut card, &mut dice, &terminal::select_purse()), 0x9000);
+        card.tear_next(place);
+        assert_eq!(card.hand_over(&waiting), arrives, "{place:?}");
+        assert!(!card.present(), "{place:?}");
+        assert_eq!(card.hand_over(&waiting), [], "{place:?}");
+
+        card.insert(None);
+        assert_eq!(card.hand_over(&waiting), waiting, "{place:?}");
+        card.tear_next(place);
+        let answer = send(&mut card, &mut dice, &terminal::select_purse());
+        assert!(answer.len() <= 9 && !card.present(), "{place:?} {answer:02X?}");
+    }
 }
