@@ -135,12 +135,6 @@ const END: Micros = Micros::new(i64::MAX);
 /// After so long without a sure answer an order no longer keeps all others waiting, seconds; it is asked on as it is due.
 const PATIENCE: i64 = 600;
 
-/// Whether the newest restore was so short ago that a sure answer is waited for.
-pub(crate) async fn just_begun(school: &School) -> Result<bool, ReadFault> {
-    let epoch = school.row(&Key::Epoch).await?.as_ref().and_then(Row::epoch).copied();
-    Ok(epoch.is_some_and(|epoch| school.now() < epoch.since.after_seconds(PATIENCE)))
-}
-
 /// The first work of a server after a restore: asks about every order and every refund that was open in the backup.
 #[derive(Debug, Default)]
 pub struct Reopening {

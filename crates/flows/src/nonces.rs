@@ -14,8 +14,9 @@ const LIFE: i64 = 60;
 /// When so many cards are live at once, dead ones are swept out.
 const SWEEP_ABOVE: usize = 10_000;
 
-/// What the book had of a card when a nonce was issued for it. What the card shows under that nonce is judged against this
-/// alone: a debit that came in since may have been made after the card answered, and would contradict an honest one.
+/// What the book had of a card when a nonce was issued for it, and what the same terminal brought since. What the card shows
+/// under that nonce is judged against this alone: a debit that another terminal brought may have been made after the card
+/// answered, and would contradict an honest one. A terminal itself brings a debit before the answers that follow it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     attempt: u32,
@@ -92,6 +93,17 @@ impl Nonces {
             return None;
         }
         live.nonces.remove(&card)
+    }
+
+    /// A record of this terminal changed what the book has of the card: a nonce that was issued to it lives on, if nothing
+    /// else had changed.
+    pub fn moved(&self, card: CardNo, enrolment: EnrolmentId, before: &Known, now: Known) {
+        if let Some(nonce) = self.live().nonces.get_mut(&card)
+            && nonce.enrolment == enrolment
+            && nonce.known == *before
+        {
+            nonce.known = now;
+        }
     }
 
     /// The card proved itself at this terminal: the hold by which it may pay there.

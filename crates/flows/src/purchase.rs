@@ -15,6 +15,7 @@ use rules::purchase::{self, AskFacts, Debit, DebitFacts, Evidence, Odd, Payment,
 use rules::words::Words;
 use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
 
+use crate::nonces::Known;
 use crate::rows::{Campus, Enrolment, Key, RecordNote, Row};
 use crate::tap_load::{port_debit, post};
 use crate::{ReadFault, School, by_balance, debit, epoch, resent};
@@ -31,13 +32,20 @@ struct Take {
     paid_before: bool,
 }
 
+/// The answer to a record, encoded, and what the record changed.
+struct Taken {
+    answer: Vec<u8>,
+    /// Of its card: what the book had before and has now.
+    moved: Option<(CardNo, [Known; 2])>,
+}
+
 /// Nobody enrolled that terminal.
 pub(crate) struct NotEnrolled;
 
 pub(crate) type Stop = Halt<Campus, NotEnrolled>;
 
 impl Command<Campus> for Take {
-    type Answer = Vec<u8>;
+    type Answer = Taken;
     type Refusal = NotEnrolled;
 
     fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
@@ -58,7 +66,35 @@ impl Command<Campus> for Take {
         keys
     }
 
-    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Vec<u8>, Stop> {
+    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Taken, Stop> {
+        let card = self.card(desk)?;
+        let before = known(desk, card)?;
+        let answer = self.answer(desk)?;
+        let moved = card.zip(before.zip(known(desk, card)?)).map(|(card, (before, now))| (card, [before, now]));
+        Ok(Taken { answer, moved })
+    }
+}
+
+/// What the book has of a card that it knows.
+fn known(desk: &Desk<'_, Campus>, card: Option<CardNo>) -> Result<Option<Known>, NotLoaded<Key>> {
+    let Some(no) = card else { return Ok(None) };
+    let [on_card, suspense] = [chart::on_card(no), chart::suspense_card(no)].map(|key| desk.account(&key).balance());
+    let card = desk.get(&Key::Card(no))?.and_then(Row::card);
+    Ok(card.map(|card| Known::of(card, on_card, suspense)))
+}
+
+impl Take {
+    /// The card that the record is about.
+    fn card(&self, desk: &Desk<'_, Campus>) -> Result<Option<CardNo>, NotLoaded<Key>> {
+        Ok(match &self.record {
+            Record::Authorise { card, .. } => Some(CardNo(*card)),
+            Record::Sale(sale) => Some(CardNo(sale.card)),
+            Record::Reverse { of } | Record::Settle { of, .. } => self.sale_behind(desk, *of)?.map(|sale| sale.card),
+            Record::Gap { .. } => None,
+        })
+    }
+
+    fn answer(&self, desk: &mut Desk<'_, Campus>) -> Result<Vec<u8>, Stop> {
         let enrolment = desk.get(&Key::Enrolment(self.enrolment))?.and_then(Row::enrolment).cloned();
         let Some(mut enrolment) = enrolment else { return Err(Halt::Refuse(NotEnrolled)) };
         let key = Key::Record(self.enrolment, self.seq);
@@ -430,7 +466,12 @@ async fn take_as(
     let evidence = evidence(school, enrolment, &record).await.ok()?;
     let hash = record_hash(&record)?;
     match school.submit(Take { enrolment, seq, hash, record, hold_live, evidence, paid_before }).await {
-        Ok(answer) => link::decode(&answer).ok(),
+        Ok(Taken { answer, moved }) => {
+            if let Some((card, [before, now])) = moved {
+                school.nonces.moved(card, enrolment, &before, now);
+            }
+            link::decode(&answer).ok()
+        }
         Err(Rejected::Refused(NotEnrolled)) => Some(Answer::Quarantined),
         Err(Rejected::Fault(_)) => None,
     }

@@ -8,8 +8,6 @@ mod restored;
 
 pub use confirmed::confirm;
 
-use std::collections::BTreeSet;
-
 use ledger::{Fen, Id, Micros, Stage as Leg, Transfer};
 use rules::calendar::card_stamp;
 use rules::card::{self, Card};
@@ -83,6 +81,8 @@ struct CardView {
     card: Card,
     attempt: Option<Attempt>,
     waiting: Vec<Item>,
+    /// What waits as well, and must not be loaded before the provider has told of it.
+    unsure: Vec<Item>,
     purse: Purse,
     limits: Limits,
     sales: Vec<Sale>,
@@ -126,7 +126,8 @@ impl CardView {
             available: desk.account(&chart::available(card.person)).spendable(),
         };
         let (meeting, agreed) = (epoch::meeting(desk, no)?, epoch::agreed(desk, no)?);
-        Ok(Some(CardView { card, attempt, waiting, purse, limits, sales, meeting, agreed }))
+        let unsure = Vec::new();
+        Ok(Some(CardView { card, attempt, waiting, unsure, purse, limits, sales, meeting, agreed }))
     }
 
     fn facts(&self, stage: Stage) -> Facts<'_> {
@@ -215,8 +216,8 @@ struct Begin {
     session: Session,
     nonce: Option<Nonce>,
     proofs: Proofs,
-    /// Orders that the provider gave back, once it was asked.
-    given_back: Option<BTreeSet<OrderNo>>,
+    /// What the provider says of orders that wait since before a restore, once it was asked.
+    asked: Option<restored::Asked>,
 }
 
 enum Begun {
@@ -269,8 +270,8 @@ impl Command<Campus> for Begin {
         let refuse = |refusal| Halt::Refuse(refusal);
         let terminal = terminal_in_use(desk, self.enrolment)?;
         let mut view = CardView::gather(desk, self.card)?.ok_or(refuse(Refusal::UnknownCard))?;
-        match &self.given_back {
-            Some(orders) => restored::take_out(desk, &mut view, orders)?,
+        match &self.asked {
+            Some(asked) => restored::take_out(desk, &mut view, asked)?,
             None => {
                 let doubtful = restored::doubtful(desk, &view)?;
                 if !doubtful.is_empty() {
@@ -354,6 +355,10 @@ impl Begin {
                 Begun::Release(Box::new(self.release(desk, &mut view.card, items, fill)?))
             }
         };
+        if !view.unsure.is_empty() {
+            view.waiting.append(&mut view.unsure);
+            view.waiting.sort_by_key(|item| item.since);
+        }
         desk.put(Key::Waiting(person), Row::Waiting(view.waiting))?;
         desk.put(Key::Card(self.card), Row::Card(view.card))?;
         Ok(begun)
@@ -558,10 +563,10 @@ pub async fn begin(
     let [_, _, _, a, b, c] = session.terminal;
     let nonce = school.nonces.take(card, enrolment, [a, b, c], school.now());
     let stage = nonce.as_ref().map_or(Stage::Load, |nonce| nonce.stage);
-    let mut begin = Begin { enrolment, card, session, nonce, proofs, given_back: None };
+    let mut begin = Begin { enrolment, card, session, nonce, proofs, asked: None };
     let mut begun = school.submit(begin.clone()).await.map_err(rejected)?;
     if let Begun::Ask(orders) = &begun {
-        begin.given_back = Some(restored::given_back(school, orders).await?);
+        begin.asked = Some(restored::ask(school, orders).await);
         begun = school.submit(begin).await.map_err(rejected)?;
     }
     Ok(match begun {

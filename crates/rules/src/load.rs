@@ -290,7 +290,7 @@ fn wish(facts: &Facts<'_>, purse: Fen) -> (u32, Fen) {
 /// Decides on an INITIALIZE FOR LOAD whose MAC1 verified.
 ///
 /// Shape: `nonce_live` says that the session's nonce was the card's one live nonce, issued to this terminal while the
-/// book had of the card what it has now, and is used up by this call.
+/// book had of the card what it has now, but for what this terminal itself brought, and is used up by this call.
 /// Errors, in order: the card's state; `NonceDead` unless the session is a resend.
 /// Repeats: the released session again is `Resend`; any other session needs a live nonce.
 /// Source: M6, M11, M12, M13; JR/T 0025 torn load.

@@ -122,11 +122,15 @@ impl World<'_> {
                 }
                 Ok(Row::Sale(sale)) => match sale.state {
                     SaleState::Paid => bump(&mut ending.sales, FROM_ACCOUNT),
-                    SaleState::FromPurse => bump(&mut ending.sales, FROM_PURSE),
+                    SaleState::FromPurse | SaleState::ByBalance(None) => bump(&mut ending.sales, FROM_PURSE),
                     SaleState::Reversed | SaleState::CalledOff | SaleState::NotDebited => {
                         ending.without_money = ending.without_money.saturating_add(1);
                     }
-                    SaleState::AwaitingPurse | SaleState::Unconfirmed | SaleState::Suspended(_) => {
+                    SaleState::AwaitingPurse
+                    | SaleState::Unconfirmed
+                    | SaleState::Suspended(_)
+                    | SaleState::ByBalance(Some(_))
+                    | SaleState::Untold(_) => {
                         open.push(format!("a sale is still {:?}", sale.state));
                     }
                 },

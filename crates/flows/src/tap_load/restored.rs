@@ -10,7 +10,6 @@ use rules::ids::{CardNo, CaseId, OrderNo};
 use rules::load::{Ahead, Item, Refusal, Resolution, Session, Source};
 use rules::refund;
 use rules::top_up::Order;
-use rules::words::Words;
 use teller::{Desk, Halt, NotLoaded};
 
 use super::{CardView, orders_loaded, post, settle_early};
@@ -21,8 +20,8 @@ use crate::{School, epoch};
 /// Takes the card as it is: what forgotten loads took comes onto it in the book, out of what waited and else out of a case.
 /// The earlier attempt is settled; the caller writes card and waiting items.
 ///
-/// Error: `AfterRestore` for a card that is ahead while not every open order was asked about: an order may still turn out
-/// to be what the card took.
+/// Error: `AfterRestore` for a card that is ahead while not every open order, and not every one that waits for it, was asked
+/// about: an order may still turn out to be what the card took, or not.
 pub(super) fn meet(
     desk: &mut Desk<'_, Campus>,
     view: &mut CardView,
@@ -39,11 +38,14 @@ pub(super) fn meet(
             Meeting::First { .. } if resolution != Resolution::Applied => None,
             Meeting::First { .. } | Meeting::Ahead { .. } => Some(Fen::ZERO),
         };
-        let met = Met { epoch: epoch.number, case: before.and_then(|met| met.case), late };
-        desk.put(Key::Met(no), Row::Met(met))?;
+        // With something unsure it is not over: it is asked about again at the next hold.
+        if view.unsure.is_empty() {
+            let met = Met { epoch: epoch.number, case: before.and_then(|met| met.case), late };
+            desk.put(Key::Met(no), Row::Met(met))?;
+        }
         return Ok(());
     };
-    if !epoch.orders_asked {
+    if !epoch.orders_asked || !view.unsure.is_empty() {
         return Err(Halt::Refuse(Refusal::AfterRestore));
     }
     let case = match before.and_then(|met| met.case) {
@@ -117,31 +119,36 @@ fn repaid_here(desk: &Desk<'_, Campus>, no: OrderNo) -> Result<bool, NotLoaded<K
     Ok(desk.get(&key)?.and_then(Row::repaid).is_some_and(|repaid| !repaid.all.is_empty()))
 }
 
-/// Which of these orders the provider gave back.
-///
-/// Error: one of them has no sure answer, and the restore was not long ago.
-pub(super) async fn given_back(school: &School, orders: &[OrderNo]) -> Result<BTreeSet<OrderNo>, Words> {
-    let mut given_back = BTreeSet::new();
-    for no in orders {
-        match school.wechat.query(*no).await {
-            Ok(Trade::Refunded(_)) => {
-                given_back.insert(*no);
-            }
-            Ok(Trade::Paid(_) | Trade::NotPaid | Trade::Paying | Trade::Closed | Trade::NotFound) => {}
-            Err(_) if epoch::just_begun(school).await.unwrap_or(true) => return Err(Refusal::AfterRestore.words()),
-            Err(_) => {}
-        }
-    }
-    Ok(given_back)
+/// What the provider said of orders that wait since before the restore.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asked {
+    /// It gave these back, in part or whole.
+    given_back: BTreeSet<OrderNo>,
+    /// Of these it gave no sure answer.
+    unsure: BTreeSet<OrderNo>,
 }
 
-/// What the provider gave back waits for no card any more: a person compares.
+/// Asks the provider about these orders.
+pub(super) async fn ask(school: &School, orders: &[OrderNo]) -> Asked {
+    let mut asked = Asked::default();
+    for no in orders {
+        match school.wechat.query(*no).await {
+            Ok(Trade::Refunded(_)) => asked.given_back.insert(*no),
+            Ok(Trade::Paid(_) | Trade::NotPaid | Trade::Paying | Trade::Closed | Trade::NotFound) => false,
+            Err(_) => asked.unsure.insert(*no),
+        };
+    }
+    asked
+}
+
+/// What the provider gave back waits for no card any more: a person compares. What is unsure stays out of this hold.
 pub(super) fn take_out(
     desk: &mut Desk<'_, Campus>,
     view: &mut CardView,
-    given_back: &BTreeSet<OrderNo>,
+    asked: &Asked,
 ) -> Result<(), Halt<Campus, Refusal>> {
-    let gone = |item: &Item| matches!(item.source, Source::Order(no) if given_back.contains(&no));
+    let of = |item: &Item, orders: &BTreeSet<OrderNo>| matches!(item.source, Source::Order(no) if orders.contains(&no));
+    let gone = |item: &Item| of(item, &asked.given_back);
     let items: Vec<Item> = view.waiting.iter().filter(|item| gone(item)).copied().collect();
     for item in &items {
         let detail = format!(
@@ -155,6 +162,8 @@ pub(super) fn take_out(
         view.waiting.retain(|item| !gone(item));
         desk.put(Key::Waiting(view.card.person), Row::Waiting(view.waiting.clone()))?;
     }
+    view.unsure = view.waiting.iter().filter(|item| of(item, &asked.unsure)).copied().collect();
+    view.waiting.retain(|item| !of(item, &asked.unsure));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What a card showed is judged against what the book had then: news that overtake it stop no honest card (M11).
 
 use flows::rows::Key;
-use flows::tap_load::Onward;
+use flows::tap_load::{self, Onward};
 use link::{Answer, DebitEvidence, PurseSale, Record};
 use rules::card::State;
 use rules::chart;
@@ -63,6 +63,42 @@ fn m11_a_debit_that_overtakes_what_the_card_showed_before_it_stops_nobody() {
             assert_eq!(campus.balance(chart::merchant(campus.merchant)), 1200, "{what}");
             assert_eq!(cases(&campus), vec![], "{what}");
             campus.rig.verify();
+        }
+    }
+}
+
+#[test]
+fn m11_a_sale_of_the_terminal_itself_that_comes_after_the_nonce_costs_no_second_hold() {
+    for torn in [false, true] {
+        let mut campus = Campus::new();
+        campus.top_up_and_hold("50");
+        // As at a till that asks for the next nonce while its record is on the way.
+        let opened = campus.rig.run(tap_load::open(&campus.rig.school, campus.at, CARD, Stage::Fill)).unwrap();
+        let mut sale = campus.debit(1200, None);
+        if torn {
+            sale.evidence = DebitEvidence::Unconfirmed;
+        }
+        assert_eq!(campus.send(Record::Sale(sale)), Answer::Taken, "{torn}");
+        let shown = campus.init_with(opened.amount, opened.nonce);
+        assert!(matches!(campus.begin(shown), Ok(Onward::Done { purse: 3800, .. })), "{torn}");
+        assert_eq!(campus.balance(chart::on_card(CARD)), 3800, "{torn}");
+
+        // Another terminal's debit counts all the same, whatever the terminal itself brought before or after it.
+        for own_first in [false, true] {
+            let mut other = campus.other_till(TerminalNo([0, 0, 2 + u8::from(own_first)]));
+            let opened = campus.rig.run(tap_load::open(&campus.rig.school, campus.at, CARD, Stage::Load)).unwrap();
+            let shown = campus.init_with(opened.amount, opened.nonce);
+            for own in [own_first, !own_first] {
+                if !own {
+                    campus.walk_to(&mut other);
+                }
+                let sale = campus.debit(100, None);
+                assert_eq!(campus.send(Record::Sale(sale)), Answer::Taken);
+                if !own {
+                    campus.walk_to(&mut other);
+                }
+            }
+            assert_eq!(campus.begin(shown).expect_err("another brought news").code, "TAP_AGAIN", "{torn} {own_first}");
         }
     }
 }

@@ -269,9 +269,10 @@ impl Checker {
             self.sales.gap(case.reference.get());
         }
         let copy = self.of_crook(case.reference.get());
-        self.crook.found |= copy && stops(kind);
+        self.crook.found |= copy && (stops(kind) || (kind == CaseKind::CardAhead && !restored));
         let (counter, allowed) = match kind {
             CaseKind::CardRolledBack if copy => ("clone: found by its counter", true),
+            CaseKind::CardAhead if copy && !restored => ("clone: found by a load that the other copy denied", true),
             CaseKind::PurseAhead if copy => ("clone: found by its purse", true),
             CaseKind::CardCloned if copy => ("clone: found by a proof", true),
             CaseKind::SaleConflict if copy => ("clone: found by a debit at the same counter", true),
