@@ -30,7 +30,7 @@ impl Checker {
     fn money_in_cases(&mut self) {
         for (id, (kind, amount)) in &self.cases {
             let against = matches!(kind, CaseKind::CardAhead | CaseKind::SaleForgotten | CaseKind::SaleCardStopped)
-                || super::stops(*kind);
+                || super::stops(*kind, self.book.restored);
             let (held, due) =
                 (self.book.held(code::SUSPENSE_CASE, *id).posted, if against { -amount } else { *amount });
             // What went back to payers is there no more.

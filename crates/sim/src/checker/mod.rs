@@ -261,15 +261,19 @@ impl Checker {
         self.crook.is_copied() && (card || self.crook.has_sale(reference))
     }
 
+    fn was_ahead(&self, case: &Case) -> bool {
+        u64::try_from(case.reference.get()).is_ok_and(|card| self.loads.was_ahead(card))
+    }
+
     /// Every case has a cause. That of a payment is looked for when the payment is settled.
     fn case(&mut self, case: &Case, counters: &mut Counters) {
-        let (id, kind, restored) = (case.id.0.get(), case.kind, self.book.restored);
-        let first = self.cases.insert(id, (kind, Sum::from(case.amount.get()))).is_none();
+        let (kind, restored) = (case.kind, self.book.restored);
+        let first = self.cases.insert(case.id.0.get(), (kind, Sum::from(case.amount.get()))).is_none();
         if kind == CaseKind::RecordsForgotten {
             self.sales.gap(case.reference.get());
         }
         let copy = self.of_crook(case.reference.get());
-        self.crook.found |= copy && (stops(kind) || (kind == CaseKind::CardAhead && !restored));
+        self.crook.found |= copy && stops(kind, restored);
         let (counter, allowed) = match kind {
             CaseKind::CardRolledBack if copy => ("clone: found by its counter", true),
             CaseKind::CardAhead if copy && !restored => ("clone: found by a load that the other copy denied", true),
@@ -292,10 +296,7 @@ impl Checker {
             CaseKind::SaleTacWrong => ("case: sale TAC wrong", self.rogue.is_some()),
             CaseKind::TerminalQuarantined => ("case: terminal quarantined", self.rogue.is_some()),
             CaseKind::SaleUnknownCard => ("case: sale of unknown card", self.rogue.is_some()),
-            CaseKind::CardAhead => {
-                let ahead = u64::try_from(case.reference.get()).is_ok_and(|card| self.loads.was_ahead(card));
-                ("case: card ahead of a restored book", restored && ahead)
-            }
+            CaseKind::CardAhead => ("case: card ahead of a restored book", restored && self.was_ahead(case)),
             CaseKind::LoadUntold => {
                 let order = case.reference.get();
                 let fresh = !self.payments.credited_before(order) || self.refunds.waits_anew(order);
@@ -330,19 +331,21 @@ impl Checker {
         if first {
             counters.add(counter);
         }
-        self.payments.case(id);
+        self.payments.case(case.id.0.get());
         self.findings.demand(allowed, "I8", Who::NOBODY, || format!("a case {kind:?} has no cause: {}", case.detail));
     }
 }
 
 /// Whether the card is stopped with a case of this kind.
-const fn stops(kind: CaseKind) -> bool {
-    matches!(
-        kind,
+const fn stops(kind: CaseKind, restored: bool) -> bool {
+    match kind {
+        // After a restore a card that is ahead is taken as it is.
+        CaseKind::CardAhead => !restored,
         CaseKind::CardRolledBack
-            | CaseKind::PurseAhead
-            | CaseKind::CardCloned
-            | CaseKind::SaleConflict
-            | CaseKind::SaleOverspent
-    )
+        | CaseKind::PurseAhead
+        | CaseKind::CardCloned
+        | CaseKind::SaleConflict
+        | CaseKind::SaleOverspent => true,
+        _ => false,
+    }
 }
