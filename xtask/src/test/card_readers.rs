@@ -15,6 +15,8 @@ const SWEEP: [&str; 7] = ["cargo", "build", "--locked", "-p", "sweep", "--featur
 /// So many sweeps go side by side, each with all readers that one service holds: what takes time is that the service looks
 /// for cards every 400 ms.
 const SIDE_BY_SIDE: usize = 3;
+/// All commands of all holds, each at four places, each with five things that come next.
+const CASES: u64 = 71 * 4 * 5;
 
 /// A command beside readers.
 struct Part {
@@ -74,11 +76,23 @@ fn sweep(places: &Places) -> Outcome {
         let lost = || Outcome::Failed(Counts::default(), "a sweep was lost".to_owned());
         running.into_iter().map(|one| one.join().unwrap_or_else(|_| lost())).collect()
     });
-    outcomes.into_iter().fold(Outcome::Counted(Counts::default()), |sum, next| match (sum, next) {
+    let all = outcomes.into_iter().fold(Outcome::Counted(Counts::default()), |sum, next| match (sum, next) {
         (Outcome::Counted(one), Outcome::Counted(other)) => Outcome::Counted(one.plus(other)),
         (Outcome::Counted(_), failed) => failed,
         (failed, _) => failed,
-    })
+    });
+    every_case(all)
+}
+
+/// The parts together are all cases, and not one fewer.
+fn every_case(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Counted(counts) if counts.passed + counts.failed != CASES => {
+            let error = format!("{} cases were run through readers, {CASES} there are", counts.passed + counts.failed);
+            Outcome::Failed(counts, error)
+        }
+        outcome => outcome,
+    }
 }
 
 /// Builds what can use readers, and puts the one that people run back into its place.
@@ -97,4 +111,19 @@ fn build(places: &Places, binary: &str) -> Result<(), Outcome> {
     let failed = |error| Outcome::Failed(Counts::default(), format!("cannot write {binary}: {error}"));
     copied.map_err(failed)?;
     cargo(&words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_that_was_not_run_is_missed() {
+        let of = |passed, failed| every_case(Outcome::Counted(Counts { passed, failed }));
+        assert_eq!(of(CASES, 0), Outcome::Counted(Counts { passed: CASES, failed: 0 }));
+        assert_eq!(of(CASES - 1, 1), Outcome::Counted(Counts { passed: CASES - 1, failed: 1 }));
+        assert!(matches!(of(CASES - 1, 0), Outcome::Failed(_, error) if error.contains("1419 cases")));
+        let failed = Outcome::Failed(Counts::default(), "no readers".to_owned());
+        assert_eq!(every_case(failed.clone()), failed);
+    }
 }
