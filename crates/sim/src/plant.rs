@@ -105,6 +105,7 @@ plants! {
     P85: "the card asks for a PIN before it loads (M15)" => ["L3"];
     P86: "a sale is paid in part from its source (M18)" => ["I5", "ACK"];
     P87: "a card that was found to be copied is not stopped (T1)" => ["T1"];
+    P88: "after a restore nobody asks whether money that waits was given back (M9)" => ["I3"];
 }
 
 impl Plant {

@@ -84,6 +84,7 @@ pub(crate) fn before(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
         Plant::P77 => restore_explains_nothing(keys, desk),
         Plant::P81 => take_orders_at_once(keys, desk),
         Plant::P82 => waits_since_the_restore(keys, desk),
+        Plant::P88 => seems_given_back_here(keys, desk),
         _ => None,
     };
 }
@@ -398,6 +399,20 @@ fn first_meeting(keys: &[Key], desk: &CampusDesk<'_>) -> Option<(Epoch, Key)> {
     let key = keys.iter().find(|key| matches!(key, Key::Met(_)))?;
     let met = desk.get(key).ok()?.and_then(Row::met).is_some_and(|met| met.epoch == epoch.number);
     (begins_load(keys) && !met).then(|| (epoch, key.clone()))
+}
+
+/// A refund of the book's own is no news, so that the provider is not asked.
+fn seems_given_back_here(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    find(keys, desk, Row::epoch)?;
+    find(keys, desk, Row::card)?;
+    for key in keys.iter().filter(|key| matches!(key, Key::Repaid(..))) {
+        let mut repaid = desk.get(key).ok()?.and_then(Row::repaid).cloned().unwrap_or_default();
+        if repaid.all.is_empty() {
+            repaid.all.push(RefundNo::from_id(Id::new(0)));
+            desk.put(key.clone(), Row::Repaid(repaid)).ok()?;
+        }
+    }
+    Some(())
 }
 
 fn restore_explains_nothing(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
