@@ -1,6 +1,7 @@
 //! The platform as one process on one disk: the flows, the teller stepped by hand, and its start after a stop.
 
 use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -60,7 +61,9 @@ impl Ground {
 /// The same keys in every run, so that a case answers the same bytes again; through the product's own key file.
 fn keyring() -> Result<Keyring, Broken> {
     const KEYS: &str = include_str!("keys.json");
-    let path: PathBuf = std::env::temp_dir().join(format!("onecard-sweep-{}-{:?}.json", std::process::id(), here()));
+    // Sweeps that go side by side in namespaces of their own have the same process numbers.
+    let chance = RandomState::new().hash_one(std::process::id());
+    let path: PathBuf = std::env::temp_dir().join(format!("onecard-sweep-{chance:016x}.json"));
     let fault = Broken::of("writing the key file of the sweep");
     write_private(&path, KEYS).map_err(fault)?;
     let read = Keyring::load(&path);
@@ -69,15 +72,11 @@ fn keyring() -> Result<Keyring, Broken> {
     read.map_err(Broken::of("reading the key file of the sweep"))
 }
 
-fn here() -> std::thread::ThreadId {
-    std::thread::current().id()
-}
-
 fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
+    options.write(true).create_new(true).mode(0o600);
     options.open(path)?.write_all(text.as_bytes())
 }
 
