@@ -6,8 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ledger::{Fen, Id, Micros};
 use rules::card::Card;
+use rules::chart;
 use rules::ids::{CardNo, EnrolmentId};
 use rules::load::Stage;
+use teller::Desk;
+
+use crate::rows::Campus;
 
 /// How long a nonce or a hold lives, seconds.
 const LIFE: i64 = 60;
@@ -26,6 +30,13 @@ pub struct Known {
 }
 
 impl Known {
+    /// The card as it is now, with its balances on this desk.
+    pub(crate) fn on(desk: &Desk<'_, Campus>, card: &Card) -> Known {
+        let [on_card, suspense] =
+            [chart::on_card(card.no), chart::suspense_card(card.no)].map(|account| desk.account(&account).balance());
+        Known::of(card, on_card, suspense)
+    }
+
     /// The card as it is now, with the balances of `on_card` and of `suspense(card)`.
     pub fn of(card: &Card, on_card: Fen, suspense: Fen) -> Known {
         let open = card.unconfirmed.iter().chain(&card.awaiting).copied().collect();
@@ -93,6 +104,11 @@ impl Nonces {
             return None;
         }
         live.nonces.remove(&card)
+    }
+
+    /// Gives a nonce back that was taken and proved nothing; a newer one of the card stays, and this one is dead.
+    pub fn put_back(&self, card: CardNo, nonce: Nonce) {
+        self.live().nonces.entry(card).or_insert(nonce);
     }
 
     /// A record of this terminal changed what the book has of the card: a nonce that was issued to it lives on, if nothing

@@ -78,9 +78,7 @@ impl Command<Campus> for Take {
 /// What the book has of a card that it knows.
 fn known(desk: &Desk<'_, Campus>, card: Option<CardNo>) -> Result<Option<Known>, NotLoaded<Key>> {
     let Some(no) = card else { return Ok(None) };
-    let [on_card, suspense] = [chart::on_card(no), chart::suspense_card(no)].map(|key| desk.account(&key).balance());
-    let card = desk.get(&Key::Card(no))?.and_then(Row::card);
-    Ok(card.map(|card| Known::of(card, on_card, suspense)))
+    Ok(desk.get(&Key::Card(no))?.and_then(Row::card).map(|card| Known::on(desk, card)))
 }
 
 impl Take {

@@ -270,18 +270,20 @@ impl Command<Campus> for Begin {
         let refuse = |refusal| Halt::Refuse(refusal);
         let terminal = terminal_in_use(desk, self.enrolment)?;
         let mut view = CardView::gather(desk, self.card)?.ok_or(refuse(Refusal::UnknownCard))?;
+        let stage = self.nonce.as_ref().map_or(Stage::Load, |nonce| nonce.stage);
+        let live = self.nonce.as_ref().is_some_and(|nonce| nonce.known == view.known())
+            && self.session.terminal.starts_with(&terminal.0);
         match &self.asked {
             Some(asked) => restored::take_out(desk, &mut view, asked)?,
-            None => {
+            // A session without a live nonce decides nothing that the provider's word could change.
+            None if live => {
                 let doubtful = restored::doubtful(desk, &view)?;
                 if !doubtful.is_empty() {
                     return Ok(Begun::Ask(doubtful));
                 }
             }
+            None => {}
         }
-        let stage = self.nonce.as_ref().map_or(Stage::Load, |nonce| nonce.stage);
-        let live = self.nonce.as_ref().is_some_and(|nonce| nonce.known == view.known())
-            && self.session.terminal.starts_with(&terminal.0);
         let mut open_sales = Vec::new();
         for sale in &view.sales {
             open_sales.push(Unconfirmed {
@@ -345,11 +347,7 @@ impl Begin {
             // One of the sales told that there are two chips: what is settled stays settled, and nothing more goes to either.
             _ if card::usable(view.card.state).is_err() => Begun::Alarm,
             Next::Done => Begun::Done { person, loaded },
-            Next::Again { amount } => {
-                let held = [chart::on_card(self.card), chart::suspense_card(self.card)];
-                let [on_card, suspense] = held.map(|account| desk.account(&account).balance());
-                Begun::Again { amount, known: Known::of(&view.card, on_card, suspense) }
-            }
+            Next::Again { amount } => Begun::Again { amount, known: Known::on(desk, &view.card) },
             Next::Release { items, fill } => {
                 view.waiting.clear();
                 Begun::Release(Box::new(self.release(desk, &mut view.card, items, fill)?))
@@ -561,12 +559,18 @@ pub async fn begin(
     let proofs = checked(school, card, proofs).await?;
     // The nonce is used up last, with nothing to wait for until the command is handed in: what it proves is still so.
     let [_, _, _, a, b, c] = session.terminal;
-    let nonce = school.nonces.take(card, enrolment, [a, b, c], school.now());
+    let take = || school.nonces.take(card, enrolment, [a, b, c], school.now());
+    let nonce = take();
     let stage = nonce.as_ref().map_or(Stage::Load, |nonce| nonce.stage);
     let mut begin = Begin { enrolment, card, session, nonce, proofs, asked: None };
     let mut begun = school.submit(begin.clone()).await.map_err(rejected)?;
     if let Begun::Ask(orders) = &begun {
+        // The answer may take long: a nonce that the card gets elsewhere meanwhile kills this one.
+        if let Some(nonce) = begin.nonce.take() {
+            school.nonces.put_back(card, nonce);
+        }
         begin.asked = Some(restored::ask(school, orders).await);
+        begin.nonce = take();
         begun = school.submit(begin).await.map_err(rejected)?;
     }
     Ok(match begun {

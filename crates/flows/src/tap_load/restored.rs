@@ -15,7 +15,7 @@ use teller::{Desk, Halt, NotLoaded};
 use super::{CardView, orders_loaded, post, settle_early};
 use crate::ports::Trade;
 use crate::rows::{Campus, Key, Row, SuspendedPayment};
-use crate::{School, epoch};
+use crate::{School, due, epoch};
 
 /// Takes the card as it is: what forgotten loads took comes onto it in the book, out of what waited and else out of a case.
 /// The earlier attempt is settled; the caller writes card and waiting items.
@@ -128,14 +128,21 @@ pub(super) struct Asked {
     unsure: BTreeSet<OrderNo>,
 }
 
-/// Asks the provider about these orders.
+/// Asks the provider about these orders, side by side: somebody holds a card to a terminal.
 pub(super) async fn ask(school: &School, orders: &[OrderNo]) -> Asked {
-    let mut asked = Asked::default();
+    let mut work: Vec<due::Work<'_, _>> = Vec::new();
     for no in orders {
-        match school.wechat.query(*no).await {
-            Ok(Trade::Refunded(_)) => asked.given_back.insert(*no),
+        work.push(Box::pin(async move { Ok((*no, school.wechat.query(*no).await)) }));
+    }
+    let Ok(told) = due::side_by_side(work).await else {
+        return Asked { unsure: orders.iter().copied().collect(), ..Asked::default() };
+    };
+    let mut asked = Asked::default();
+    for (no, told) in told {
+        match told {
+            Ok(Trade::Refunded(_)) => asked.given_back.insert(no),
             Ok(Trade::Paid(_) | Trade::NotPaid | Trade::Paying | Trade::Closed | Trade::NotFound) => false,
-            Err(_) => asked.unsure.insert(*no),
+            Err(_) => asked.unsure.insert(no),
         };
     }
     asked

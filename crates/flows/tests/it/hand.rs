@@ -1,8 +1,9 @@
 //! A hand with a card at a terminal, and a payment provider that says what it is told: the outside of the money flows.
 
-use std::future::{pending, ready};
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Poll;
 
 use card::chip::Chip;
 use card::files::{CardNumber, Profile, Validity};
@@ -81,8 +82,13 @@ impl Provider {
         lock(&self.refund_wishes).clone()
     }
 
-    fn answer<'a, T: Send + 'a>(&self, answer: T) -> Waiting<'a, T> {
-        if self.silent.load(Ordering::SeqCst) { Box::pin(pending()) } else { Box::pin(ready(answer)) }
+    fn answer<'a, T: Send + Unpin + 'a>(&'a self, answer: T) -> Waiting<'a, T> {
+        let mut answer = Some(answer);
+        // Asked while it was silent, it answers once it no longer is.
+        Box::pin(poll_fn(move |_| match self.silent.load(Ordering::SeqCst) {
+            true => Poll::Pending,
+            false => answer.take().map_or(Poll::Pending, Poll::Ready),
+        }))
     }
 }
 

@@ -1,10 +1,13 @@
 //! Yesterday's backup comes back (M9): cards are ahead of the book, terminals send again what they kept, orders were paid.
 
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+
 use flows::epoch::Reopening;
 use flows::ports::{ChannelError, ListAsk, Payment, RefundState, Repayment, Trade};
 use flows::refund::What;
 use flows::rows::{Key, Row, lists};
-use flows::tap_load::Onward;
+use flows::tap_load::{self, Onward};
 use flows::top_up::{NoticeOutcome, prepare};
 use flows::{purchase, resent};
 use ledger::{Fen, Id};
@@ -12,7 +15,7 @@ use link::{Answer, DebitEvidence, PurseSale, Record};
 use rules::card::State;
 use rules::case::{Case, Kind};
 use rules::chart;
-use rules::ids::{CaseId, OrderNo};
+use rules::ids::{CaseId, OrderNo, TerminalNo};
 use rules::load::Stage;
 use rules::refund::Asked;
 use store::memory::MemoryDisk;
@@ -318,6 +321,46 @@ fn m9_what_was_given_back_after_the_backup_is_not_loaded_and_no_forgotten_load_t
         assert_eq!(cases(&campus).len(), if loaded { 2 } else { 1 }, "{loaded}: held again, nothing more is told");
         campus.rig.verify();
     }
+}
+
+#[test]
+fn m11_while_the_provider_is_asked_a_nonce_that_the_card_gets_elsewhere_kills_the_older_one() {
+    for elsewhere in [false, true] {
+        let mut campus = Campus::new();
+        campus.top_up("10");
+        let backup = campus.rig.disk.copy();
+        campus.rig.restore(&backup);
+        assert!(reopen(&campus, Ok(Trade::NotPaid)));
+        let mut till = campus.other_till(TerminalNo([0, 0, 2]));
+        let session = campus.init(Stage::Load).unwrap();
+        campus.provider.silent.store(true, Ordering::SeqCst);
+        let (school, at) = (campus.rig.school.clone(), campus.at);
+        let mut begin = pin!(tap_load::begin(&school, at, CARD, session, &[]));
+        assert!(campus.rig.run_as_far_as_it_goes(begin.as_mut()).is_none(), "the provider is asked");
+        if elsewhere {
+            campus.walk_to(&mut till);
+            campus.init(Stage::Load).unwrap();
+        }
+        campus.provider.silent.store(false, Ordering::SeqCst);
+        match campus.rig.run(begin) {
+            Ok(Onward::Release { amount: 1000, .. }) => assert!(!elsewhere),
+            Err(words) => assert_eq!((words.code, elsewhere), ("TAP_AGAIN", true)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn m9_a_session_with_a_dead_nonce_asks_nobody() {
+    let mut campus = Campus::new();
+    campus.top_up("10");
+    let backup = campus.rig.disk.copy();
+    campus.rig.restore(&backup);
+    assert!(reopen(&campus, Ok(Trade::NotPaid)));
+    let old = campus.init(Stage::Load).unwrap();
+    campus.init(Stage::Load).unwrap();
+    campus.provider.silent.store(true, Ordering::SeqCst);
+    assert_eq!(campus.begin(old).expect_err("its nonce is dead").code, "TAP_AGAIN");
 }
 
 #[test]
