@@ -114,7 +114,7 @@ impl Wish {
             ("quit" | "exit", "") => Wish::Quit,
             _ => match Fen::parse_yuan(line) {
                 Ok(amount) => Wish::Amount(amount),
-                Err(_) if line.starts_with(|first: char| first.is_ascii_digit() || "+-.¥".contains(first)) => {
+                Err(_) if line.starts_with(|first: char| first.is_numeric() || "+-.¥￥．。".contains(first)) => {
                     Wish::NoAmount
                 }
                 Err(_) => {
@@ -386,6 +386,9 @@ mod tests {
             ("10000", Wish::Amount(Fen::new(1_000_000))),
             ("12.345", Wish::NoAmount),
             ("-.5", Wish::NoAmount),
+            ("￥12.345", Wish::NoAmount),
+            ("１２.３４５", Wish::NoAmount),
+            ("￥12.50", Wish::Amount(Fen::new(1250))),
             ("99999999999999999999", Wish::NoAmount),
             ("0", Wish::Amount(Fen::ZERO)),
             ("\n", Wish::Press(Key::Enter)),

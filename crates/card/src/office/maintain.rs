@@ -22,7 +22,7 @@ pub enum Measure {
 
 /// Whether the card's control key is that of `set`. The root hears it also while the purse is blocked and proves nothing.
 ///
-/// Errors: `NoAnswer`, `Locked`, `Refused`. A wrong set costs one of fifteen tries, which the right one gives back; no other
+/// Errors: `NoAnswer`, `Blocked`, `Malformed`, `Locked`, `Refused`. A wrong set costs one of fifteen tries, which the right one gives back; no other
 /// key of the card loses any.
 pub fn is_controlled_by(transmit: &mut Transmit<'_>, set: &KeySet) -> Result<bool, OfficeFault> {
     ask(transmit, "select its root", &command::select_file(ROOT_ID))?;

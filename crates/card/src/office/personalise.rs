@@ -146,8 +146,12 @@ fn open(transmit: &mut Transmit<'_>, order: &Order, named_already: bool) -> Resu
         let own_key = order.set.office_key(OfficeUse::Control);
         let (algorithm, key) =
             if own { (order.set.suite.algorithm(), &own_key) } else { (order.transport_algorithm, &order.transport) };
-        if authenticate(transmit, algorithm, key, CONTROL_KEY)? {
-            return Ok(own);
+        match authenticate(transmit, algorithm, key, CONTROL_KEY) {
+            Ok(true) => return Ok(own),
+            Ok(false) => {}
+            // It is somebody's, who may have money on it.
+            Err(OfficeFault::Locked) if named_already => return Err(OfficeFault::LockedKey("control key")),
+            Err(fault) => return Err(fault),
         }
     }
     Err(OfficeFault::ForeignKeys)

@@ -4,7 +4,7 @@ use card::chip::Chip;
 use card::files::{CardNumber, Profile};
 use card::holder::HolderFile;
 use card::host::{KeySet, Masters};
-use card::keystore::OFFICE_KEY;
+use card::keystore::{CONTROL_KEY, OFFICE_KEY};
 use card::office::{Made, OfficeFault, Order, command, key_version_of, personalise};
 use card::session::{SessionForm, Suite};
 use card::tear::TearableCard;
@@ -130,6 +130,23 @@ fn a_card_says_which_version_of_keys_it_has_and_a_blank_or_another_says_none() {
         assert_eq!(key_version_of(&mut |apdu| send(&mut card, &mut dice, apdu), serial), Ok(expected));
         assert_eq!(card.chip().to_bytes(), before);
     }
+}
+
+#[test]
+fn a_locked_control_key_condemns_a_blank_card_and_no_card_that_is_somebodys() {
+    let mut card = in_use(&order());
+    let mut dice = Dice::new();
+    card.insert(None);
+    let algorithm = key_set(Suite::TripleDes).suite.algorithm();
+    let mut said = 0;
+    for _ in 0..16 {
+        let given = terminal::parse_challenge(&send(&mut card, &mut dice, &terminal::get_challenge())).unwrap();
+        let wrong = command::external_authenticate(algorithm, &key(&"7E".repeat(16)), CONTROL_KEY, &given);
+        said = word(&mut card, &mut dice, &wrong);
+    }
+    assert_eq!(said, 0x6983);
+    let fault = again(&mut card, &order()).unwrap_err();
+    assert!(fault == OfficeFault::LockedKey("control key") && !fault.destroys(), "{fault}");
 }
 
 #[test]

@@ -243,7 +243,7 @@ impl<P: Psam> PosAgent<P> {
             Input::Written(token) => self.written(token, now),
             Input::JournalFailed => {
                 self.trouble = Some(Trouble::Journal);
-                self.notice = None;
+                self.notice = self.notice.take().filter(is_payment);
             }
             Input::Tick => {}
         }

@@ -252,3 +252,16 @@ fn module_terminal() -> [u8; 6] {
     let [a, b, c] = TERMINAL;
     [a, b, c, 0, 0, 0]
 }
+
+#[test]
+fn a_payment_that_was_shown_stays_shown_when_the_journal_fails_after_it() {
+    let mut world = rich();
+    world.sell(1200);
+    world.put(ANNA, None);
+    assert!(matches!(world.screen(), Screen::Paid(_)));
+    world.give(Input::JournalFailed);
+    assert!(matches!(world.screen(), Screen::Paid(_)), "the clerk must not charge it again");
+    world.take_away();
+    world.wait_seconds(10);
+    assert_eq!(world.screen(), Screen::OutOfOrder(Trouble::Journal));
+}

@@ -237,6 +237,12 @@ fn a_platform_that_does_not_answer_a_tap_is_told_in_words_and_its_late_answer_is
     let apdus = world.apdus;
     world.tell(ToTerminal::TapNonce { ask: 1, nonce: [0; 3], amount: 5000, prove: Vec::new() });
     assert_eq!(world.apdus, apdus);
+
+    // The display asks for the card to be held again: it is heard, however soon it comes.
+    world.unheard = false;
+    world.take_away();
+    world.put(ANNA, None);
+    assert!(matches!(world.screen(), Screen::Paid(_)), "{:?}", world.screen());
 }
 
 #[test]

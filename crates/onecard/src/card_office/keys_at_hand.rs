@@ -130,7 +130,8 @@ pub fn maintained_by(keyring: &Keyring, public: &PublicFile, channel: &mut dyn C
             });
             controlled_by(&sets, channel)?
         }
-        _ => sets.iter().position(|(_, set)| proves(set, channel)),
+        Err(CardFault::NoAnswer) => return Err(OfficeFault::NoAnswer("select its purse").into()),
+        _ => proved_by(&sets, channel)?,
     };
     let found = found.ok_or_else(|| {
         Said(
@@ -143,25 +144,90 @@ pub fn maintained_by(keyring: &Keyring, public: &PublicFile, channel: &mut dyn C
 }
 
 /// The set that opens the root, each tried once.
-fn controlled_by(sets: &[(u8, KeySet)], channel: &mut dyn CardChannel) -> Result<Option<usize>, OfficeFault> {
+fn controlled_by(sets: &[(u8, KeySet)], channel: &mut dyn CardChannel) -> Result<Option<usize>, Failure> {
     for (place, (_, set)) in sets.iter().enumerate() {
-        if is_controlled_by(&mut |apdu| channel.transmit(apdu), set)? {
+        match is_controlled_by(&mut |apdu| channel.transmit(apdu), set) {
+            Ok(true) => return Ok(Some(place)),
+            Ok(false) => {}
+            // It may be anybody's, and hold money: nothing that is said here condemns it.
+            Err(OfficeFault::Locked) => {
+                return Err(Said(
+                    "the card has locked the key that says whose it is: leave it to the school that gave it out; if that is \
+                     this one, give its holder another card"
+                        .to_owned(),
+                )
+                .into());
+            }
+            Err(fault) => return Err(fault.into()),
+        }
+    }
+    Ok(None)
+}
+
+/// The set under which the card proves itself.
+fn proved_by(sets: &[(u8, KeySet)], channel: &mut dyn CardChannel) -> Result<Option<usize>, OfficeFault> {
+    for (place, (_, set)) in sets.iter().enumerate() {
+        if proves(set, channel)? {
             return Ok(Some(place));
         }
     }
     Ok(None)
 }
 
-/// Whether the card proves itself, or signs a load, under this set.
-fn proves(set: &KeySet, channel: &mut dyn CardChannel) -> bool {
+/// Whether the card proves itself, or signs a load, under this set. A card that left proves nothing either way.
+fn proves(set: &KeySet, channel: &mut dyn CardChannel) -> Result<bool, OfficeFault> {
     let algorithm = set.suite.algorithm();
     let offset = if algorithm == Algorithm::Sm4 { SM4_KEYS } else { 0 };
     let text = [0x5A; 16];
     let answer = channel.transmit(&command::internal_authenticate(OFFICE_KEY | offset, &text));
-    if terminal::data(&answer) == Ok(&algorithm.seal(&set.office_key(OfficeUse::Card), &text)[..]) {
-        return true;
+    match terminal::data(&answer) {
+        Ok(proof) if proof == algorithm.seal(&set.office_key(OfficeUse::Card), &text) => return Ok(true),
+        Err(CardFault::NoAnswer) => return Err(OfficeFault::NoAnswer("prove itself")),
+        Ok(_) | Err(_) => {}
     }
-    let answer = LoadAnswer::parse(&channel.transmit(&terminal::init_load_with(1 | offset, 0, [0; 6])));
     let terms = Terms { amount: 0, kind: Kind::Load, terminal: [0; 6] };
-    answer.is_ok_and(|answer| set.proves_load(&LoadOpening { terms, answer }))
+    match LoadAnswer::parse(&channel.transmit(&terminal::init_load_with(1 | offset, 0, [0; 6]))) {
+        Ok(answer) => Ok(set.proves_load(&LoadOpening { terms, answer })),
+        Err(CardFault::NoAnswer) => Err(OfficeFault::NoAnswer("sign a load")),
+        Err(_) => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use card::files::Validity;
+    use device::channel::Insertion;
+
+    use super::*;
+
+    /// A reader whose card answers so many commands as one that is not blocked, and leaves.
+    struct Slips(usize);
+
+    impl CardChannel for Slips {
+        fn present(&mut self) -> Option<Insertion> {
+            None
+        }
+        fn transmit(&mut self, _: &[u8]) -> Vec<u8> {
+            match self.0.checked_sub(1) {
+                Some(left) => {
+                    self.0 = left;
+                    vec![0x6D, 0x00]
+                }
+                None => Vec::new(),
+            }
+        }
+        fn removed(&mut self) {}
+    }
+
+    #[test]
+    fn a_card_that_slips_off_the_reader_is_of_no_other_school() {
+        let validity = Validity { from: [0x20, 0x26, 0x09, 0x01], until: [0x20, 0x30, 0x07, 0x31] };
+        let public =
+            PublicFile { issuer: [1; 8], application: 2, version: 1, serial: [7; 10], validity, issuer_data: [0; 2] };
+        let keyring = Keyring::generate();
+        for (answers, told) in [(0, "answer"), (1, "answer"), (2, "answer"), (3, "of another school")] {
+            let fault = maintained_by(&keyring, &public, &mut Slips(answers)).map(|_| ()).unwrap_err().to_string();
+            assert!(fault.contains(told), "{answers}: {fault}");
+        }
+    }
 }

@@ -399,7 +399,15 @@ impl<P: Psam> PosAgent<P> {
         match &self.hold {
             Hold::Resting { .. } if matches!(self.sale, Sale::Unresolved { .. }) => self.begin_hold(),
             Hold::Resting { .. } => self.hold = Hold::resting(),
-            Hold::Tapping(tap) => self.tap_refused(tap.number(), tap.stage(), words::no_answer(), now),
+            Hold::Tapping(tap) => match tap.stage() {
+                // The card had no turn: it is to be held again, and then it is heard.
+                Stage::Load => {
+                    self.hold = Hold::resting();
+                    let (amount, words) = (self.sale.due(), words::no_answer());
+                    self.notify(Screen::Refused { amount, words, balances: None }, now);
+                }
+                Stage::Fill => self.tap_refused(tap.number(), Stage::Fill, words::no_answer(), now),
+            },
             _ => {}
         }
     }
