@@ -9,7 +9,6 @@ use rules::case::{self, Case};
 use rules::chart::{self, Reason};
 use rules::epoch::Epoch;
 use rules::ids::{CardNo, CaseId, EnrolmentId, TerminalNo};
-use rules::limits::Limits;
 use rules::load::Verdict;
 use rules::purchase::{
     self, Acceptance, Debit, DebitFacts, Evidence, From as PaidFrom, Odd, Sale, State, date_believable,
@@ -17,6 +16,7 @@ use rules::purchase::{
 use rules::spent::{Change, Earlier, Era, Loaded, Spent};
 use teller::{Desk, Halt, NotLoaded, Seen};
 
+use crate::desk::limits;
 use crate::rows::{Campus, Key, Row};
 use crate::tap_load::{freeze, post, stop};
 use crate::{by_balance, cases, epoch, odd};
@@ -102,11 +102,6 @@ pub(crate) fn facts(
         card_stopped: stopped.is_some_and(|card| made_at.is_none_or(|made_at| made_at >= card.since)),
         odd,
     })
-}
-
-pub(crate) fn limits(desk: &Desk<'_, Campus>) -> Result<Limits, NotLoaded<Key>> {
-    let history = desk.get(&Key::Settings)?.and_then(Row::settings);
-    Ok(Limits::at(history.map_or(&[], Vec::as_slice), desk.now()))
 }
 
 fn spent(desk: &Desk<'_, Campus>, card: CardNo) -> Result<Spent, NotLoaded<Key>> {

@@ -9,9 +9,10 @@ use rules::epoch::Epoch;
 use rules::ids::{CardNo, CaseId};
 use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
 
+use crate::desk::limits;
 use crate::ports::ListAsk;
 use crate::rows::{Campus, Key, Row, lists};
-use crate::{ReadFault, School, cases, debit, epoch};
+use crate::{ReadFault, School, cases, epoch};
 
 /// Tells somebody of the debits that a card lacks.
 struct Tell {
@@ -40,7 +41,7 @@ impl Command<Campus> for Tell {
         let Some(mut spent) = spent.filter(|spent| spent.due_at.is_some_and(|due| due <= desk.now())) else {
             return Ok(());
         };
-        let (limits, now) = (debit::limits(desk)?, desk.now());
+        let (limits, now) = (limits(desk)?, desk.now());
         let claimed = self.claimed(desk)?;
         let late = spent.late(now, &limits, &claimed);
         if spent.epoch < Epoch::number_of(epoch::newest(desk)?.as_ref()) {

@@ -108,7 +108,10 @@ impl Nonces {
 
     /// Gives a nonce back that was taken and proved nothing; a newer one of the card stays, and this one is dead.
     pub fn put_back(&self, card: CardNo, nonce: Nonce) {
-        self.live().nonces.entry(card).or_insert(nonce);
+        let mut live = self.live();
+        if live.nonces.get(&card).is_none_or(|newer| newer.at < nonce.at) {
+            live.nonces.insert(card, nonce);
+        }
     }
 
     /// A record of this terminal changed what the book has of the card: a nonce that was issued to it lives on, if nothing

@@ -9,12 +9,12 @@ use rules::card::Card;
 use rules::case;
 use rules::chart::{self, Reason};
 use rules::ids::{CardNo, EnrolmentId};
-use rules::limits::Limits;
 use rules::load::Verdict;
 use rules::purchase::{self, AskFacts, Debit, DebitFacts, Evidence, Odd, Payment, Refusal, Reversal, Sale, State};
 use rules::words::Words;
 use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
 
+use crate::desk::limits;
 use crate::nonces::Known;
 use crate::rows::{Campus, Enrolment, Key, RecordNote, Row};
 use crate::tap_load::{port_debit, post};
@@ -204,8 +204,7 @@ impl Take {
         not_after: Micros,
     ) -> Result<(Answer, Option<Id>), Stop> {
         let card = desk.get(&Key::Card(no))?.and_then(Row::card).cloned();
-        let history = desk.get(&Key::Settings)?.and_then(Row::settings);
-        let limits = Limits::at(history.map_or(&[], Vec::as_slice), desk.now());
+        let limits = limits(desk)?;
         let available =
             card.as_ref().map_or(Fen::ZERO, |card| desk.account(&chart::available(card.person)).spendable());
         let purse = match &card {

@@ -122,7 +122,8 @@ fn case_facts(desk: &Desk<'_, Campus>, id: CaseId) -> FactsOf {
     Ok((suspended.payment.clone(), place, origin))
 }
 
-fn repaid_key(payment: &Payment) -> Key {
+/// Where it is noted what went back of a payment.
+pub(crate) fn repaid_key(payment: &Payment) -> Key {
     Key::Repaid(payment.channel.number(), payment.transaction.clone())
 }
 

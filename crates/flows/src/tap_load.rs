@@ -25,6 +25,7 @@ use rules::top_up;
 use rules::words::Words;
 use teller::{Command, Desk, Fault, Halt, NotLoaded, Rejected, Seen};
 
+use crate::desk::limits;
 use crate::nonces::{Known, Nonce, PROOFS_AT_ONCE};
 use crate::ports::{CardStamp, LoadSession, PurseDebit};
 use crate::rows::{Campus, Key, Row};
@@ -83,6 +84,8 @@ struct CardView {
     waiting: Vec<Item>,
     /// What waits as well, and must not be loaded before the provider has told of it.
     unsure: Vec<Item>,
+    /// Something waits again that the provider is to be asked about.
+    unasked: bool,
     purse: Purse,
     limits: Limits,
     sales: Vec<Sale>,
@@ -114,8 +117,7 @@ impl CardView {
             None => None,
         };
         let waiting = desk.get(&Key::Waiting(card.person))?.and_then(Row::waiting).cloned().unwrap_or_default();
-        let history = desk.get(&Key::Settings)?.and_then(Row::settings);
-        let limits = Limits::at(history.map_or(&[], Vec::as_slice), desk.now());
+        let limits = limits(desk)?;
         let mut sales = Vec::new();
         for id in &card.unconfirmed {
             sales.extend(desk.get(&Key::Sale(*id))?.and_then(Row::sale).cloned());
@@ -126,8 +128,8 @@ impl CardView {
             available: desk.account(&chart::available(card.person)).spendable(),
         };
         let (meeting, agreed) = (epoch::meeting(desk, no)?, epoch::agreed(desk, no)?);
-        let unsure = Vec::new();
-        Ok(Some(CardView { card, attempt, waiting, unsure, purse, limits, sales, meeting, agreed }))
+        let (unsure, unasked) = (Vec::new(), false);
+        Ok(Some(CardView { card, attempt, waiting, unsure, unasked, purse, limits, sales, meeting, agreed }))
     }
 
     fn facts(&self, stage: Stage) -> Facts<'_> {
@@ -324,6 +326,7 @@ impl Begin {
         (ahead, next): (Option<Ahead>, Next),
     ) -> Result<Begun, Halt<Campus, Refusal>> {
         let mut loaded = 0;
+        view.unasked = ahead.is_none() && restored::reopens(&view, resolution);
         if let Some(attempt) = view.attempt.take() {
             match resolution {
                 Resolution::Nothing => {}
@@ -348,6 +351,10 @@ impl Begin {
             _ if card::usable(view.card.state).is_err() => Begun::Alarm,
             Next::Done => Begun::Done { person, loaded },
             Next::Again { amount } => Begun::Again { amount, known: Known::on(desk, &view.card) },
+            // What waits anew is asked about before it is loaded anew.
+            Next::Release { .. } if view.unasked => {
+                Begun::Again { amount: self.session.amount, known: Known::on(desk, &view.card) }
+            }
             Next::Release { items, fill } => {
                 view.waiting.clear();
                 Begun::Release(Box::new(self.release(desk, &mut view.card, items, fill)?))

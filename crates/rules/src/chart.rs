@@ -132,7 +132,7 @@ pub enum Reason {
     SaleForgotten,
     /// A load that the card took and a restored book forgot (M9).
     LoadForgotten,
-    /// What waited, and nobody can tell whether the card took it before a restore (M9).
+    /// What waited, and after a restore nobody can tell whether the card took it before, or the provider gave it back (M9).
     LoadUntold,
     /// Taken from its owner for a refund.
     RefundHeld,

@@ -368,7 +368,8 @@ fn proved(open: &[Unconfirmed]) -> Option<Fen> {
 fn shows_the_fill(facts: &Facts<'_>, purse: Fen, open: &[Unconfirmed]) -> bool {
     let fills = facts.attempt.is_some_and(|attempt| attempt.items.iter().any(|item| item.source == Source::Float));
     match (facts.meeting, fills) {
-        (Meeting::First { .. }, true) => {
+        // One that was released since the restore is forgotten by nobody: what it lacks was spent.
+        (Meeting::First { since }, true) if facts.attempt.is_some_and(|attempt| attempt.released_at < since) => {
             let shown = proved(open).and_then(|proved| purse.plus(proved));
             explained(facts, Resolution::Applied).is_some_and(|explained| shown.is_some_and(|shown| shown >= explained))
         }

@@ -345,6 +345,7 @@ fn m9_a_card_that_is_ahead_of_a_restored_book_is_taken_as_it_is_and_nothing_of_i
     let untold = |items: &[Item], rest| Some(Some((vec![], items.to_vec(), Fen::new(rest))));
     let attempt = an_attempt(3, 1000, &[item(3000)]);
     let filling = an_attempt(3, 1000, &[item(3000), Item { source: Source::Float, ..item(2000) }]);
+    let made_since = Attempt { released_at: since.after_seconds(1), ..filling.clone() };
     // The book has 10.00 on the card, and N 3.
     type Found = Option<Option<(Vec<Item>, Vec<Item>, Fen)>>;
     type Row<'a> = (&'a str, Meeting, Option<&'a Attempt>, Vec<Item>, (u16, u32), Found);
@@ -365,6 +366,7 @@ fn m9_a_card_that_is_ahead_of_a_restored_book_is_taken_as_it_is_and_nothing_of_i
         ("took the order and perhaps less of a fill", first, Some(&filling), vec![], (4, 4500), {
             Some(Some((vec![filling.items[0]], vec![filling.items[1]], Fen::new(500))))
         }),
+        ("took a fill that was released since, and spent", first, Some(&made_since), vec![], (4, 4500), Some(None)),
         ("more in the purse without a load", first, None, vec![], (3, 1001), None),
         ("rolled back", first, None, vec![], (2, 1000), None),
         ("a sale came in late", late(300), None, vec![before], (3, 1300), took(&[], 300)),

@@ -38,8 +38,8 @@ pub(super) fn meet(
             Meeting::First { .. } if resolution != Resolution::Applied => None,
             Meeting::First { .. } | Meeting::Ahead { .. } => Some(Fen::ZERO),
         };
-        // With something unsure it is not over: it is asked about again at the next hold.
-        if view.unsure.is_empty() {
+        // With something unsure it is not over: it is asked about at the next hold.
+        if view.unsure.is_empty() && !view.unasked {
             let met = Met { epoch: epoch.number, case: before.and_then(|met| met.case), late };
             desk.put(Key::Met(no), Row::Met(met))?;
         }
@@ -63,15 +63,13 @@ pub(super) fn meet(
     settle_early(desk, no)?;
     orders_loaded(desk, &ahead.items)?;
     for item in &ahead.untold {
+        let amount = item.amount;
         let what = match item.source {
-            Source::Order(no) => format!("order {no}"),
-            Source::Float => "a fill".to_owned(),
+            Source::Order(no) => format!("order {no} over {amount} yuan was credited after the restore"),
+            Source::Float => format!("a fill over {amount} yuan was on its way in the backup"),
         };
-        let detail = format!(
-            "{what} over {} yuan was credited after the restore; card {no} took more than the book knows, and does not show \
-             whether that was part of it",
-            item.amount
-        );
+        let detail =
+            format!("{what}; card {no} took more than the book knows, and does not show whether that was part of it");
         set_aside(desk, view, item, Kind::LoadUntold, detail)?;
     }
     view.waiting.retain(|item| !ahead.settles(item));
@@ -106,10 +104,17 @@ pub(super) fn doubtful(desk: &Desk<'_, Campus>, view: &CardView) -> Result<Vec<O
     Ok(orders)
 }
 
+/// Whether this ends a load of before the restore that the card did not take: its orders wait again, and the provider was
+/// asked about none of them.
+pub(super) fn reopens(view: &CardView, resolution: Resolution) -> bool {
+    let Meeting::First { since } = view.meeting else { return false };
+    let old = |item: &Item| matches!(item.source, Source::Order(_)) && item.since < since;
+    resolution == Resolution::NotApplied && view.attempt.as_ref().is_some_and(|attempt| attempt.items.iter().any(old))
+}
+
 /// Where refunds of an order's payment are noted, once it is paid.
 pub(super) fn repaid_key(order: &Order) -> Option<Key> {
-    let payment = refund::of_order(order, None, Fen::ZERO).ok().map(|(payment, _, _)| payment)?;
-    Some(Key::Repaid(payment.channel.number(), payment.transaction))
+    refund::of_order(order, None, Fen::ZERO).ok().map(|(payment, _, _)| crate::refund::repaid_key(&payment))
 }
 
 /// Whether the book itself gave some of it back: then the provider says no news by saying so.

@@ -324,6 +324,29 @@ fn m9_what_was_given_back_after_the_backup_is_not_loaded_and_no_forgotten_load_t
 }
 
 #[test]
+fn m9_an_order_of_a_load_that_was_on_its_way_in_the_backup_is_asked_about_before_it_is_loaded_anew() {
+    for back in [false, true] {
+        let mut campus = Campus::new();
+        let order = campus.top_up("10");
+        let session = campus.init(Stage::Load).unwrap();
+        assert!(matches!(campus.begin(session), Ok(Onward::Release { amount: 1000, .. })));
+        let backup = campus.rig.disk.copy();
+        // The card did not take it: the order waited again, and perhaps was refunded, before the disk was lost.
+        campus.rig.restore(&backup);
+        assert!(reopen(&campus, Ok(Trade::NotPaid)));
+        let said = if back { given_back(&campus, order, 1000) } else { paid(&campus, order, 1000) };
+        campus.provider.say(Ok(said));
+        let loaded = if back { 0 } else { 1000 };
+        assert_eq!(campus.hold(Stage::Load).0, loaded, "{back}");
+        assert_eq!((u32::try_from(campus.balance(chart::on_card(CARD))), campus.chip.balance()), (Ok(loaded), loaded));
+        let kinds: Vec<Kind> = cases(&campus).iter().map(|case| case.kind).collect();
+        assert_eq!(kinds, if back { vec![Kind::PaymentGivenBack] } else { vec![] });
+        campus.hold(Stage::Load);
+        campus.rig.verify();
+    }
+}
+
+#[test]
 fn m11_while_the_provider_is_asked_a_nonce_that_the_card_gets_elsewhere_kills_the_older_one() {
     for elsewhere in [false, true] {
         let mut campus = Campus::new();
