@@ -7,6 +7,7 @@
 
 pub mod gateway;
 
+mod api;
 mod assets;
 mod change_password;
 mod config;
@@ -20,6 +21,7 @@ mod notice;
 mod order;
 mod page;
 mod pay;
+mod problem;
 mod records;
 mod router;
 mod sign_in;
@@ -28,6 +30,7 @@ mod top_up;
 mod visit;
 mod wechat;
 
+pub use api::openapi;
 pub use config::{Authorize, Web, WebConfig};
 pub use router::router;
 pub use text::{Language, Yuan};
