@@ -26,6 +26,7 @@ mod records;
 mod router;
 mod sign_in;
 mod text;
+mod tokens;
 mod top_up;
 mod visit;
 mod wechat;

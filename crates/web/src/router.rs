@@ -10,7 +10,8 @@ use tower_http::compression::CompressionLayer;
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    api, assets, change_password, display, failure, headers, home, notice, order, pay, records, sign_in, top_up, wechat,
+    api, assets, change_password, display, failure, headers, home, notice, order, pay, records, sign_in, tokens,
+    top_up, wechat,
 };
 
 /// No body is larger.
@@ -31,6 +32,8 @@ pub fn router(web: Web) -> Router {
         .route("/me/orders/{order}/status", get(order::status))
         .route("/me/records", get(records::page))
         .route("/me/records/{number}", get(records::one))
+        .route("/me/security/tokens", get(tokens::page).post(tokens::submit))
+        .route("/me/security/tokens/{token}/revoke", post(tokens::end))
         .route("/pay/{order}", get(pay::page))
         .route("/wechat/return", get(wechat::come_back))
         .route("/display", post(display::set))

@@ -34,7 +34,16 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         query: None,
         input: Some(shape::<TopUp>),
         answer: Answer::Made(shape::<MadeOrder>),
-        refusals: &["ACCOUNT_CLOSED", "AMOUNT_INVALID", "APPROVAL_REQUIRED", "WECHAT_IDENTITY_NEEDED"],
+        refusals: &[
+            "AMOUNT_INVALID",
+            "CARD_STATE",
+            "APPROVAL_REQUIRED",
+            "LIMIT_PER_ORDER",
+            "LIMIT_DAILY",
+            "BALANCE_CAP",
+            "TRY_AGAIN",
+            "WECHAT_IDENTITY_NEEDED",
+        ],
     },
     Operation {
         method: "GET",
