@@ -12,6 +12,7 @@ pub mod change_password;
 pub mod due;
 pub mod epoch;
 pub mod home;
+pub mod inbox;
 pub mod merchant;
 pub mod missing;
 pub mod nonces;

@@ -11,6 +11,7 @@ use rules::epoch::{Epoch, Met};
 use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, RefundNo, TerminalNo};
 use rules::limits::Change;
 use rules::load::{Attempt, Item};
+use rules::message::{Inbox, Received};
 use rules::person::Person;
 use rules::purchase::Sale;
 use rules::refund::{Refund, Repaid};
@@ -92,6 +93,10 @@ pub enum Key {
     Suspended(CaseId),
     /// A refund that the provider tells of and that is none of ours: channel and its number there.
     ForeignRefund(u8, String),
+    /// A holder's newest messages.
+    Inbox(PersonId),
+    /// Older ones, by the place where they were put away.
+    Messages(PersonId, u8),
 }
 
 /// What a row holds.
@@ -159,6 +164,10 @@ pub enum Row {
     CaseEnded(Box<Ended>),
     /// The case of a refund that is none of ours, and what was last told of it.
     ForeignRefund(ForeignRefund),
+    /// The newest messages, how far they are read, and reminders to come.
+    Inbox(Box<Inbox>),
+    /// Messages, oldest first.
+    Messages(Vec<Received>),
 }
 
 /// Tries at the password door with numbers that nobody has: an attack on many numbers shows here.
@@ -315,6 +324,8 @@ pub mod lists {
     pub const ENROLMENTS: &str = "enrolments";
     /// Sessions of a holder, by absolute end.
     pub const SESSIONS: &str = "sessions_of_person";
+    /// Holders of whom money waits for the card, by the time at which somebody must look at it (R36).
+    pub const REMINDERS_DUE: &str = "reminders_due";
 }
 
 stored_enum!(Row {
@@ -349,6 +360,8 @@ stored_enum!(Row {
     29 => Agreed(epoch),
     30 => Spent(spent),
     31 => Odd(cases),
+    44 => Inbox(inbox),
+    45 => Messages(messages),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -394,4 +407,6 @@ rows_of! {
     foreign_refund: ForeignRefund => ForeignRefund,
     spent: Spent => Spent,
     odd: Odd => Vec<OddDebits>,
+    inbox: Inbox => Inbox,
+    messages: Messages => Vec<Received>,
 }

@@ -45,6 +45,8 @@ impl Schema for Campus {
         "agreed",
         "spent",
         "odd",
+        "inbox",
+        "messages",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -62,6 +64,7 @@ impl Schema for Campus {
         lists::MERCHANTS,
         lists::ENROLMENTS,
         lists::SESSIONS,
+        lists::REMINDERS_DUE,
     ];
 
     fn table(key: &Key) -> &'static str {
@@ -99,6 +102,8 @@ impl Schema for Campus {
             Key::Repaid(..) => "repaid",
             Key::Suspended(_) => "suspended",
             Key::ForeignRefund(..) => "foreign_refund",
+            Key::Inbox(_) => "inbox",
+            Key::Messages(..) => "messages",
         }
     }
 
@@ -131,6 +136,8 @@ impl Schema for Campus {
             Key::Case(id) | Key::Suspended(id) => id.write(&mut out),
             Key::Settings | Key::Strangers | Key::Epoch => {}
             Key::Form(person, key) => (*person, *key).write(&mut out),
+            Key::Inbox(person) => person.write(&mut out),
+            Key::Messages(person, place) => (*person, *place).write(&mut out),
         }
         out.done()
     }
@@ -199,7 +206,9 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         Row::Merchant(_) => vec![place(lists::MERCHANTS, &[], ledger::Micros::default())],
         Row::Enrolment(_) => vec![place(lists::ENROLMENTS, &[], ledger::Micros::default())],
         Row::Session(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
+        Row::Inbox(inbox) => inbox.look_at.map(|at| place(lists::REMINDERS_DUE, &[], at)).into_iter().collect(),
         Row::Holder(_)
+        | Row::Messages(_)
         | Row::Strangers(_)
         | Row::Waiting(_)
         | Row::Ordered(_)

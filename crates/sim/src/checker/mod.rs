@@ -309,6 +309,7 @@ impl Checker {
                 let differed = card.is_some_and(|card| self.loads.was_ahead(card) || self.sales.was_behind(card));
                 ("case: sale of before a restore that nobody can tell of", restored && differed)
             }
+            CaseKind::WaitingNotReturned => ("case: waiting money not returned after a restore", restored),
             CaseKind::SaleAheadOfBook => ("case: sale ahead of a restored book", restored),
             CaseKind::SaleForgotten => ("case: sale forgotten by a restore", restored),
             CaseKind::RecordsForgotten => ("case: records lost by a restore", restored),
