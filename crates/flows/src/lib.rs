@@ -34,6 +34,7 @@ pub mod terminal;
 pub mod terminal_link;
 pub mod top_up;
 pub mod unavailable;
+pub mod waiting;
 
 mod alarm;
 mod by_balance;

@@ -6,6 +6,7 @@
 use ledger::{Fen, Micros};
 
 use crate::ids::{CardNo, OrderNo, RefundNo};
+use crate::load::{Item, Source};
 use crate::refund::{Cause, Origin};
 use crate::top_up::{Arrival, Suspicion};
 use crate::waiting::Reminder;
@@ -101,6 +102,22 @@ pub enum Message {
     SignedInElsewhere,
     /// A token was made by which a program can look into this account.
     TokenMade,
+}
+
+impl Message {
+    /// What is told of a load with these items; nothing of one that only filled the purse up from the account.
+    pub fn loaded(card: CardNo, items: &[Item]) -> Option<Message> {
+        let mut orders = Vec::new();
+        for item in items {
+            if let Source::Order(no) = item.source {
+                orders.push((no, item.amount));
+            }
+        }
+        let (order, _) = *orders.first()?;
+        let amount = Fen::sum(orders.iter().map(|(_, amount)| *amount))?;
+        let more = u32::try_from(orders.len()).unwrap_or(u32::MAX).saturating_sub(1);
+        Some(Message::Loaded { card, amount, order, more })
+    }
 }
 
 /// Where the money of a refund is again when it failed.

@@ -38,8 +38,10 @@ pub enum Due {
 const REMINDERS: [Setting; 3] =
     [Setting::PendingRemindFirst, Setting::PendingRemindSecond, Setting::PendingRemindThird];
 
-/// How soon what could not be done is looked at again, seconds.
+/// How soon what is on its way to the card is looked at again, seconds.
 const LOOK_AGAIN: i64 = 3600;
+/// How soon what a person was told of is looked at again, seconds.
+const LOOK_SELDOM: i64 = 86_400;
 
 /// What is promised to an item that began to wait at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +61,6 @@ impl Promise {
             returns_at: (after > 0).then(|| since.after_seconds(after)),
         }
     }
-
-    /// When the first thing is due about an item of which nobody was reminded.
-    pub fn first(&self) -> Micros {
-        self.reminders.iter().copied().chain(self.returns_at).min().unwrap_or(Micros::new(i64::MAX))
-    }
 }
 
 impl Reminder {
@@ -80,13 +77,12 @@ impl Reminder {
 
     /// What is due at `now`. Several reminders that came due meanwhile are one: the newest.
     pub fn due(&self, promise: &Promise, now: Micros) -> Due {
-        if !self.failed && self.case.is_none() && promise.returns_at.is_some_and(|at| at <= now) {
+        // Who is told that it goes back need not be told to fetch it.
+        if !self.failed && promise.returns_at.is_some_and(|at| at <= now) {
             return Due::Return;
         }
         let told = over(promise, now);
-        // Who is told that it goes back need not be told to fetch it.
-        let over = promise.returns_at.is_some_and(|at| at <= now) && !self.failed;
-        if told > self.told && !over { Due::Remind(told) } else { Due::Nothing }
+        if told > self.told { Due::Remind(told) } else { Due::Nothing }
     }
 
     /// When something is due about it next, after `now`; none when nothing ever is.
@@ -96,11 +92,102 @@ impl Reminder {
         let back = promise.returns_at.filter(|_| !self.failed);
         let next = reminder.into_iter().chain(back).min()?;
         // Due, and not done: it was on its way to the card, or a person decides.
-        Some(if next > now { next } else { now.after_seconds(LOOK_AGAIN) })
+        let again = if self.case.is_some() { LOOK_SELDOM } else { LOOK_AGAIN };
+        Some(if next > now { next } else { now.after_seconds(again) })
     }
 }
 
 /// How many reminders are over at `now`.
 fn over(promise: &Promise, now: Micros) -> u8 {
     u8::try_from(promise.reminders.iter().filter(|at| **at <= now).count()).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger::Id;
+
+    use super::*;
+
+    const START: i64 = 1_795_400_000;
+    const HOUR: i64 = 3600;
+    const DAY: i64 = 86_400;
+
+    fn since() -> Micros {
+        Micros::from_seconds(START)
+    }
+
+    fn after(seconds: i64) -> Micros {
+        since().after_seconds(seconds)
+    }
+
+    fn reminder() -> Reminder {
+        Reminder::new(OrderNo::from_id(Id::new(1)), since(), false)
+    }
+
+    #[test]
+    fn r36_reminders_come_after_2_24_and_72_hours_and_the_money_goes_back_after_30_days() {
+        let promise = Promise::of(&[], since());
+        let table = [
+            (0, 0, Due::Nothing),
+            (2 * HOUR - 1, 0, Due::Nothing),
+            (2 * HOUR, 0, Due::Remind(1)),
+            (2 * HOUR, 1, Due::Nothing),
+            (DAY - 1, 1, Due::Nothing),
+            (DAY, 1, Due::Remind(2)),
+            (DAY, 0, Due::Remind(2)),
+            (3 * DAY - 1, 2, Due::Nothing),
+            (3 * DAY, 2, Due::Remind(3)),
+            (3 * DAY, 0, Due::Remind(3)),
+            (30 * DAY - 1, 3, Due::Nothing),
+            (30 * DAY, 3, Due::Return),
+            (30 * DAY, 0, Due::Return),
+        ];
+        for (seconds, told, expected) in table {
+            let reminder = Reminder { told, ..reminder() };
+            assert_eq!(reminder.due(&promise, after(seconds)), expected, "{told} told, after {seconds} s");
+        }
+        let failed = Reminder { failed: true, ..reminder() };
+        assert_eq!(failed.due(&promise, after(30 * DAY)), Due::Remind(3), "it does not go back by itself again");
+    }
+
+    #[test]
+    fn r36_the_next_look_is_at_the_next_threshold_and_soon_again_when_nothing_could_be_done() {
+        let promise = Promise::of(&[], since());
+        let case = Some(CaseId(Id::new(7)));
+        let table = [
+            (reminder(), 0, Some(2 * HOUR)),
+            (Reminder { told: 1, ..reminder() }, 2 * HOUR, Some(DAY)),
+            (Reminder { told: 2, ..reminder() }, DAY, Some(3 * DAY)),
+            (Reminder { told: 3, ..reminder() }, 3 * DAY, Some(30 * DAY)),
+            (Reminder { told: 3, ..reminder() }, 30 * DAY, Some(30 * DAY + HOUR)),
+            (Reminder { told: 3, case, ..reminder() }, 30 * DAY, Some(31 * DAY)),
+            (Reminder { told: 3, failed: true, ..reminder() }, 3 * DAY, None),
+            (reminder(), 3 * HOUR, Some(4 * HOUR)),
+        ];
+        for (reminder, now, expected) in table {
+            assert_eq!(reminder.next(&promise, after(now)), expected.map(after), "{reminder:?} at {now}");
+        }
+    }
+
+    #[test]
+    fn r93_what_was_promised_when_it_began_to_wait_holds() {
+        let change =
+            |setting, value, from| Change { setting, value, from: after(from), set_at: since(), set_by: "li".into() };
+        let history = [change(Setting::PendingRefundAfter, 0, 1), change(Setting::PendingRemindFirst, HOUR, 1)];
+        let (old, new) = (Promise::of(&history, since()), Promise::of(&history, after(1)));
+        assert_eq!((old.returns_at, old.reminders[0]), (Some(after(30 * DAY)), after(2 * HOUR)));
+        assert_eq!((new.returns_at, new.reminders[0]), (None, after(HOUR + 1)));
+        let late = Reminder { since: after(1), told: 3, ..reminder() };
+        assert_eq!((late.due(&new, after(900 * DAY)), late.next(&new, after(4 * DAY))), (Due::Nothing, None));
+    }
+
+    #[test]
+    fn r36_what_waits_again_and_is_not_known_is_told_nothing_a_second_time() {
+        let promise = Promise::of(&[], since());
+        let order = OrderNo::from_id(Id::new(1));
+        for (now, told, due) in [(0, 0, Due::Nothing), (2 * HOUR, 1, Due::Nothing), (31 * DAY, 3, Due::Return)] {
+            let anew = Reminder::anew(order, since(), &promise, after(now));
+            assert_eq!((anew.told, anew.due(&promise, after(now))), (told, due), "after {now}");
+        }
+    }
 }
