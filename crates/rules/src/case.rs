@@ -422,7 +422,7 @@ impl Kind {
             }
             Kind::SaleDisplaced => "Paid without a proof, while a proved sale has its counter; ask the merchant.",
             Kind::WaitingNotReturned => {
-                "Waiting money is due to go back and a rule cannot send it; compare, then refund it or have the card tapped."
+                "Waiting money is due to go back and no rule can send it; compare, then refund it."
             }
         }
     }

@@ -53,6 +53,8 @@ struct HomePage {
     places: Places,
     open_orders: Vec<OpenOrder>,
     records: Vec<Line>,
+    /// Messages that are not read.
+    unread: u64,
 }
 
 /// The card on the page.
@@ -104,6 +106,7 @@ pub(crate) async fn page(
         }),
         open_orders: open_orders(&home, language, web.school.now()),
         places: places(&home, language),
+        unread: home.unread,
         records: newest.iter().map(|record| Line::of(record, language)).collect(),
     };
     Ok(page::html(&holder.visit, StatusCode::OK, &page))
@@ -123,6 +126,7 @@ pub(crate) async fn json(State(web): State<Web>, holder: Holder) -> Result<Json<
         "on_card_fen": home.on_card.get(),
         "held": { "amount_fen": home.held.amount.get(), "since": home.held.since.map(iso) },
         "total_fen": home.total.get(),
+        "unread_messages": home.unread,
         "open_orders": home.open_orders.iter().map(order_json).collect::<Vec<_>>(),
     })))
 }

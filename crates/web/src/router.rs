@@ -10,7 +10,8 @@ use tower_http::compression::CompressionLayer;
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    assets, change_password, display, failure, headers, home, notice, order, pay, records, sign_in, top_up, wechat,
+    assets, change_password, display, failure, headers, home, messages, notice, order, pay, records, sign_in, top_up,
+    wechat,
 };
 
 /// No body is larger.
@@ -31,6 +32,7 @@ pub fn router(web: Web) -> Router {
         .route("/me/orders/{order}/status", get(order::status))
         .route("/me/records", get(records::page))
         .route("/me/records/{number}", get(records::one))
+        .route("/me/messages", get(messages::page).post(messages::read))
         .route("/pay/{order}", get(pay::page))
         .route("/wechat/return", get(wechat::come_back))
         .route("/display", post(display::set))
@@ -38,6 +40,8 @@ pub fn router(web: Web) -> Router {
         .route("/api/v1/me/topup", post(top_up::json))
         .route("/api/v1/me/orders/{order}", get(order::json))
         .route("/api/v1/me/records", get(records::json))
+        .route("/api/v1/me/messages", get(messages::json))
+        .route("/api/v1/me/messages/read", post(messages::json_read))
         .route("/notify/wechat", post(notice::wechat))
         .route("/assets/{file}", get(assets::file))
         .route("/healthz", get(health));
