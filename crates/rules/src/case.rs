@@ -421,9 +421,7 @@ impl Kind {
                 "Sales of this card have not come for days; check terminals off line. It ends by itself."
             }
             Kind::SaleDisplaced => "Paid without a proof, while a proved sale has its counter; ask the merchant.",
-            Kind::WaitingNotReturned => {
-                "Waiting money is due to go back and no rule can send it; compare, then refund it."
-            }
+            Kind::WaitingNotReturned => "Waiting money cannot go back by rule; compare it, then refund it by hand.",
         }
     }
 }
