@@ -5,6 +5,7 @@
 //!
 //! Architecture invariant: this crate knows neither which database keeps the rows, nor a provider's wire format, nor HTTP.
 
+pub mod binding;
 pub mod card_face;
 pub mod card_issue;
 pub mod cases;
@@ -17,6 +18,7 @@ pub mod missing;
 pub mod nonces;
 pub mod people;
 pub mod ports;
+pub mod proof;
 pub mod purchase;
 pub mod records;
 pub mod refund;

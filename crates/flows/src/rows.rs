@@ -5,6 +5,7 @@ mod form;
 mod schema;
 
 use ledger::Id;
+use rules::binding::Binding;
 use rules::card::Card;
 use rules::case::{Case, Ended};
 use rules::epoch::{Epoch, Met};
@@ -17,7 +18,7 @@ use rules::refund::{Refund, Repaid};
 use rules::spent::Spent;
 use rules::top_up::Order;
 
-use crate::session::Session;
+use crate::session::{EarlySession, Session};
 use crate::stored::stored_enum;
 
 /// The rows of a school.
@@ -92,6 +93,10 @@ pub enum Key {
     Suspended(CaseId),
     /// A refund that the provider tells of and that is none of ours: channel and its number there.
     ForeignRefund(u8, String),
+    /// The holder who has this WeChat user, by keyed hash of its openid.
+    WeChatUser([u8; 32]),
+    /// The WeChat user of a holder.
+    Binding(PersonId),
 }
 
 /// What a row holds.
@@ -103,8 +108,8 @@ pub enum Row {
     Holder(PersonId),
     /// Tries with unknown numbers.
     Strangers(Strangers),
-    /// A session.
-    Session(Session),
+    /// A session of before there were kinds of them.
+    Session(EarlySession),
     /// A card.
     Card(Card),
     /// What waits, oldest first.
@@ -159,6 +164,10 @@ pub enum Row {
     CaseEnded(Box<Ended>),
     /// The case of a refund that is none of ours, and what was last told of it.
     ForeignRefund(ForeignRefund),
+    /// A session.
+    KindSession(Session),
+    /// Bound or ended.
+    Binding(Binding),
 }
 
 /// Tries at the password door with numbers that nobody has: an attack on many numbers shows here.
@@ -349,6 +358,8 @@ stored_enum!(Row {
     29 => Agreed(epoch),
     30 => Spent(spent),
     31 => Odd(cases),
+    49 => KindSession(session),
+    50 => Binding(binding),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -368,7 +379,6 @@ rows_of! {
     person: Person => Person,
     holder: Holder => PersonId,
     strangers: Strangers => Strangers,
-    session: Session => Session,
     card: Card => Card,
     waiting: Waiting => Vec<Item>,
     order: Order => Order,
@@ -394,4 +404,16 @@ rows_of! {
     foreign_refund: ForeignRefund => ForeignRefund,
     spent: Spent => Spent,
     odd: Odd => Vec<OddDebits>,
+    binding: Binding => Binding,
+}
+
+impl Row {
+    /// The row as a session, of whichever form; `None` when the key's table holds another kind, which no command writes.
+    pub fn session(&self) -> Option<Session> {
+        match self {
+            Row::Session(early) => Some(early.today()),
+            Row::KindSession(session) => Some(session.clone()),
+            _ => None,
+        }
+    }
 }

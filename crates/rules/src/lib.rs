@@ -15,6 +15,8 @@
     )
 )]
 
+pub mod agent;
+pub mod binding;
 pub mod calendar;
 pub mod card;
 pub mod case;
@@ -24,6 +26,7 @@ pub mod ids;
 pub mod limits;
 pub mod load;
 pub mod mask;
+pub mod pace;
 pub mod password;
 pub mod person;
 pub mod pii;

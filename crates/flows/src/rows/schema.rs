@@ -45,6 +45,8 @@ impl Schema for Campus {
         "agreed",
         "spent",
         "odd",
+        "wechat_user",
+        "binding",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -99,6 +101,8 @@ impl Schema for Campus {
             Key::Repaid(..) => "repaid",
             Key::Suspended(_) => "suspended",
             Key::ForeignRefund(..) => "foreign_refund",
+            Key::WeChatUser(_) => "wechat_user",
+            Key::Binding(_) => "binding",
         }
     }
 
@@ -131,6 +135,8 @@ impl Schema for Campus {
             Key::Case(id) | Key::Suspended(id) => id.write(&mut out),
             Key::Settings | Key::Strangers | Key::Epoch => {}
             Key::Form(person, key) => (*person, *key).write(&mut out),
+            Key::WeChatUser(hash) => hash.write(&mut out),
+            Key::Binding(person) => person.write(&mut out),
         }
         out.done()
     }
@@ -199,6 +205,7 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         Row::Merchant(_) => vec![place(lists::MERCHANTS, &[], ledger::Micros::default())],
         Row::Enrolment(_) => vec![place(lists::ENROLMENTS, &[], ledger::Micros::default())],
         Row::Session(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
+        Row::KindSession(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
         Row::Holder(_)
         | Row::Strangers(_)
         | Row::Waiting(_)
@@ -217,6 +224,7 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         | Row::Odd(_)
         | Row::Repaid(_)
         | Row::Suspended(_)
-        | Row::ForeignRefund(_) => Vec::new(),
+        | Row::ForeignRefund(_)
+        | Row::Binding(_) => Vec::new(),
     }
 }
