@@ -59,6 +59,16 @@ pub async fn standing(school: &School, person: PersonId) -> Result<Standing, Rea
     })
 }
 
+/// Whether the WeChat user with this openid is the one that opens this holder's account. Errors: as [`standing`].
+pub async fn is_of(school: &School, person: PersonId, openid: &str) -> Result<bool, ReadFault> {
+    let rows = school.rows(&[Key::Binding(person), Key::Epoch]).await?;
+    let [binding, epoch] = &rows[..] else { return Ok(false) };
+    let user = school.secrets.lookup(Field::OpenId, openid);
+    let binding = binding.as_ref().and_then(Row::binding);
+    let epoch = epoch.as_ref().and_then(Row::epoch);
+    Ok(binding.is_some_and(|binding| binding.opens(epoch) && binding.user() == Some(&user)))
+}
+
 /// Why nothing was bound.
 #[derive(Debug, thiserror::Error)]
 pub enum BindRefusal {

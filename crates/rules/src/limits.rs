@@ -42,6 +42,10 @@ pub enum Setting {
     InitialPasswordForceChange,
     /// Delay after which a missing top-up may be reported (R66), seconds.
     DelayThreshold,
+    /// Wrong passwords from one network address in a minute; a whole campus may be one.
+    PasswordAddressFailures,
+    /// Top-up orders of one person in a minute.
+    OrderPerMinute,
 }
 
 /// Name, default, least and most of a setting.
@@ -63,7 +67,7 @@ const WEEK: i64 = 604_800;
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Setting; 17] = [
+    pub const ALL: [Setting; 19] = [
         Setting::TopUpMin,
         Setting::WeChatPerOrderMax,
         Setting::WeChatDailyMax,
@@ -81,6 +85,8 @@ impl Setting {
         Setting::InitialPasswordXRule,
         Setting::InitialPasswordForceChange,
         Setting::DelayThreshold,
+        Setting::PasswordAddressFailures,
+        Setting::OrderPerMinute,
     ];
 
     /// Name, default and bounds.
@@ -103,6 +109,8 @@ impl Setting {
             Setting::InitialPasswordXRule => ("initial_password.x_rule", 0, 0, 3),
             Setting::InitialPasswordForceChange => ("initial_password.force_change", 1, 0, 1),
             Setting::DelayThreshold => ("delay.threshold", 7200, HOUR, DAY),
+            Setting::PasswordAddressFailures => ("password.address_failures", 60, 10, 100_000),
+            Setting::OrderPerMinute => ("order.per_minute", 10, 1, 1_000),
         };
         Spec { name, default, least, most }
     }
@@ -152,7 +160,7 @@ pub enum ChangeRefusal {
 /// What holds at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    values: [i64; 17],
+    values: [i64; 19],
 }
 
 impl Limits {

@@ -4,13 +4,14 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tower_http::compression::CompressionLayer;
 
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    assets, change_password, display, failure, headers, home, notice, order, pay, records, sign_in, top_up, wechat,
+    assets, change_password, display, failure, headers, home, notice, order, pay, proof, records, security, sign_in,
+    top_up, wechat,
 };
 
 /// No body is larger.
@@ -33,6 +34,18 @@ pub fn router(web: Web) -> Router {
         .route("/me/records/{number}", get(records::one))
         .route("/pay/{order}", get(pay::page))
         .route("/wechat/return", get(wechat::come_back))
+        .route("/wechat/enter", get(wechat::come))
+        .route("/prove", get(proof::page).post(proof::submit))
+        .route("/me/security", get(security::page))
+        .route("/me/security/sessions", post(security::end))
+        .route("/me/security/wechat", get(security::wechat_page).post(security::bind_wechat))
+        .route("/me/security/wechat/end", post(security::unbind_wechat))
+        .route("/api/v1/me/security", get(security::json))
+        .route("/api/v1/me/sessions", get(security::sessions_json).delete(security::end_others_json))
+        .route("/api/v1/me/sessions/{id}", delete(security::end_json))
+        .route("/api/v1/me/wechat", delete(security::unbind_json))
+        .route("/api/v1/me/proof", post(proof::json))
+        .route("/api/v1/me/password", post(change_password::json))
         .route("/display", post(display::set))
         .route("/api/v1/me", get(home::json))
         .route("/api/v1/me/topup", post(top_up::json))

@@ -87,7 +87,7 @@ pub(crate) async fn page(State(web): State<Web>, holder: Holder, client: Client)
         return form(&web, &holder, StatusCode::OK, Typed::default(), None).await;
     }
     if holder.visit.in_wechat {
-        return Ok(wechat::leave(&web, &holder.visit));
+        return Ok(wechat::leave(&web, &holder.visit, wechat::Purpose::Name, "/me/topup"));
     }
     let frame = Frame::new(&web, &holder.visit, holder.visit.language.t("topup-title")).below("/me");
     let page = ElsewherePage { frame, address: web.config.address("/me/topup") };
@@ -104,7 +104,12 @@ pub(crate) async fn submit(
     let scene = scene(&web, &holder.visit, client).ok_or(Failure::NoPayer)?;
     let key = Id::parse(&typed.key).map_err(|_| Failure::StaleForm)?.bytes();
     let amount = if typed.amount.trim().is_empty() { &typed.preset } else { &typed.amount };
-    match open(&web.school, holder.person, amount, scene, key).await {
+    web.doors.order(&web, holder.person, key).await?;
+    let opened = open(&web.school, holder.person, amount, scene, key).await;
+    if opened.is_err() {
+        web.doors.no_order(holder.person, key);
+    }
+    match opened {
         Ok(no) => Ok(page::see_other(&format!("/pay/{no}"))),
         Err(Refusal::Refused(words)) => form(&web, &holder, StatusCode::UNPROCESSABLE_ENTITY, typed, Some(words)).await,
         Err(Refusal::Fault(words)) => Err(words.into()),
@@ -129,12 +134,13 @@ pub(crate) async fn json(
     asked: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Response, Failure> {
     let key = idempotency_key(&headers).ok_or(Failure::NoKey)?;
-    let Json(Asked { amount_fen }) = asked.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge,
-        _ => Failure::Malformed,
-    })?;
+    let Json(Asked { amount_fen }) = asked.map_err(page::refused_json)?;
     let scene = scene(&web, &holder.visit, client).ok_or(Failure::NoPayer)?;
+    web.doors.order(&web, holder.person, key).await?;
     let opened = open(&web.school, holder.person, &Fen::new(amount_fen).to_string(), scene, key).await;
+    if opened.is_err() {
+        web.doors.no_order(holder.person, key);
+    }
     let no = opened.map_err(|refusal| Failure::Words(refusal.words().clone()))?;
     let place = HeaderValue::from_str(&format!("/api/v1/me/orders/{no}")).map_err(|_| Failure::Internal)?;
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(json!({ "number": no.to_string() }))).into_response())
