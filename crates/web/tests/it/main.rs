@@ -20,6 +20,8 @@ mod notice;
 mod pages;
 mod refund;
 mod security;
+mod spray;
 mod texts;
 mod top_up;
+mod unsafe_routes;
 mod weight;
