@@ -6,6 +6,7 @@
 //! Architecture invariant: this crate knows neither which database keeps the rows, nor a provider's wire format, nor HTTP.
 
 pub mod answered;
+pub mod binding;
 pub mod card_face;
 pub mod card_issue;
 pub mod cases;
@@ -20,6 +21,7 @@ pub mod missing;
 pub mod nonces;
 pub mod people;
 pub mod ports;
+pub mod proof;
 pub mod purchase;
 pub mod record_pages;
 pub mod records;

@@ -5,6 +5,7 @@ mod form;
 mod schema;
 
 use ledger::Id;
+use rules::binding::Binding;
 use rules::card::Card;
 use rules::case::{Case, Ended};
 use rules::credential::Credential;
@@ -19,7 +20,7 @@ use rules::refund::{Refund, Repaid};
 use rules::spent::Spent;
 use rules::top_up::Order;
 
-use crate::session::Session;
+use crate::session::{EarlySession, Session};
 use crate::stored::stored_enum;
 
 /// The rows of a school.
@@ -102,6 +103,10 @@ pub enum Key {
     Inbox(PersonId),
     /// Older ones, by the place where they were put away.
     Messages(PersonId, u8),
+    /// The holder who has this WeChat user, by keyed hash of its openid.
+    WeChatUser([u8; 32]),
+    /// The WeChat user of a holder.
+    Binding(PersonId),
 }
 
 /// What a row holds.
@@ -113,8 +118,8 @@ pub enum Row {
     Holder(PersonId),
     /// Tries with unknown numbers.
     Strangers(Strangers),
-    /// A session.
-    Session(Session),
+    /// A session of before there were kinds of them.
+    Session(EarlySession),
     /// A card.
     Card(Card),
     /// What waits, oldest first.
@@ -177,6 +182,10 @@ pub enum Row {
     Inbox(Box<Inbox>),
     /// Messages, oldest first.
     Messages(Vec<Received>),
+    /// A session.
+    KindSession(Session),
+    /// Bound or ended.
+    Binding(Binding),
 }
 
 /// Tries at the password door with numbers that nobody has: an attack on many numbers shows here.
@@ -394,6 +403,8 @@ stored_enum!(Row {
     56 => Answer(note),
     44 => Inbox(inbox),
     45 => Messages(messages),
+    49 => KindSession(session),
+    50 => Binding(binding),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -413,7 +424,6 @@ rows_of! {
     person: Person => Person,
     holder: Holder => PersonId,
     strangers: Strangers => Strangers,
-    session: Session => Session,
     card: Card => Card,
     waiting: Waiting => Vec<Item>,
     order: Order => Order,
@@ -443,4 +453,16 @@ rows_of! {
     answer: Answer => AnswerNote,
     inbox: Inbox => Inbox,
     messages: Messages => Vec<Received>,
+    binding: Binding => Binding,
+}
+
+impl Row {
+    /// The row as a session, of whichever form; `None` when the key's table holds another kind, which no command writes.
+    pub fn session(&self) -> Option<Session> {
+        match self {
+            Row::Session(early) => Some(early.today()),
+            Row::KindSession(session) => Some(session.clone()),
+            _ => None,
+        }
+    }
 }

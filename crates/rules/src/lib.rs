@@ -15,6 +15,8 @@
     )
 )]
 
+pub mod agent;
+pub mod binding;
 pub mod calendar;
 pub mod card;
 pub mod case;
@@ -26,6 +28,7 @@ pub mod limits;
 pub mod load;
 pub mod mask;
 pub mod message;
+pub mod pace;
 pub mod password;
 pub mod person;
 pub mod pii;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use flows::School;
 
 use crate::api::keyed::Turns;
+use crate::doors::Doors;
 use crate::headers::Policies;
 use crate::text::Language;
 
@@ -20,13 +21,20 @@ pub struct Web {
     pub config: Arc<WebConfig>,
     pub(crate) policies: Arc<Policies>,
     pub(crate) turns: Arc<Turns>,
+    pub(crate) doors: Arc<Doors>,
 }
 
 impl Web {
     /// The pages of `school`.
     pub fn new(school: School, config: WebConfig) -> Web {
         let policies = Arc::new(Policies::of(&config));
-        Web { school: Arc::new(school), config: Arc::new(config), policies, turns: Arc::default() }
+        Web {
+            school: Arc::new(school),
+            config: Arc::new(config),
+            policies,
+            turns: Arc::default(),
+            doors: Arc::default(),
+        }
     }
 }
 

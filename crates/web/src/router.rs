@@ -4,13 +4,13 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tower_http::compression::CompressionLayer;
 
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    api, assets, change_password, display, failure, headers, home, messages, notice, order, pay, records, sign_in, tokens, top_up, wechat,
+    api, assets, change_password, display, failure, headers, home, messages, notice, order, pay, proof, records, security, sign_in, tokens, top_up, wechat,
 };
 
 /// No body is larger.
@@ -35,6 +35,18 @@ pub fn router(web: Web) -> Router {
         .route("/me/security/tokens/{token}/revoke", post(tokens::end))
         .route("/pay/{order}", get(pay::page))
         .route("/wechat/return", get(wechat::come_back))
+        .route("/wechat/enter", get(wechat::come))
+        .route("/prove", get(proof::page).post(proof::submit))
+        .route("/me/security", get(security::page))
+        .route("/me/security/sessions", post(security::end))
+        .route("/me/security/wechat", get(security::wechat_page).post(security::bind_wechat))
+        .route("/me/security/wechat/end", post(security::unbind_wechat))
+        .route("/api/v1/me/security", get(security::json))
+        .route("/api/v1/me/sessions", get(security::sessions_json).delete(security::end_others_json))
+        .route("/api/v1/me/sessions/{id}", delete(security::end_json))
+        .route("/api/v1/me/wechat", delete(security::unbind_json))
+        .route("/api/v1/me/proof", post(proof::json))
+        .route("/api/v1/me/password", post(change_password::json))
         .route("/display", post(display::set))
         .route("/api/v1/openapi.json", get(api::served))
         .route("/api/v1/me", get(api::me::json))

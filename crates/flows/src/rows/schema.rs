@@ -49,6 +49,8 @@ impl Schema for Campus {
         "answer",
         "inbox",
         "messages",
+        "wechat_user",
+        "binding",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -110,6 +112,8 @@ impl Schema for Campus {
             Key::Answer(..) => "answer",
             Key::Inbox(_) => "inbox",
             Key::Messages(..) => "messages",
+            Key::WeChatUser(_) => "wechat_user",
+            Key::Binding(_) => "binding",
         }
     }
 
@@ -146,6 +150,8 @@ impl Schema for Campus {
             Key::Answer(owner, key) => (*owner, *key).write(&mut out),
             Key::Inbox(person) => person.write(&mut out),
             Key::Messages(person, place) => (*person, *place).write(&mut out),
+            Key::WeChatUser(hash) => hash.write(&mut out),
+            Key::Binding(person) => person.write(&mut out),
         }
         out.done()
     }
@@ -219,6 +225,7 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         }
         Row::Answer(note) => vec![place(lists::ANSWERS, &note.owner.bytes(), note.at)],
         Row::Inbox(inbox) => inbox.look_at.map(|at| place(lists::REMINDERS_DUE, &[], at)).into_iter().collect(),
+        Row::KindSession(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
         Row::Holder(_)
         | Row::Messages(_)
         | Row::Strangers(_)
@@ -238,6 +245,7 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         | Row::Odd(_)
         | Row::Repaid(_)
         | Row::Suspended(_)
-        | Row::ForeignRefund(_) => Vec::new(),
+        | Row::ForeignRefund(_)
+        | Row::Binding(_) => Vec::new(),
     }
 }

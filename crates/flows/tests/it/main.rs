@@ -1,5 +1,6 @@
 //! Tests of `flows` from outside: flows over the real teller and the book in memory, stepped by hand.
 
+mod binding;
 mod by_balance;
 mod change_password;
 mod cloned;
