@@ -14,6 +14,7 @@ pub mod epoch;
 pub mod home;
 pub mod merchant;
 pub mod missing;
+pub mod monthly;
 pub mod nonces;
 pub mod people;
 pub mod ports;

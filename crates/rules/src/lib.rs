@@ -32,5 +32,6 @@ pub mod refund;
 pub mod roster;
 pub mod session;
 pub mod spent;
+pub mod statement;
 pub mod top_up;
 pub mod words;

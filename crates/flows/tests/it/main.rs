@@ -7,6 +7,7 @@ mod forged;
 mod hand;
 mod lists;
 mod money;
+mod monthly;
 mod people;
 mod refunds;
 mod restored;
