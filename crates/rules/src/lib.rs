@@ -31,6 +31,7 @@ pub mod purchase;
 pub mod refund;
 pub mod roster;
 pub mod session;
+pub mod spending;
 pub mod spent;
 pub mod statement;
 pub mod top_up;

@@ -202,7 +202,7 @@ fn status_of(code: &str) -> StatusCode {
         "PASSWORD_LOCKED" => StatusCode::TOO_MANY_REQUESTS,
         "FORM_REUSED" => StatusCode::CONFLICT,
         "BUSY" | "SERVER_FULL" | "STOPPING" | "TRY_AGAIN" | "AFTER_RESTORE" => StatusCode::SERVICE_UNAVAILABLE,
-        "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
+        "INTERNAL" | "STATEMENT_UNSURE" => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

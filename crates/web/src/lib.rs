@@ -24,6 +24,8 @@ mod pay;
 mod records;
 mod router;
 mod sign_in;
+mod spending;
+mod statements;
 mod text;
 mod top_up;
 mod visit;
