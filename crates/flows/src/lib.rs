@@ -18,6 +18,7 @@ pub mod home;
 pub mod inbox;
 pub mod merchant;
 pub mod missing;
+pub mod monthly;
 pub mod nonces;
 pub mod people;
 pub mod ports;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum_server::Handle;
 use keys::{Keyring, SystemEntropy};
 use pay::wechat::WeChatPay;
+use report::document::typeface::Typefaces;
 use tokio::signal;
 
 use crate::clock::SteadyClock;
@@ -107,6 +108,7 @@ pub fn web_config(config: &Config, wechat: Arc<WeChatPay>) -> web::WebConfig {
         form_action_hosts: config.web.sandbox_cashier.iter().cloned().collect(),
         demo_link: None,
         domain_checks: config.web.domain_checks.clone().into_iter().collect(),
+        typefaces: Typefaces::new(config.report.font.clone()),
     }
 }
 

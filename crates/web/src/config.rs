@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use flows::School;
+use report::document::typeface::Typefaces;
 
 use crate::api::keyed::Turns;
 use crate::doors::Doors;
@@ -67,6 +68,8 @@ pub struct WebConfig {
     pub demo_link: Option<String>,
     /// Files by which WeChat checks that a domain is ours: name such as `MP_verify_x.txt`, and content.
     pub domain_checks: Vec<(String, String)>,
+    /// The font of PDF documents.
+    pub typefaces: Typefaces,
 }
 
 impl WebConfig {

@@ -10,7 +10,7 @@ use tower_http::compression::CompressionLayer;
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    api, assets, change_password, display, failure, headers, home, messages, notice, order, pay, proof, records, security, sign_in, tokens, top_up, wechat,
+    api, assets, change_password, display, failure, headers, home, messages, notice, order, pay, proof, records, security, sign_in, spending, statements, tokens, top_up, wechat,
 };
 
 /// No body is larger.
@@ -33,6 +33,9 @@ pub fn router(web: Web) -> Router {
         .route("/me/records/{number}", get(records::one))
         .route("/me/security/tokens", get(tokens::page).post(tokens::submit))
         .route("/me/security/tokens/{token}/revoke", post(tokens::end))
+        .route("/me/statements", get(statements::page))
+        .route("/me/statements/{month}", get(statements::one))
+        .route("/me/spending", get(spending::page))
         .route("/pay/{order}", get(pay::page))
         .route("/wechat/return", get(wechat::come_back))
         .route("/wechat/enter", get(wechat::come))
@@ -56,6 +59,9 @@ pub fn router(web: Web) -> Router {
         .route("/me/messages", get(messages::page).post(messages::read))
         .route("/api/v1/me/messages", get(messages::json))
         .route("/api/v1/me/messages/read", post(messages::json_read))
+        .route("/api/v1/me/statements", get(statements::json_list))
+        .route("/api/v1/me/statements/{month}", get(statements::json))
+        .route("/api/v1/me/spending", get(spending::json))
         .route("/notify/wechat", post(notice::wechat))
         .route("/assets/{file}", get(assets::file))
         .route("/healthz", get(health));

@@ -10,6 +10,7 @@ mod hand;
 mod inbox;
 mod lists;
 mod money;
+mod monthly;
 mod people;
 mod refunds;
 mod restored;

@@ -16,6 +16,7 @@ use flows::records::records;
 use flows::{School, people};
 use ledger::Fen;
 use pay::wechat::WeChatPay;
+use report::document::typeface::Typefaces;
 use rules::ids::PersonId;
 use serde::{Deserialize, Serialize};
 
@@ -111,6 +112,7 @@ pub fn web_config(address: &str, sandbox: &str, wechat: Arc<WeChatPay>) -> web::
         form_action_hosts: vec![sandbox.to_owned()],
         demo_link: Some("/demo".to_owned()),
         domain_checks: Vec::new(),
+        typefaces: Typefaces::default(),
     }
 }
 
