@@ -18,6 +18,7 @@
 pub mod calendar;
 pub mod card;
 pub mod case;
+pub mod channel;
 pub mod chart;
 pub mod epoch;
 pub mod ids;

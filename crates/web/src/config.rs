@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use flows::School;
 
+use crate::guide::GuideConfig;
 use crate::headers::Policies;
 use crate::text::Language;
 
@@ -57,6 +58,8 @@ pub struct WebConfig {
     pub demo_link: Option<String>,
     /// Files by which WeChat checks that a domain is ours: name such as `MP_verify_x.txt`, and content.
     pub domain_checks: Vec<(String, String)>,
+    /// What the campus says in the guide beside the settings.
+    pub guide: GuideConfig,
 }
 
 impl WebConfig {

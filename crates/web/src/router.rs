@@ -10,7 +10,8 @@ use tower_http::compression::CompressionLayer;
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    assets, change_password, display, failure, headers, home, notice, order, pay, records, sign_in, top_up, wechat,
+    assets, change_password, display, failure, guide, headers, home, notice, order, pay, records, sign_in, top_up,
+    wechat,
 };
 
 /// No body is larger.
@@ -38,6 +39,11 @@ pub fn router(web: Web) -> Router {
         .route("/api/v1/me/topup", post(top_up::json))
         .route("/api/v1/me/orders/{order}", get(order::json))
         .route("/api/v1/me/records", get(records::json))
+        .route("/help", get(guide::contents))
+        .route("/help/all", get(guide::whole))
+        .route("/help/{topic}", get(guide::chapter))
+        .route("/api/v1/guide", get(guide::json))
+        .route("/api/v1/channels", get(guide::channels_json))
         .route("/notify/wechat", post(notice::wechat))
         .route("/assets/{file}", get(assets::file))
         .route("/healthz", get(health));

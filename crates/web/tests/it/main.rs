@@ -16,6 +16,7 @@ mod colours;
 mod entry;
 mod forged;
 mod guard;
+mod guide;
 mod notice;
 mod pages;
 mod refund;
