@@ -17,6 +17,7 @@ mod guide_command;
 mod import;
 mod issue;
 mod listen;
+mod past;
 mod prompt;
 mod reports;
 mod sandbox_command;
