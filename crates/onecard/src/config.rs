@@ -49,6 +49,17 @@ pub struct Config {
     /// Texts of the guide that the campus writes itself.
     #[serde(default)]
     pub guide: GuidePart,
+    /// Documents.
+    #[serde(default)]
+    pub report: ReportPart,
+}
+
+/// Table `[report]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportPart {
+    /// Font of PDF documents: a file with Chinese characters. None: the first that is found in the usual places.
+    pub font: Option<PathBuf>,
 }
 
 /// Table `[web]`.
@@ -110,8 +121,9 @@ pub fn read(path: &Path) -> Result<Config, Failure> {
     let mut config: Config = figment.extract().map_err(|fault| Said(fault.to_string()))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     config.data = folder.join(&config.data);
-    for file in [&mut config.anchors, &mut config.web.certificate_file, &mut config.web.key_file].into_iter().flatten()
-    {
+    let named =
+        [&mut config.anchors, &mut config.web.certificate_file, &mut config.web.key_file, &mut config.report.font];
+    for file in named.into_iter().flatten() {
         *file = folder.join(&*file);
     }
     for file in

@@ -1,13 +1,16 @@
 //! `onecard guide`: the guide for holders as text or as a file, from the settings in force (R91).
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use report::document::pdf::pdf;
+use report::document::typeface::Typefaces;
 use rules::limits::Limits;
 use web::Language;
-use web::guide::{Facts, Guide, GuideConfig, html, text};
+use web::guide::{Facts, Guide, GuideConfig, document, html, text};
 
 use crate::clock::wall;
+use crate::prompt::Said;
 use crate::{Failure, Place, campus, config, settings, verify};
 
 /// Options of `onecard guide`.
@@ -19,8 +22,11 @@ pub struct Options {
     #[arg(long, value_enum, default_value = "zh")]
     lang: Lang,
     /// Writes one HTML file instead of printing text.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "pdf")]
     html: Option<PathBuf>,
+    /// Writes a PDF file instead of printing text.
+    #[arg(long, value_name = "FILE")]
+    pdf: Option<PathBuf>,
 }
 
 /// Languages by their short names.
@@ -38,6 +44,7 @@ struct Campus {
     guide: GuideConfig,
     pay_in_phone_browser: bool,
     pay_by_code: bool,
+    typefaces: Typefaces,
 }
 
 /// Prints or writes it; also beside a running server.
@@ -60,23 +67,36 @@ pub fn run(options: Options) -> Result<(), Failure> {
         pay_by_code: campus.pay_by_code,
     };
     let guide = Guide::of(facts, language);
-    match &options.html {
-        Some(file) => fs::write(file, html(&guide)?)?,
-        None => print!("{}", text(&guide)),
+    match (&options.html, &options.pdf) {
+        (Some(file), _) => write(file, html(&guide)?.as_bytes()),
+        (None, Some(file)) => write(file, &pdf(&document(&guide), campus.typefaces.get()?)?),
+        (None, None) => {
+            print!("{}", text(&guide));
+            Ok(())
+        }
     }
-    Ok(())
+}
+
+fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    fs::write(file, bytes).map_err(|fault| Said(format!("cannot write {}: {fault}", file.display())).into())
 }
 
 fn campus_of(place: &Place, language: Language) -> Result<Campus, Failure> {
     let Some(path) = &place.config else {
-        let guide = GuideConfig::default();
-        return Ok(Campus { name: String::new(), guide, pay_in_phone_browser: true, pay_by_code: true });
+        return Ok(Campus {
+            name: String::new(),
+            guide: GuideConfig::default(),
+            pay_in_phone_browser: true,
+            pay_by_code: true,
+            typefaces: Typefaces::default(),
+        });
     };
     let config = config::read(path)?;
     Ok(Campus {
         guide: campus::guide_config(&config.service, &config.guide)?,
         pay_in_phone_browser: config.web.pay_in_phone_browser,
         pay_by_code: config.web.pay_by_code,
+        typefaces: Typefaces::new(config.report.font.clone()),
         name: language.either(&config.name_zh, &config.name_en).clone(),
     })
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum_server::Handle;
 use keys::{Keyring, SystemEntropy};
 use pay::wechat::WeChatPay;
+use report::document::typeface::Typefaces;
 use tokio::signal;
 use web::guide::GuideConfig;
 
@@ -110,6 +111,7 @@ pub fn web_config(config: &Config, wechat: Arc<WeChatPay>, guide: GuideConfig) -
         demo_link: None,
         domain_checks: config.web.domain_checks.clone().into_iter().collect(),
         guide,
+        typefaces: Typefaces::new(config.report.font.clone()),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use flows::School;
+use report::document::typeface::Typefaces;
 
 use crate::guide::GuideConfig;
 use crate::headers::Policies;
@@ -60,6 +61,8 @@ pub struct WebConfig {
     pub domain_checks: Vec<(String, String)>,
     /// What the campus says in the guide beside the settings.
     pub guide: GuideConfig,
+    /// The font of PDF documents.
+    pub typefaces: Typefaces,
 }
 
 impl WebConfig {

@@ -60,6 +60,11 @@ pub enum Failure {
     WeChatRefused,
     /// WeChat gives no sure answer.
     WeChatSilent,
+    /// This machine has no font to set a document in.
+    NoPdf {
+        /// The page that says the same.
+        page: String,
+    },
     /// It took too long.
     Deadline,
     /// A row cannot be read or a page cannot be made; the cause stands in the log.
@@ -125,6 +130,9 @@ impl Failure {
                 told(StatusCode::UNPROCESSABLE_ENTITY, "WECHAT_REFUSED", "wechat-refused", Still, TOP_UP)
             }
             Failure::WeChatSilent => told(StatusCode::BAD_GATEWAY, "WECHAT_SILENT", "wechat-silent", Still, TOP_UP),
+            Failure::NoPdf { .. } => {
+                told(StatusCode::SERVICE_UNAVAILABLE, "PDF_UNAVAILABLE", "no-pdf", Still, ("/", "failure-way-page"))
+            }
             Failure::Deadline => told(StatusCode::SERVICE_UNAVAILABLE, "DEADLINE", "deadline", Safe, RECORDS),
             Failure::Internal => told(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "internal", Safe, RECORDS),
         }
@@ -141,17 +149,18 @@ impl Failure {
     fn page(&self, web: &Web, visit: &Visit, reference: Option<String>) -> Response {
         let language = visit.language;
         let Told { status, slug, money, way: (way, way_key), .. } = self.told();
-        match self {
+        let way = match self {
             Failure::SignInFirst { next } => return page::go_with_next("/sign-in", next),
             Failure::ChangeFirst { next } => return page::go_with_next("/password", next),
-            _ => {}
-        }
+            Failure::NoPdf { page } => page.as_str(),
+            _ => way,
+        };
         let template = page::FailurePage {
             frame: page::Frame::new(web, visit, language.t(format!("failure-title-{slug}"))),
             sentence: self.sentence(language, slug),
             money: language.t(money.key()),
             reference,
-            way,
+            way: way.to_owned(),
             way_text: language.t(way_key),
         };
         page::html(visit, status, &template)
@@ -352,6 +361,7 @@ mod tests {
             Failure::WeChatState,
             Failure::WeChatRefused,
             Failure::WeChatSilent,
+            Failure::NoPdf { page: next() },
             Failure::Deadline,
             Failure::Internal,
         ]

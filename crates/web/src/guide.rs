@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 pub use content::{Block, Chapter, Facts, Guide};
 pub use own_texts::{OwnTexts, TextFault};
-pub use print::{html, text};
+pub use print::{document, html, text};
 
 use crate::config::Web;
 use crate::failure::Failure;
@@ -100,6 +100,12 @@ pub(crate) async fn whole(State(web): State<Web>, visit: Visit) -> Result<Respon
     let frame = Frame::new(&web, &visit, visit.language.t("help-title")).below("/help");
     let address = web.config.address("/help");
     Ok(page::html(&visit, StatusCode::OK, &WholePage { frame, guide, address }))
+}
+
+/// `GET /help/guide.pdf`: the same to keep.
+pub(crate) async fn pdf(State(web): State<Web>, visit: Visit) -> Result<Response, Failure> {
+    let guide = guide(&web, &visit).await?;
+    crate::document::pdf(&web, document(&guide), "campus-card-guide.pdf", "/help/all").await
 }
 
 /// `GET /api/v1/guide`

@@ -13,6 +13,7 @@ mod change_password;
 mod config;
 mod cookies;
 mod display;
+mod document;
 mod failure;
 mod headers;
 mod home;

@@ -41,6 +41,7 @@ pub fn router(web: Web) -> Router {
         .route("/api/v1/me/records", get(records::json))
         .route("/help", get(guide::contents))
         .route("/help/all", get(guide::whole))
+        .route("/help/guide.pdf", get(guide::pdf))
         .route("/help/{topic}", get(guide::chapter))
         .route("/api/v1/guide", get(guide::json))
         .route("/api/v1/channels", get(guide::channels_json))

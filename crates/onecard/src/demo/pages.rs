@@ -16,6 +16,7 @@ use flows::records::records;
 use flows::{School, people};
 use ledger::Fen;
 use pay::wechat::WeChatPay;
+use report::document::typeface::Typefaces;
 use rules::ids::PersonId;
 use serde::{Deserialize, Serialize};
 use web::guide::{GuideConfig, OwnTexts, Service};
@@ -113,6 +114,7 @@ pub fn web_config(address: &str, sandbox: &str, wechat: Arc<WeChatPay>) -> web::
         demo_link: Some("/demo".to_owned()),
         domain_checks: Vec::new(),
         guide: GuideConfig { service: service(), texts: OwnTexts::default() },
+        typefaces: Typefaces::default(),
     }
 }
 

@@ -1,8 +1,9 @@
 help-title = Guide
 help-contents = Contents
-help-all = All chapters on one page, to print
-help-pdf = Download as PDF
+help-all = All on one page, to print
+help-pdf = Download a PDF
 help-print = Print this page with your browser.
+help-keep = Printing and download
 help-turn = Chapters before and after
 help-link = Guide
 guide-title = Campus card guide

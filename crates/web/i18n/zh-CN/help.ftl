@@ -1,8 +1,9 @@
 help-title = 使用指南
 help-contents = 目录
-help-all = 全部章节，可打印
+help-all = 全部章节（可打印）
 help-pdf = 下载 PDF
 help-print = 用浏览器的“打印”即可打印本页。
+help-keep = 打印和下载
 help-turn = 前后章节
 help-link = 使用指南
 guide-title = 校园卡使用指南
