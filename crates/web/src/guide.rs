@@ -6,17 +6,15 @@ mod chapters;
 mod content;
 mod own_texts;
 mod print;
-mod told;
+pub(crate) mod told;
 
 use askama::Template;
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use rules::channel::terms;
 use rules::limits::Limits;
-use serde_json::{Value, json};
 
+pub(crate) use content::channel_word;
 pub use content::{Block, Chapter, Facts, Guide};
 pub use own_texts::{OwnTexts, TextFault};
 pub use print::{document, html, text};
@@ -24,7 +22,6 @@ pub use print::{document, html, text};
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::page::{self, Frame};
-use crate::text::iso;
 use crate::visit::Visit;
 
 /// Where a school's service centre is found; what is not configured is not told.
@@ -108,55 +105,13 @@ pub(crate) async fn pdf(State(web): State<Web>, visit: Visit) -> Result<Response
     crate::document::pdf(&web, document(&guide), "campus-card-guide.pdf", "/help/all").await
 }
 
-/// `GET /api/v1/guide`
-pub(crate) async fn json(State(web): State<Web>, visit: Visit) -> Result<Json<Value>, Failure> {
-    let limits = flows::settings::limits(&web.school).await?;
-    let guide = Guide::of(facts(&web, &visit, &limits), visit.language);
-    let setting = |told: &told::Told| {
-        let chapter = told.place.ok()?;
-        let (name, value) = (told.setting.spec().name, limits.get(told.setting));
-        Some(json!({ "name": name, "value": value, "chapter": chapter }))
-    };
-    Ok(Json(json!({
-        "school": guide.school,
-        "title": guide.title,
-        "lead": guide.lead,
-        "language": guide.language.tag(),
-        "at": iso(web.school.now()),
-        "settings": told::TOLD.iter().filter_map(setting).collect::<Vec<_>>(),
-        "chapters": guide.chapters.iter().map(chapter_json).collect::<Vec<_>>(),
-    })))
-}
-
-/// `GET /api/v1/channels`
-pub(crate) async fn channels_json(State(web): State<Web>) -> Result<Json<Value>, Failure> {
-    let limits = flows::settings::limits(&web.school).await?;
-    let config = &web.config;
-    let scenes = [("wechat", true), ("phone_browser", config.pay_in_phone_browser), ("code", config.pay_by_code)];
-    let scenes: Vec<&str> = scenes.into_iter().filter(|(_, open)| *open).map(|(scene, _)| scene).collect();
-    let channel = |terms: &rules::channel::Terms| {
-        json!({
-            "channel": content::channel_word(terms.channel),
-            "arrival": content::arrival_word(terms.arrival),
-            "least_fen": terms.least.get(),
-            "per_order_fen": terms.per_order.get(),
-            "per_day_fen": terms.a_day.map(ledger::Fen::get),
-            "pay_within_seconds": terms.pay_within,
-            "scenes": scenes,
-        })
-    };
-    Ok(Json(json!({
-        "at": iso(web.school.now()),
-        "channels": terms(&limits).iter().map(channel).collect::<Vec<_>>(),
-    })))
-}
-
 async fn guide(web: &Web, visit: &Visit) -> Result<Guide, Failure> {
     let limits = flows::settings::limits(&web.school).await?;
     Ok(Guide::of(facts(web, visit, &limits), visit.language))
 }
 
-fn facts<'a>(web: &'a Web, visit: &Visit, limits: &'a Limits) -> Facts<'a> {
+/// What the guide of this installation is made from.
+pub(crate) fn facts<'a>(web: &'a Web, visit: &Visit, limits: &'a Limits) -> Facts<'a> {
     Facts {
         limits,
         at: web.school.now(),
@@ -165,28 +120,5 @@ fn facts<'a>(web: &'a Web, visit: &Visit, limits: &'a Limits) -> Facts<'a> {
         texts: &web.config.guide.texts,
         pay_in_phone_browser: web.config.pay_in_phone_browser,
         pay_by_code: web.config.pay_by_code,
-    }
-}
-
-fn chapter_json(chapter: &Chapter) -> Value {
-    json!({
-        "topic": chapter.topic,
-        "title": chapter.title,
-        "blocks": chapter.blocks.iter().map(block_json).collect::<Vec<_>>(),
-    })
-}
-
-fn block_json(block: &Block) -> Value {
-    match block {
-        Block::Heading(text) => json!({ "kind": "heading", "text": text }),
-        Block::Text(text) => json!({ "kind": "text", "text": text }),
-        Block::Note(text) => json!({ "kind": "note", "text": text }),
-        Block::Steps(items) => json!({ "kind": "steps", "items": items }),
-        Block::Points(items) => json!({ "kind": "points", "items": items }),
-        Block::Pairs(pairs) => {
-            let pair = |(name, value): &(String, String)| json!({ "name": name, "value": value });
-            json!({ "kind": "pairs", "pairs": pairs.iter().map(pair).collect::<Vec<_>>() })
-        }
-        Block::Table { head, rows } => json!({ "kind": "table", "head": head, "rows": rows }),
     }
 }

@@ -227,13 +227,13 @@ impl Teller<'_> {
 }
 
 /// The word for a channel in texts and in JSON.
-pub(super) const fn channel_word(channel: Channel) -> &'static str {
+pub(crate) const fn channel_word(channel: Channel) -> &'static str {
     match channel {
         Channel::WeChat => "wechat",
     }
 }
 
-/// The word for where paid money goes first.
+/// The word for where paid money goes first, in texts.
 pub(super) const fn arrival_word(arrival: Arrival) -> &'static str {
     match arrival {
         Arrival::Tap => "tap",

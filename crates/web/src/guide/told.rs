@@ -6,7 +6,7 @@ use crate::text::{Language, Yuan};
 
 /// What a setting's number is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(crate) enum Unit {
     /// Fen.
     Money,
     /// Seconds.
@@ -19,15 +19,15 @@ pub(super) enum Unit {
 
 /// One setting in the guide.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Told {
+pub(crate) struct Told {
     /// Which.
-    pub(super) setting: Setting,
+    pub(crate) setting: Setting,
     /// Name of its variable in the texts.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// How it is written.
-    pub(super) unit: Unit,
+    pub(crate) unit: Unit,
     /// The chapter that tells of it, others may do so too; or why none does.
-    pub(super) place: Result<&'static str, &'static str>,
+    pub(crate) place: Result<&'static str, &'static str>,
 }
 
 const fn told(setting: Setting, name: &'static str, unit: Unit, chapter: &'static str) -> Told {
@@ -39,7 +39,7 @@ const fn untold(setting: Setting, name: &'static str, unit: Unit, why: &'static 
 }
 
 /// Every setting.
-pub(super) const TOLD: [Told; 17] = [
+pub(crate) const TOLD: [Told; 17] = [
     told(Setting::TopUpMin, "topup_min", Unit::Money, "topup"),
     told(Setting::WeChatPerOrderMax, "wechat_per_order_max", Unit::Money, "topup"),
     told(Setting::WeChatDailyMax, "wechat_daily_max", Unit::Money, "topup"),
@@ -71,7 +71,7 @@ pub(super) const TOLD: [Told; 17] = [
 
 impl Told {
     /// The value that holds, as a reader sees it.
-    pub(super) fn value(&self, limits: &Limits, language: Language) -> String {
+    pub(crate) fn value(&self, limits: &Limits, language: Language) -> String {
         match self.unit {
             Unit::Money => Yuan(limits.fen(self.setting)).to_string(),
             Unit::Span => language.span(limits.get(self.setting)),
