@@ -11,6 +11,7 @@ use pay::wechat::WeChatConfig;
 use serde::Deserialize;
 
 use crate::Failure;
+use crate::campus::{GuidePart, ServicePart};
 use crate::engine::Files;
 use crate::prompt::Said;
 
@@ -42,6 +43,12 @@ pub struct Config {
     pub terminals: TerminalPart,
     /// WeChat Pay.
     pub wechat: WeChatConfig,
+    /// The card service centre.
+    #[serde(default)]
+    pub service: ServicePart,
+    /// Texts of the guide that the campus writes itself.
+    #[serde(default)]
+    pub guide: GuidePart,
     /// Documents.
     #[serde(default)]
     pub report: ReportPart,
@@ -124,6 +131,7 @@ pub fn read(path: &Path) -> Result<Config, Failure> {
     {
         *file = folder.join(&*file);
     }
+    config.guide.texts = config.guide.texts.map(|texts| folder.join(texts));
     for key in &mut config.wechat.platform_keys {
         key.public_key_file = folder.join(&key.public_key_file);
     }
@@ -146,13 +154,14 @@ impl Config {
         Files { data: &self.data, anchors: self.anchors.as_deref() }
     }
 
-    /// Files that it names and that are not in the data folder: secrets and certificates of others.
+    /// Files that it names and that are not in the data folder: secrets and certificates of others, texts of the campus.
     pub fn other_files(&self) -> Vec<PathBuf> {
         let wechat = &self.wechat;
         let own = [&wechat.app_secret_file, &wechat.merchant_key_file, &wechat.apiv3_key_file];
         let tls = [&self.web.certificate_file, &self.web.key_file];
         let providers = wechat.platform_keys.iter().map(|key| &key.public_key_file);
-        own.into_iter().chain(tls.into_iter().flatten()).chain(providers).cloned().collect()
+        let texts = self.guide.files();
+        own.into_iter().chain(tls.into_iter().flatten()).chain(providers).cloned().chain(texts).collect()
     }
 
     /// File of the keyring.

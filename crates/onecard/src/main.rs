@@ -3,6 +3,7 @@
 mod anchors;
 mod backup;
 mod bench;
+mod campus;
 mod card_office;
 mod card_reader;
 mod cases;
@@ -12,6 +13,7 @@ mod confirmation;
 mod demo;
 mod doctor;
 mod engine;
+mod guide_command;
 mod import;
 mod issue;
 mod listen;
@@ -63,6 +65,8 @@ enum Command {
         #[command(subcommand)]
         command: settings::Command,
     },
+    /// Prints the guide for holders from the settings in force, or writes it to a file.
+    Guide(guide_command::Options),
     /// Gives a payment back the way it came: of an order that no card has taken, or of a case. The server must not be running.
     Refund(cases::RefundOptions),
     /// Lists what a person in charge must look at, with age, owner and amount.
@@ -118,6 +122,7 @@ fn main() -> ExitCode {
         Command::Card(options) => virtual_card::run(options),
         Command::Import(options) => import::run(options),
         Command::Settings { command } => settings::run(command),
+        Command::Guide(options) => guide_command::run(options),
         Command::Refund(options) => cases::refund(options),
         Command::Cases(options) => cases::print(&options),
         Command::Report { command } => reports::run(command),

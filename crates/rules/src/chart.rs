@@ -12,6 +12,9 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// Every one.
+    pub const ALL: [Channel; 1] = [Channel::WeChat];
+
     /// Number in keys and accounts.
     pub const fn number(self) -> u8 {
         match self {

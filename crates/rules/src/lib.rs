@@ -20,6 +20,7 @@ pub mod binding;
 pub mod calendar;
 pub mod card;
 pub mod case;
+pub mod channel;
 pub mod chart;
 pub mod credential;
 pub mod epoch;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use flows::School;
 use report::document::typeface::Typefaces;
 
+use crate::guide::GuideConfig;
 use crate::api::keyed::Turns;
 use crate::doors::Doors;
 use crate::headers::Policies;
@@ -68,6 +69,8 @@ pub struct WebConfig {
     pub demo_link: Option<String>,
     /// Files by which WeChat checks that a domain is ours: name such as `MP_verify_x.txt`, and content.
     pub domain_checks: Vec<(String, String)>,
+    /// What the campus says in the guide beside the settings.
+    pub guide: GuideConfig,
     /// The font of PDF documents.
     pub typefaces: Typefaces,
 }

@@ -6,6 +6,7 @@
 //! reads the clock itself, and it shows nothing that is not committed.
 
 pub mod gateway;
+pub mod guide;
 
 mod api;
 mod assets;

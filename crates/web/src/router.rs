@@ -10,7 +10,7 @@ use tower_http::compression::CompressionLayer;
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    api, assets, change_password, display, failure, headers, home, messages, notice, order, pay, proof, records, security, sign_in, spending, statements, tokens, top_up, wechat,
+    api, assets, change_password, display, failure, guide, headers, home, messages, notice, order, pay, proof, records, security, sign_in, spending, statements, tokens, top_up, wechat,
 };
 
 /// No body is larger.
@@ -51,6 +51,10 @@ pub fn router(web: Web) -> Router {
         .route("/api/v1/me/proof", post(proof::json))
         .route("/api/v1/me/password", post(change_password::json))
         .route("/display", post(display::set))
+        .route("/help", get(guide::contents))
+        .route("/help/all", get(guide::whole))
+        .route("/help/guide.pdf", get(guide::pdf))
+        .route("/help/{topic}", get(guide::chapter))
         .route("/api/v1/openapi.json", get(api::served))
         .route("/api/v1/me", get(api::me::json))
         .route("/api/v1/me/topup", post(api::orders::make))
@@ -62,6 +66,8 @@ pub fn router(web: Web) -> Router {
         .route("/api/v1/me/statements", get(statements::json_list))
         .route("/api/v1/me/statements/{month}", get(statements::json))
         .route("/api/v1/me/spending", get(spending::json))
+        .route("/api/v1/guide", get(api::guide::whole))
+        .route("/api/v1/channels", get(api::guide::channels))
         .route("/notify/wechat", post(notice::wechat))
         .route("/assets/{file}", get(assets::file))
         .route("/healthz", get(health));

@@ -19,6 +19,7 @@ mod forged;
 mod guard;
 mod messages;
 mod hostile;
+mod guide;
 mod notice;
 mod pages;
 mod policy;

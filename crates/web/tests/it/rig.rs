@@ -117,6 +117,7 @@ impl Rig {
             form_action_hosts: vec!["https://cashier.example".to_owned()],
             demo_link: None,
             domain_checks: vec![("MP_verify_abc.txt".to_owned(), "abc".to_owned())],
+            guide: web::guide::GuideConfig::default(),
             typefaces: Typefaces::default(),
         };
         change(&mut config);
