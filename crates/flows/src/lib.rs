@@ -11,8 +11,10 @@ pub mod card_issue;
 pub mod cases;
 pub mod change_password;
 pub mod credential;
+pub mod deliver;
 pub mod due;
 pub mod epoch;
+pub mod event;
 pub mod home;
 pub mod merchant;
 pub mod missing;
@@ -35,6 +37,7 @@ pub mod terminal;
 pub mod terminal_link;
 pub mod top_up;
 pub mod unavailable;
+pub mod webhook;
 
 mod alarm;
 mod by_balance;

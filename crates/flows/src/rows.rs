@@ -9,6 +9,7 @@ use rules::card::Card;
 use rules::case::{Case, Ended};
 use rules::credential::Credential;
 use rules::epoch::{Epoch, Met};
+use rules::event::Began;
 use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, RefundNo, TerminalNo};
 use rules::limits::Change;
 use rules::load::{Attempt, Item};
@@ -20,6 +21,7 @@ use rules::top_up::Order;
 
 use crate::session::Session;
 use crate::stored::stored_enum;
+use crate::webhook::{Delivery, Webhook};
 
 /// The rows of a school.
 pub struct Campus;
@@ -97,6 +99,12 @@ pub enum Key {
     Credential([u8; 32]),
     /// What a program was answered, by whom it asked for and its idempotency key.
     Answer(Id, [u8; 16]),
+    /// A webhook, by its name.
+    Webhook(String),
+    /// How far a webhook has been told.
+    Delivery(Id),
+    /// The epochs of the book; absent while it was never restored (M9).
+    Lineage,
 }
 
 /// What a row holds.
@@ -168,6 +176,12 @@ pub enum Row {
     Credential(Box<Credential>),
     /// What a program was answered.
     Answer(Box<AnswerNote>),
+    /// A webhook.
+    Webhook(Box<Webhook>),
+    /// How far a webhook has been told.
+    Delivery(Box<Delivery>),
+    /// Epochs, oldest first.
+    Lineage(Vec<Began>),
 }
 
 /// Tries at the password door with numbers that nobody has: an attack on many numbers shows here.
@@ -345,6 +359,8 @@ pub mod lists {
     pub const CREDENTIALS: &str = "credentials_of_owner";
     /// Answers to changing calls of a holder's programs, by time.
     pub const ANSWERS: &str = "answers_of_owner";
+    /// Webhooks, by time of adding.
+    pub const WEBHOOKS: &str = "webhooks";
 }
 
 stored_enum!(Row {
@@ -381,6 +397,9 @@ stored_enum!(Row {
     31 => Odd(cases),
     55 => Credential(credential),
     56 => Answer(note),
+    59 => Webhook(webhook),
+    60 => Delivery(delivery),
+    61 => Lineage(epochs),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -428,4 +447,7 @@ rows_of! {
     odd: Odd => Vec<OddDebits>,
     credential: Credential => Credential,
     answer: Answer => AnswerNote,
+    webhook: Webhook => Webhook,
+    delivery: Delivery => Delivery,
+    lineage: Lineage => Vec<Began>,
 }

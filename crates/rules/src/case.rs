@@ -88,11 +88,13 @@ pub enum Kind {
     SaleMissing,
     /// A sale that was paid because the balance showed a debit, and a debit that the card proved has its counter.
     SaleDisplaced,
+    /// A system of the school has taken no events for days; none are sent to it until somebody says so.
+    WebhookPaused,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 33] = [
+    pub const ALL: [Kind; 34] = [
         Kind::PaymentUnknownOrder,
         Kind::PaymentMismatch,
         Kind::PaymentTwice,
@@ -126,6 +128,7 @@ impl Kind {
         Kind::SaleTerminalStopped,
         Kind::SaleMissing,
         Kind::SaleDisplaced,
+        Kind::WebhookPaused,
     ];
 
     /// Who looks after it.
@@ -163,7 +166,8 @@ impl Kind {
             | Kind::RecordsForgotten
             | Kind::SaleDateOdd
             | Kind::SaleTerminalStopped
-            | Kind::SaleMissing => Role::DeviceManager,
+            | Kind::SaleMissing
+            | Kind::WebhookPaused => Role::DeviceManager,
         }
     }
 }
@@ -253,7 +257,8 @@ impl Case {
             | Kind::SaleTerminalStopped
             | Kind::SaleDisplaced
             | Kind::TerminalQuarantined
-            | Kind::RecordsForgotten => self.reference.to_string(),
+            | Kind::RecordsForgotten
+            | Kind::WebhookPaused => self.reference.to_string(),
         }
     }
 }
@@ -299,6 +304,7 @@ impl Kind {
             Kind::SaleTerminalStopped => "SALE_TERMINAL_STOPPED",
             Kind::SaleMissing => "SALE_MISSING",
             Kind::SaleDisplaced => "SALE_DISPLACED",
+            Kind::WebhookPaused => "WEBHOOK_PAUSED",
         }
     }
 
@@ -340,6 +346,9 @@ impl Kind {
             Kind::SaleMissing => "卡片计数显示有消费记录多日未上传；请检查离线终端。补传后自动结案。",
             Kind::SaleDisplaced => {
                 "无凭证的消费曾按余额付给商户，现有凭证的另一笔占用其计数；款项挂账，请向商户核对后更正。"
+            }
+            Kind::WebhookPaused => {
+                "接收事件的系统三天未应答，已暂停推送，事件不会丢失；修复后请运行 onecard webhook resume。"
             }
         }
     }
@@ -411,6 +420,9 @@ impl Kind {
                 "Sales of this card have not come for days; check terminals off line. It ends by itself."
             }
             Kind::SaleDisplaced => "Paid without a proof, while a proved sale has its counter; ask the merchant.",
+            Kind::WebhookPaused => {
+                "A receiver of events took none for three days; nothing is lost. Mend it, then `onecard webhook resume`."
+            }
         }
     }
 }

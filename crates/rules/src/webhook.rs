@@ -162,7 +162,9 @@ mod tests {
 
     #[test]
     fn only_2xx_says_that_a_delivery_was_taken() {
-        for (status, expected) in [(199, false), (200, true), (204, true), (299, true), (301, false), (410, false), (500, false)] {
+        for (status, expected) in
+            [(199, false), (200, true), (204, true), (299, true), (301, false), (410, false), (500, false)]
+        {
             assert_eq!(taken(status), expected, "{status}");
         }
     }

@@ -47,6 +47,9 @@ impl Schema for Campus {
         "odd",
         "credential",
         "answer",
+        "webhook",
+        "delivery",
+        "lineage",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -66,6 +69,7 @@ impl Schema for Campus {
         lists::SESSIONS,
         lists::CREDENTIALS,
         lists::ANSWERS,
+        lists::WEBHOOKS,
     ];
 
     fn table(key: &Key) -> &'static str {
@@ -105,6 +109,9 @@ impl Schema for Campus {
             Key::ForeignRefund(..) => "foreign_refund",
             Key::Credential(_) => "credential",
             Key::Answer(..) => "answer",
+            Key::Webhook(_) => "webhook",
+            Key::Delivery(_) => "delivery",
+            Key::Lineage => "lineage",
         }
     }
 
@@ -139,6 +146,11 @@ impl Schema for Campus {
             Key::Form(person, key) => (*person, *key).write(&mut out),
             Key::Credential(hash) => hash.write(&mut out),
             Key::Answer(owner, key) => (*owner, *key).write(&mut out),
+            Key::Webhook(name) => {
+                out.raw(name.as_bytes());
+            }
+            Key::Delivery(id) => id.write(&mut out),
+            Key::Lineage => {}
         }
         out.done()
     }
@@ -211,6 +223,7 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
             vec![place(lists::CREDENTIALS, &crate::credential::owner(credential.subject), credential.made_at)]
         }
         Row::Answer(note) => vec![place(lists::ANSWERS, &note.owner.bytes(), note.at)],
+        Row::Webhook(webhook) => vec![place(lists::WEBHOOKS, &[], webhook.made_at)],
         Row::Holder(_)
         | Row::Strangers(_)
         | Row::Waiting(_)
@@ -229,6 +242,8 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         | Row::Odd(_)
         | Row::Repaid(_)
         | Row::Suspended(_)
-        | Row::ForeignRefund(_) => Vec::new(),
+        | Row::ForeignRefund(_)
+        | Row::Delivery(_)
+        | Row::Lineage(_) => Vec::new(),
     }
 }

@@ -326,7 +326,8 @@ impl Checker {
             | CaseKind::SaleDateOdd
             | CaseKind::SaleTerminalStopped
             | CaseKind::SaleMissing
-            | CaseKind::SaleDisplaced => ("case: without a cause", false),
+            | CaseKind::SaleDisplaced
+            | CaseKind::WebhookPaused => ("case: without a cause", false),
         };
         if first {
             counters.add(counter);
