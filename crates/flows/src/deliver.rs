@@ -3,7 +3,7 @@
 //! How far a webhook was told moves after its receiver's 2xx, in a command of the teller. If the process dies anywhere before
 //! that, the same events are sent once more; a receiver knows them by their numbers.
 
-use ledger::Micros;
+use ledger::{Id, Micros};
 use rules::case::Kind as CaseKind;
 use rules::event::Cursor;
 use rules::ids::CaseId;
@@ -11,7 +11,7 @@ use rules::webhook::{self, BATCH};
 use teller::{Command, Desk, Halt, Seen};
 
 use crate::event::{self, Page, Wanted};
-use crate::ports::{Courier, Field, Parcel, Receipt};
+use crate::ports::{Courier, Field, Parcel, Reader, Receipt, Secrets};
 use crate::rows::{Campus, Key, Row};
 use crate::webhook::{Delivery, Last, Webhook, needs, one, standing};
 use crate::{ReadFault, School, alarm, cases};
@@ -65,7 +65,7 @@ pub async fn round(school: &School, courier: &dyn Courier, name: &str, ahead: &m
     if page.events.is_empty() {
         return Ok(pass_over(school, name, &delivery, &page, ahead).await);
     }
-    let parcel = parcel(school, &webhook, &delivery, page);
+    let parcel = parcel(school.secrets.as_ref(), (school.new_id(), school.now()), &webhook, &delivery, page);
     let receipt = send(courier, &parcel).await;
     let status = match &receipt {
         Receipt::Answered(status) => Some(*status),
@@ -102,13 +102,11 @@ async fn pass_over(school: &School, name: &str, delivery: &Delivery, page: &Page
     Round::At(again)
 }
 
-fn parcel(school: &School, webhook: &Webhook, delivery: &Delivery, page: Page) -> Parcel {
-    let now = school.now();
+fn parcel(opens: &dyn Secrets, (id, now): (Id, Micros), webhook: &Webhook, delivery: &Delivery, page: Page) -> Parcel {
     let live = webhook.secrets.iter().filter(|secret| secret.until.is_none_or(|until| now < until));
-    let secrets =
-        live.filter_map(|secret| school.secrets.open(Field::WebhookSecret, webhook.id, &secret.sealed).ok()).collect();
+    let secrets = live.filter_map(|secret| opens.open(Field::WebhookSecret, webhook.id, &secret.sealed).ok()).collect();
     Parcel {
-        id: school.new_id(),
+        id,
         webhook: webhook.name.clone(),
         url: webhook.url.clone(),
         secrets,
@@ -119,13 +117,20 @@ fn parcel(school: &School, webhook: &Webhook, delivery: &Delivery, page: Page) -
     }
 }
 
-/// A parcel without events, by which an operator sees whether a receiver takes any; none when there is no such
-/// webhook. Errors: what could not be read.
-pub async fn trial(school: &School, courier: &dyn Courier, name: &str) -> Result<Option<Receipt>, ReadFault> {
-    let Some((webhook, delivery)) = one(school.reader.as_ref(), name).await? else { return Ok(None) };
+/// A parcel without events, by which an operator sees whether a receiver takes any; none when there is no such webhook. It
+/// needs a reader and the secrets alone, so that it can be sent beside a running server. `fresh` is its number and time.
+///
+/// Errors: what could not be read. Repeats: sends another.
+pub async fn trial(
+    (reader, secrets): (&dyn Reader, &dyn Secrets),
+    courier: &dyn Courier,
+    name: &str,
+    fresh: (Id, Micros),
+) -> Result<Option<Receipt>, ReadFault> {
+    let Some((webhook, delivery)) = one(reader, name).await? else { return Ok(None) };
     let told = delivery.told;
     let page = Page { events: Vec::new(), after: told, upto: told, more: false };
-    Ok(Some(send(courier, &parcel(school, &webhook, &delivery, page)).await))
+    Ok(Some(send(courier, &parcel(secrets, fresh, &webhook, &delivery, page)).await))
 }
 
 async fn send(courier: &dyn Courier, parcel: &Parcel) -> Receipt {

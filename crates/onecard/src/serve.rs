@@ -12,9 +12,10 @@ use tokio::signal;
 
 use crate::clock::SteadyClock;
 use crate::config::{self, Config};
+use crate::courier::HttpCourier;
 use crate::prompt::start_log;
 use crate::tls::Authority;
-use crate::{Failure, engine, listen, reports};
+use crate::{Failure, engine, listen, reports, webhooks};
 
 /// Options of `onecard serve`.
 #[derive(clap::Args)]
@@ -70,6 +71,7 @@ async fn serve(config: Config, keyring: Keyring) -> Result<(), Failure> {
     let wechat = channel(&config, Arc::clone(&clock))?;
     let pages = listen::bind(config.web.listen)?;
     let gateway = listen::bind(config.terminals.listen)?;
+    let courier = Arc::new(HttpCourier::new(&config.webhooks)?);
     let authority = Authority::open(&config.data.join("terminals"))?;
     let running = engine::start(config.files(), config.school_id()?, &keyring, wechat.clone(), clock)?;
     let school = running.school.clone();
@@ -82,6 +84,7 @@ async fn serve(config: Config, keyring: Keyring) -> Result<(), Failure> {
         ended = listen::pages(pages, router, tls, pages_handle) => ended,
         ended = listen::terminals(gateway, school.clone(), &authority, &config.terminals.host, gateway_handle) => ended,
         () = engine::run_due(&running) => Ok(()),
+        () = webhooks::run(&school, courier) => Ok(()),
         () = wechat.keep_certificates() => Ok(()),
         () = reports::feed(config.data.clone(), school.id) => Ok(()),
         () = stop_asked() => Ok(()),

@@ -12,6 +12,7 @@ mod change_password;
 mod config;
 mod cookies;
 mod display;
+mod events;
 mod failure;
 mod headers;
 mod home;
@@ -29,6 +30,7 @@ mod visit;
 mod wechat;
 
 pub use config::{Authorize, Web, WebConfig};
+pub use events::parcel_body;
 pub use router::router;
 pub use text::{Language, Yuan};
 pub use visit::language_of;
