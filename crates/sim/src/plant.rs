@@ -106,6 +106,10 @@ plants! {
     P86: "a sale is paid in part from its source (M18)" => ["I5", "ACK"];
     P87: "a card that was found to be copied is not stopped (T1)" => ["T1"];
     P88: "after a restore nobody asks whether money that waits was given back (M9)" => ["I3"];
+    P98: "how far a receiver of events was told moves before it answered" => ["E1"];
+    P99: "the last event of a delivery is passed over" => ["E1"];
+    P100: "a receiver of events is not told of a restore (M9)" => ["E1"];
+    P101: "an event is numbered by its sequence alone, which a restore uses again (M9)" => ["E1"];
 }
 
 impl Plant {

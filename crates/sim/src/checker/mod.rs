@@ -12,6 +12,7 @@
 //! | `sales.rs` | I3 and I8 of debits, I5 once, ACK of records |
 //! | `replay.rs`, `form.rs` | I7: what stands on the disk, read, hashed and added up again |
 //! | (`door.rs` of the world) | M2: a try at a password that was answered is counted |
+//! | `received.rs` | E1: what a receiver of events was told is the journal |
 //! | `end.rs` | L1, L3, L4 at the end of the calm phase, M7 the book's time |
 
 pub(crate) mod book;
@@ -20,6 +21,7 @@ mod end;
 mod form;
 mod loads;
 mod payments;
+mod received;
 mod refunds;
 mod replay;
 mod sales;
@@ -39,6 +41,7 @@ use crook::Crook;
 use loads::Loads;
 use payments::Payments;
 pub(crate) use payments::{Capture, Charge};
+pub(crate) use received::Received;
 use refunds::Refunds;
 pub(crate) use replay::Replay;
 use sales::Sales;
