@@ -22,6 +22,7 @@ pub mod nonces;
 pub mod people;
 pub mod ports;
 pub mod purchase;
+pub mod record_pages;
 pub mod records;
 pub mod refund;
 pub mod resent;

@@ -13,12 +13,15 @@ mod desk;
 
 mod api;
 mod colours;
+mod contract;
 mod entry;
 mod forged;
 mod guard;
 mod notice;
 mod pages;
+mod policy;
 mod refund;
 mod texts;
+mod tokens;
 mod top_up;
 mod weight;
