@@ -10,8 +10,8 @@ use tower_http::compression::CompressionLayer;
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    api, assets, change_password, display, failure, headers, home, notice, order, pay, records, sign_in, tokens,
-    top_up, wechat,
+    api, assets, change_password, display, events, failure, headers, home, notice, order, pay, records, sign_in,
+    tokens, top_up, wechat,
 };
 
 /// No body is larger.
@@ -42,6 +42,7 @@ pub fn router(web: Web) -> Router {
         .route("/api/v1/me/topup", post(api::orders::make))
         .route("/api/v1/me/orders/{order}", get(api::orders::one))
         .route("/api/v1/me/records", get(api::records::json))
+        .route("/api/v1/events", get(events::json))
         .route("/notify/wechat", post(notice::wechat))
         .route("/assets/{file}", get(assets::file))
         .route("/healthz", get(health));

@@ -80,7 +80,7 @@ stored_enum!(Category { 1 => Student, 2 => Staff });
 stored_enum!(Standing { 1 => Open, 2 => Closed });
 stored_enum!(Secret { 1 => Initial, 2 => Own { hash, set_at } });
 stored_enum!(Subject { 1 => Person(person), 2 => School });
-stored_enum!(Scope { 1 => Read, 2 => TopUp, 3 => Card, 4 => EventsRead });
+stored_enum!(Scope { 1 => Read, 2 => TopUp, 3 => Card, 4 => EventsRead, 5 => EventsNumbers });
 stored_enum!(Entry { 1 => Browser });
 stored_enum!(CardState { 1 => Issued, 2 => Active, 3 => Lost, 4 => Damaged, 5 => Replaced, 6 => Closed });
 stored_enum!(Source { 1 => Order(no), 2 => Float });

@@ -59,6 +59,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/me/topup", "s++cx+xttxx"),
     ("GET", "/api/v1/me/orders/{order}", "s+0cx+xttxx"),
     ("GET", "/api/v1/me/records", "s++c+xxttx+"),
+    ("GET", "/api/v1/events", "ttttxxxtt+x"),
 ];
 
 struct Actor {
