@@ -7,6 +7,7 @@ import argparse
 import json
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -176,6 +177,38 @@ def again(tally, demo, receiver):
     in_order(tally, receiver, "told again")
 
 
+def restored(tally, demo, receiver, holder, elsewhere):
+    """The machine is lost after the receiver was told of money that no backup has: it is told what survived."""
+    backup, data = elsewhere / "backup", elsewhere / "school"
+    code, said = beside(demo, "backup", "--to", str(backup))
+    tally.same("a backup beside the server", code, 0)
+    survived = len(receiver.events)
+    holder.come_again()
+    lost = [holder.pay(fen) for fen in (1100, 1200)]
+    tally.check("told of what will be lost", receiver.wait(lambda r: credited(r, lost), SOON))
+    demo.process.kill()
+    demo.process.wait()
+    command = [demo.binary, "restore", "--from", str(backup), "--data", str(data)]
+    run = subprocess.run(command, capture_output=True, text=True)
+    tally.check("the backup comes back", run.returncode == 0, run.stdout + run.stderr)
+    # What is not the school's but of the world around it: the provider and the cards, and the terminals' own folders.
+    for part in ("sandbox", "cards", "terminals"):
+        shutil.copytree(pathlib.Path(demo.folder) / part, data / part, dirs_exist_ok=True)
+    demo.folder = str(data)
+    demo.start(demo.base.rsplit(":", 1)[1])
+    tally.check("it is told of the restore", receiver.wait(lambda r: "2-0" in r.events, AGAIN), receiver.order[-3:])
+    told = receiver.events["2-0"]
+    tally.same("what survived", told["survived"], [{"epoch": 1, "first_seq": 1, "last_seq": survived}])
+    holder.come_again()
+    order = holder.pay(1300)
+    tally.check("the next payment comes", receiver.wait(lambda r: credited(r, [order]), AGAIN))
+    dropped = [event for event in receiver.order if event["epoch"] == 1 and event["seq"] > survived]
+    tally.same("what did not survive", sorted(event["order"] for event in dropped), sorted(lost))
+    fresh = [event["seq"] for event in receiver.order if event["epoch"] == 2]
+    tally.same("the new epoch has no gap", fresh, [0, *range(survived + 1, survived + len(fresh))])
+    tally.same("nothing was wrong", receiver.wrong, [])
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", required=True)
@@ -184,7 +217,7 @@ def main():
     documented(tally)
     nobody = Receiver()
     nobody.go_dark()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as elsewhere:
         demo = Demo(options.binary, folder, 40)
         try:
             tokens = set_up(tally, demo, receiver, nobody.port)
@@ -195,6 +228,7 @@ def main():
             dark_and_killed(tally, demo, receiver, holder)
             pulled(tally, demo, receiver, tokens)
             again(tally, demo, receiver)
+            restored(tally, demo, receiver, holder, pathlib.Path(elsewhere))
             removed, listed = demo.commands(["webhook", "remove", "finance"], ["webhook", "list"])
             tally.check("a removed one is gone", removed[0] == 0 and "1 webhook(s)" in listed[1], listed[1])
         finally:
