@@ -420,9 +420,7 @@ impl Kind {
                 "Sales of this card have not come for days; check terminals off line. It ends by itself."
             }
             Kind::SaleDisplaced => "Paid without a proof, while a proved sale has its counter; ask the merchant.",
-            Kind::WebhookPaused => {
-                "A receiver of events took none for three days; nothing is lost. Mend it, then `onecard webhook resume`."
-            }
+            Kind::WebhookPaused => "A receiver took no events for three days; mend it, then resume its webhook.",
         }
     }
 }
