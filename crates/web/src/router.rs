@@ -10,8 +10,7 @@ use tower_http::compression::CompressionLayer;
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    api, assets, change_password, display, failure, guide, headers, home, messages, notice, order, pay, proof, records,
-    security, sign_in, spending, statements, tokens, top_up, wechat,
+    api, assets, change_password, display, events, failure, guide, headers, home, messages, notice, order, pay, proof, records, security, sign_in, spending, statements, tokens, top_up, wechat,
 };
 
 /// No body is larger.
@@ -69,6 +68,7 @@ pub fn router(web: Web) -> Router {
         .route("/api/v1/me/spending", get(spending::json))
         .route("/api/v1/guide", get(api::guide::whole))
         .route("/api/v1/channels", get(api::guide::channels))
+        .route("/api/v1/events", get(events::json))
         .route("/notify/wechat", post(notice::wechat))
         .route("/assets/{file}", get(assets::file))
         .route("/healthz", get(health));
