@@ -5,6 +5,7 @@
 //!
 //! Architecture invariant: this crate knows neither which database keeps the rows, nor a provider's wire format, nor HTTP.
 
+pub mod card_desk;
 pub mod card_face;
 pub mod card_issue;
 pub mod cases;

@@ -5,7 +5,7 @@ mod form;
 mod schema;
 
 use ledger::Id;
-use rules::card::Card;
+use rules::card::{Card, Change as CardChange, Reports};
 use rules::case::{Case, Ended};
 use rules::epoch::{Epoch, Met};
 use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, RefundNo, TerminalNo};
@@ -92,6 +92,10 @@ pub enum Key {
     Suspended(CaseId),
     /// A refund that the provider tells of and that is none of ours: channel and its number there.
     ForeignRefund(u8, String),
+    /// A change of a card's state, for ever (R3).
+    CardChange(CardNo, Id),
+    /// How often a holder reported a card lost lately.
+    LossReports(PersonId),
 }
 
 /// What a row holds.
@@ -159,6 +163,10 @@ pub enum Row {
     CaseEnded(Box<Ended>),
     /// The case of a refund that is none of ours, and what was last told of it.
     ForeignRefund(ForeignRefund),
+    /// A change of a card's state.
+    CardChange(CardChange),
+    /// Reports of lost cards lately.
+    LossReports(Reports),
 }
 
 /// Tries at the password door with numbers that nobody has: an attack on many numbers shows here.
@@ -315,6 +323,8 @@ pub mod lists {
     pub const ENROLMENTS: &str = "enrolments";
     /// Sessions of a holder, by absolute end.
     pub const SESSIONS: &str = "sessions_of_person";
+    /// Changes of a holder's cards, by time.
+    pub const CARD_CHANGES: &str = "card_changes_of_person";
 }
 
 stored_enum!(Row {
@@ -349,6 +359,8 @@ stored_enum!(Row {
     29 => Agreed(epoch),
     30 => Spent(spent),
     31 => Odd(cases),
+    40 => CardChange(change),
+    41 => LossReports(reports),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -394,4 +406,6 @@ rows_of! {
     foreign_refund: ForeignRefund => ForeignRefund,
     spent: Spent => Spent,
     odd: Odd => Vec<OddDebits>,
+    card_change: CardChange => CardChange,
+    loss_reports: LossReports => Reports,
 }

@@ -42,6 +42,8 @@ pub enum Setting {
     InitialPasswordForceChange,
     /// Delay after which a missing top-up may be reported (R66), seconds.
     DelayThreshold,
+    /// Fee for a new card in the place of a lost or damaged one (R84, R5), fen.
+    ReplaceFee,
 }
 
 /// Name, default, least and most of a setting.
@@ -63,7 +65,7 @@ const WEEK: i64 = 604_800;
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Setting; 17] = [
+    pub const ALL: [Setting; 18] = [
         Setting::TopUpMin,
         Setting::WeChatPerOrderMax,
         Setting::WeChatDailyMax,
@@ -81,6 +83,7 @@ impl Setting {
         Setting::InitialPasswordXRule,
         Setting::InitialPasswordForceChange,
         Setting::DelayThreshold,
+        Setting::ReplaceFee,
     ];
 
     /// Name, default and bounds.
@@ -103,6 +106,7 @@ impl Setting {
             Setting::InitialPasswordXRule => ("initial_password.x_rule", 0, 0, 3),
             Setting::InitialPasswordForceChange => ("initial_password.force_change", 1, 0, 1),
             Setting::DelayThreshold => ("delay.threshold", 7200, HOUR, DAY),
+            Setting::ReplaceFee => ("replace.fee", 2_000, 0, 100_000),
         };
         Spec { name, default, least, most }
     }
@@ -152,7 +156,7 @@ pub enum ChangeRefusal {
 /// What holds at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    values: [i64; 17],
+    values: [i64; 18],
 }
 
 impl Limits {

@@ -8,6 +8,7 @@
 pub mod gateway;
 
 mod assets;
+mod card;
 mod change_password;
 mod config;
 mod cookies;

@@ -10,7 +10,8 @@ use tower_http::compression::CompressionLayer;
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    assets, change_password, display, failure, headers, home, notice, order, pay, records, sign_in, top_up, wechat,
+    assets, card, change_password, display, failure, headers, home, notice, order, pay, records, sign_in, top_up,
+    wechat,
 };
 
 /// No body is larger.
@@ -31,6 +32,8 @@ pub fn router(web: Web) -> Router {
         .route("/me/orders/{order}/status", get(order::status))
         .route("/me/records", get(records::page))
         .route("/me/records/{number}", get(records::one))
+        .route("/me/card", get(card::page))
+        .route("/me/card/loss", get(card::ask).post(card::report))
         .route("/pay/{order}", get(pay::page))
         .route("/wechat/return", get(wechat::come_back))
         .route("/display", post(display::set))
@@ -38,6 +41,8 @@ pub fn router(web: Web) -> Router {
         .route("/api/v1/me/topup", post(top_up::json))
         .route("/api/v1/me/orders/{order}", get(order::json))
         .route("/api/v1/me/records", get(records::json))
+        .route("/api/v1/me/card", get(card::json))
+        .route("/api/v1/me/card/loss", post(card::report_json))
         .route("/notify/wechat", post(notice::wechat))
         .route("/assets/{file}", get(assets::file))
         .route("/healthz", get(health));

@@ -141,7 +141,7 @@ pub(crate) async fn json(
 }
 
 /// The key of a program's request, of 1 to 128 visible ASCII letters, as the sixteen bytes that forms have.
-fn idempotency_key(headers: &HeaderMap) -> Option<[u8; 16]> {
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Option<[u8; 16]> {
     let text = headers.get("idempotency-key")?.to_str().ok()?;
     if !(1..=128).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;

@@ -1,6 +1,6 @@
 //! The stored form of every row, field by field. A new field goes to the end of a new row kind, never into an old one.
 
-use rules::card::{Card, State as CardState};
+use rules::card::{Actor, Card, Change as CardChange, Place, Reports, State as CardState, Why};
 use rules::case::{Case, Ended, Kind as CaseKind};
 use rules::chart::Channel;
 use rules::epoch::{Epoch, Met};
@@ -69,6 +69,8 @@ stored_struct! {
     OddDebits { kind, case, debits, first }
     Run { first, last, since, told }
     Loaded { old_balance, amount, at }
+    CardChange { id, card, person, from, to, at, by, place, why }
+    Reports { since, count }
 }
 
 stored_enum!(Category { 1 => Student, 2 => Staff });
@@ -149,6 +151,9 @@ stored_enum!(CaseKind {
     32 => SaleMissing,
     33 => SaleDisplaced,
 });
+stored_enum!(Actor { 1 => Holder, 2 => Office, 3 => Platform });
+stored_enum!(Place { 1 => Pages, 2 => WeChat, 3 => Program, 4 => Office, 5 => Terminal(enrolment) });
+stored_enum!(Why { 1 => HandedOut, 2 => ReportedLost, 3 => Alarm(case) });
 
 impl Stored for Setting {
     fn write(&self, out: &mut ledger::Writer) {

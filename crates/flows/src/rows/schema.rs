@@ -45,6 +45,8 @@ impl Schema for Campus {
         "agreed",
         "spent",
         "odd",
+        "card_change",
+        "loss_reports",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -62,6 +64,7 @@ impl Schema for Campus {
         lists::MERCHANTS,
         lists::ENROLMENTS,
         lists::SESSIONS,
+        lists::CARD_CHANGES,
     ];
 
     fn table(key: &Key) -> &'static str {
@@ -99,6 +102,8 @@ impl Schema for Campus {
             Key::Repaid(..) => "repaid",
             Key::Suspended(_) => "suspended",
             Key::ForeignRefund(..) => "foreign_refund",
+            Key::CardChange(..) => "card_change",
+            Key::LossReports(_) => "loss_reports",
         }
     }
 
@@ -131,6 +136,8 @@ impl Schema for Campus {
             Key::Case(id) | Key::Suspended(id) => id.write(&mut out),
             Key::Settings | Key::Strangers | Key::Epoch => {}
             Key::Form(person, key) => (*person, *key).write(&mut out),
+            Key::CardChange(card, change) => (*card, *change).write(&mut out),
+            Key::LossReports(person) => person.write(&mut out),
         }
         out.done()
     }
@@ -199,6 +206,7 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         Row::Merchant(_) => vec![place(lists::MERCHANTS, &[], ledger::Micros::default())],
         Row::Enrolment(_) => vec![place(lists::ENROLMENTS, &[], ledger::Micros::default())],
         Row::Session(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
+        Row::CardChange(change) => vec![place(lists::CARD_CHANGES, &change.person.0.bytes(), change.at)],
         Row::Holder(_)
         | Row::Strangers(_)
         | Row::Waiting(_)
@@ -217,6 +225,7 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         | Row::Odd(_)
         | Row::Repaid(_)
         | Row::Suspended(_)
-        | Row::ForeignRefund(_) => Vec::new(),
+        | Row::ForeignRefund(_)
+        | Row::LossReports(_) => Vec::new(),
     }
 }

@@ -6,6 +6,7 @@ mod cloned;
 mod forged;
 mod hand;
 mod lists;
+mod lost;
 mod money;
 mod people;
 mod refunds;
