@@ -184,6 +184,8 @@ pub(crate) struct Faults {
     pub(crate) clone_seconds: u32,
     /// Mean hours between replacements of a till's device; 0 for never.
     pub(crate) replace_hours: u32,
+    /// Mean hours between reports of lost cards; 0 for never.
+    pub(crate) loss_hours: u32,
 }
 
 impl Options {
@@ -201,6 +203,7 @@ impl Options {
         faults.clone_seconds = if faults.disk_lost_hours > 0 { 0 } else { drawn(&mut rng, &[20, 120]) };
         // Nor would a restored book know the new devices.
         faults.replace_hours = if faults.disk_lost_hours > 0 { 0 } else { drawn(&mut rng, &[1, 4]) };
+        faults.loss_hours = drawn(&mut Rng::fork(seed, "lost cards", 0), &[2, 5]);
         let (holders, tills, dark, new_key) = (30, 4, None, None);
         Options {
             days,
@@ -296,6 +299,7 @@ impl Faults {
         clone_seconds: 0,
         replace_hours: 0,
         guess_minutes: 0,
+        loss_hours: 0,
     };
 
     fn draw(rng: &mut Rng) -> Faults {
@@ -357,6 +361,7 @@ impl Faults {
             disk_lost_hours: 0,
             clone_seconds: 0,
             replace_hours: 0,
+            loss_hours: 0,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
+use flows::card_desk::{NotReported, Reported};
 use flows::epoch::Reopening;
 use flows::nonces::Nonces;
 use flows::ports::{Clock, ListAsk, Reader};
@@ -53,6 +54,7 @@ pub(crate) enum Said {
     Rogue { asked: ToPlatform, stopped: bool, answers: Vec<ToTerminal> },
     Crook { which: usize, fresh: bool, other: bool, asked: ToPlatform, answers: Vec<ToTerminal> },
     Enrolled { till: usize, enrolment: EnrolmentId },
+    Reported { form: usize, outcome: Result<Reported, NotReported> },
     Nothing,
 }
 
@@ -319,6 +321,7 @@ impl World {
                 self.crook_answered((which, fresh, other), &asked, &answers);
             }
             Said::Enrolled { till, enrolment } => self.enrolled(till, enrolment),
+            Said::Reported { form, outcome } => self.report_answered(form, &outcome),
             Said::Nothing => {}
         }
     }

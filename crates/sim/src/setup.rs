@@ -72,6 +72,7 @@ impl World {
         self.plan_image();
         self.plan_backup();
         self.plan_arrival();
+        self.plan_loss();
     }
 
     fn make_school(&mut self) -> Result<(), String> {

@@ -10,7 +10,7 @@ use teller::{Command, Desk, Halt, Seen};
 
 use crate::browser::{Answer, Browser};
 use crate::hand::CARD;
-use crate::rig::{BASE, Rig};
+use crate::rig::{BASE, PASSWORD, Rig};
 
 async fn signed_in(rig: &Rig) -> Browser {
     Browser::signed_in(rig, "2026010101", "260042").await.known_to_wechat().await
@@ -108,6 +108,11 @@ async fn r82_a_holder_reports_the_card_lost_sees_since_when_and_keeps_every_fen(
     tracker.says("卡片现在不能使用，这笔钱为您保留");
     assert!(!tracker.text().contains("保持 3 秒"));
     // Signed in anew everything is still there, and a top-up is refused in words.
+    let mut browser = Browser::new(&rig);
+    let entered = browser.fill("/sign-in", &[("number", "2026010101"), ("password", PASSWORD)]).await;
+    assert!(entered.status.is_success() || entered.status.is_redirection(), "{}", entered.status);
+    browser.get("/me").await.says("卡片已冻结");
+    let mut browser = browser.known_to_wechat().await;
     let key = browser.get("/me/topup").await.hidden("key");
     let refused = browser.fill("/me/topup", &[("amount", "50"), ("key", &key)]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
