@@ -7,6 +7,7 @@ mod schema;
 use ledger::Id;
 use rules::card::{Card, Change as CardChange, Reports};
 use rules::case::{Case, Ended};
+use rules::credential::Credential;
 use rules::epoch::{Epoch, Met};
 use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, RefundNo, TerminalNo};
 use rules::limits::Change;
@@ -96,6 +97,10 @@ pub enum Key {
     CardChange(CardNo, Id),
     /// How often a holder reported a card lost lately.
     LossReports(PersonId),
+    /// An access token, by the hash of its secret.
+    Credential([u8; 32]),
+    /// What a program was answered, by whom it asked for and its idempotency key.
+    Answer(Id, [u8; 16]),
 }
 
 /// What a row holds.
@@ -167,6 +172,10 @@ pub enum Row {
     CardChange(CardChange),
     /// Reports of lost cards lately.
     LossReports(Reports),
+    /// An access token.
+    Credential(Box<Credential>),
+    /// What a program was answered.
+    Answer(Box<AnswerNote>),
 }
 
 /// Tries at the password door with numbers that nobody has: an attack on many numbers shows here.
@@ -293,6 +302,23 @@ pub struct FormNote {
     pub at: ledger::Micros,
 }
 
+/// What a program was answered to a changing call, to be told again when it asks again (I5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerNote {
+    /// Whose call it was.
+    pub owner: Id,
+    /// Hash of what was asked.
+    pub input: [u8; 32],
+    /// HTTP status.
+    pub status: u16,
+    /// Where what was made is found, if something was.
+    pub location: Option<String>,
+    /// The body.
+    pub body: String,
+    /// When.
+    pub at: ledger::Micros,
+}
+
 /// Names of lists.
 pub mod lists {
     /// A holder's credited top-ups by time of credit.
@@ -325,6 +351,10 @@ pub mod lists {
     pub const SESSIONS: &str = "sessions_of_person";
     /// Changes of a holder's cards, by time.
     pub const CARD_CHANGES: &str = "card_changes_of_person";
+    /// Access tokens of a holder, or of the school, by time of making.
+    pub const CREDENTIALS: &str = "credentials_of_owner";
+    /// Answers to changing calls of a holder's programs, by time.
+    pub const ANSWERS: &str = "answers_of_owner";
 }
 
 stored_enum!(Row {
@@ -361,6 +391,8 @@ stored_enum!(Row {
     31 => Odd(cases),
     40 => CardChange(change),
     41 => LossReports(reports),
+    55 => Credential(credential),
+    56 => Answer(note),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -408,4 +440,6 @@ rows_of! {
     odd: Odd => Vec<OddDebits>,
     card_change: CardChange => CardChange,
     loss_reports: LossReports => Reports,
+    credential: Credential => Credential,
+    answer: Answer => AnswerNote,
 }

@@ -1,10 +1,8 @@
 //! The holder's card: its state and story, what is on it and waits for it, what to do; and reporting it lost (R3, R82).
 
 use askama::Template;
-use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use flows::card_desk::{CardPage, Told, card_page, report_loss};
 use flows::settings::limits;
@@ -14,15 +12,13 @@ use rules::ids::CardNo;
 use rules::limits::{Limits, Setting};
 use rules::mask;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::home::card_state;
 use crate::icons;
 use crate::page::{self, Frame};
-use crate::text::{Language, Text, Yuan, iso};
-use crate::top_up::idempotency_key;
+use crate::text::{Language, Text, Yuan};
 use crate::visit::{Holder, Sent};
 
 #[derive(Template)]
@@ -150,56 +146,11 @@ pub(crate) async fn report(
     Sent(typed): Sent<Typed>,
 ) -> Result<Response, Failure> {
     let key = Id::parse(&typed.key).map_err(|_| Failure::StaleForm)?.bytes();
-    let card = CardNo::parse(&typed.card).map_err(|_| Failure::StaleForm)?;
+    let card = CardNo::parse(&typed.card).map_err(|_| Failure::Malformed)?;
     let place = if holder.visit.in_wechat { Place::WeChat } else { Place::Pages };
     let reported = report_loss(&web.school, holder.person, card, place, key).await;
     reported.map_err(|refusal| Failure::Words(refusal.words()))?;
     Ok(page::see_other("/me/card"))
-}
-
-/// `GET /api/v1/me/card`
-pub(crate) async fn json(State(web): State<Web>, holder: Holder) -> Result<Json<Value>, Failure> {
-    let (found, limits) = look(&web, &holder).await?;
-    let CardPage { card, home, story } = &found;
-    Ok(Json(json!({
-        "card": card.as_ref().map(|card| json!({
-            "number": card.no.to_string(),
-            "state": card_state(card.state),
-            "since": iso(card.since),
-            "why": found.newest().map(|change| why_word(change.why)),
-        })),
-        "may_report_loss": card.as_ref().is_some_and(reportable),
-        "on_card_fen": home.on_card.get(),
-        "waiting": { "amount_fen": home.waiting.amount.get(), "since": home.waiting.since.map(iso) },
-        "in_transit": { "amount_fen": home.in_transit.amount.get(), "since": home.in_transit.since.map(iso) },
-        "replace_fee_fen": limits.fen(Setting::ReplaceFee).get(),
-        "changes": story.iter().map(change_json).collect::<Vec<_>>(),
-    })))
-}
-
-/// What a program posts.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Asked {
-    number: String,
-}
-
-/// `POST /api/v1/me/card/loss`: `{"number": "2026000000000042"}` with an `Idempotency-Key`; 200 and since when it has effect.
-pub(crate) async fn report_json(
-    State(web): State<Web>,
-    holder: Holder,
-    headers: HeaderMap,
-    asked: Result<Json<Asked>, JsonRejection>,
-) -> Result<Json<Value>, Failure> {
-    let key = idempotency_key(&headers).ok_or(Failure::NoKey)?;
-    let Json(Asked { number }) = asked.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge,
-        _ => Failure::Malformed,
-    })?;
-    let card = CardNo::parse(&number).map_err(|_| Failure::Malformed)?;
-    let reported = report_loss(&web.school, holder.person, card, Place::Program, key).await;
-    let reported = reported.map_err(|refusal| Failure::Words(refusal.words()))?;
-    Ok(Json(json!({ "number": reported.card.to_string(), "effective_since": iso(reported.since) })))
 }
 
 async fn look(web: &Web, holder: &Holder) -> Result<(CardPage, Limits), Failure> {
@@ -208,7 +159,7 @@ async fn look(web: &Web, holder: &Holder) -> Result<(CardPage, Limits), Failure>
 }
 
 /// Whether the page offers a report; whether one is taken is the rule's to say.
-const fn reportable(card: &Card) -> bool {
+pub(crate) const fn reportable(card: &Card) -> bool {
     matches!(card.state, CardState::Issued | CardState::Active)
 }
 
@@ -328,37 +279,4 @@ fn line(told: &Told, language: Language) -> Line {
         }),
         card: language.t("card-story-of").with("number", mask::card(change.card)),
     }
-}
-
-const fn why_word(why: Why) -> &'static str {
-    match why {
-        Why::HandedOut => "handed_out",
-        Why::ReportedLost => "reported_lost",
-        Why::Alarm(_) => "alarm",
-    }
-}
-
-fn change_json(told: &Told) -> Value {
-    let change = &told.change;
-    json!({
-        "number": change.card.to_string(),
-        "from": card_state(change.from),
-        "to": card_state(change.to),
-        "at": iso(change.at),
-        "by": match change.by {
-            Actor::Holder => "holder",
-            Actor::Office => "card_office",
-            Actor::Platform => "platform",
-        },
-        "place": match change.place {
-            Place::Pages => "pages",
-            Place::WeChat => "wechat",
-            Place::Program => "program",
-            Place::Office => "card_office",
-            Place::Terminal(_) => "terminal",
-        },
-        "terminal_zh": told.terminal.as_ref().map(|(zh, _)| zh),
-        "terminal_en": told.terminal.as_ref().map(|(_, en)| en),
-        "why": why_word(change.why),
-    })
 }

@@ -47,6 +47,8 @@ impl Schema for Campus {
         "odd",
         "card_change",
         "loss_reports",
+        "credential",
+        "answer",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -65,6 +67,8 @@ impl Schema for Campus {
         lists::ENROLMENTS,
         lists::SESSIONS,
         lists::CARD_CHANGES,
+        lists::CREDENTIALS,
+        lists::ANSWERS,
     ];
 
     fn table(key: &Key) -> &'static str {
@@ -104,6 +108,8 @@ impl Schema for Campus {
             Key::ForeignRefund(..) => "foreign_refund",
             Key::CardChange(..) => "card_change",
             Key::LossReports(_) => "loss_reports",
+            Key::Credential(_) => "credential",
+            Key::Answer(..) => "answer",
         }
     }
 
@@ -138,6 +144,8 @@ impl Schema for Campus {
             Key::Form(person, key) => (*person, *key).write(&mut out),
             Key::CardChange(card, change) => (*card, *change).write(&mut out),
             Key::LossReports(person) => person.write(&mut out),
+            Key::Credential(hash) => hash.write(&mut out),
+            Key::Answer(owner, key) => (*owner, *key).write(&mut out),
         }
         out.done()
     }
@@ -207,6 +215,10 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         Row::Enrolment(_) => vec![place(lists::ENROLMENTS, &[], ledger::Micros::default())],
         Row::Session(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
         Row::CardChange(change) => vec![place(lists::CARD_CHANGES, &change.person.0.bytes(), change.at)],
+        Row::Credential(credential) => {
+            vec![place(lists::CREDENTIALS, &crate::credential::owner(credential.subject), credential.made_at)]
+        }
+        Row::Answer(note) => vec![place(lists::ANSWERS, &note.owner.bytes(), note.at)],
         Row::Holder(_)
         | Row::Strangers(_)
         | Row::Waiting(_)

@@ -131,9 +131,9 @@ async fn r82_a_form_of_before_stops_neither_another_card_nor_another_holder_s() 
     for (card, status) in [
         ("2026000000000043", StatusCode::UNPROCESSABLE_ENTITY),
         ("0000000000000000", StatusCode::UNPROCESSABLE_ENTITY),
-        ("", StatusCode::FORBIDDEN),
-        ("202600000000004", StatusCode::FORBIDDEN),
-        ("２０２６000000000042", StatusCode::FORBIDDEN),
+        ("", StatusCode::BAD_REQUEST),
+        ("202600000000004", StatusCode::BAD_REQUEST),
+        ("２０２６000000000042", StatusCode::BAD_REQUEST),
     ] {
         let answer = browser.post("/me/card/loss", &[("key", &key), ("token", &token), ("card", card)]).await;
         assert_eq!(answer.status, status, "{card}");
@@ -215,7 +215,7 @@ async fn r82_a_program_reports_a_card_lost_and_the_same_key_gives_the_same_answe
             400,
             "MALFORMED",
         ),
-        (report_json(&mut browser, "key-1", r#"{"number": "2026000000000043"}"#).await, 409, "FORM_REUSED"),
+        (report_json(&mut browser, "key-1", r#"{"number": "2026000000000043"}"#).await, 409, "IDEMPOTENCY_CONFLICT"),
         (report_json(&mut browser, "k", r#"{"number": "2026000000000043"}"#).await, 422, "CARD_STATE"),
         (report_json(&mut Browser::new(&rig), "k", number).await, 401, "SIGN_IN_REQUIRED"),
     ];
