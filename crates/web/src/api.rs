@@ -14,6 +14,7 @@
 //! hands [`keyed::Key`] on to its command, so that nothing is done twice either.
 
 pub(crate) mod bearer;
+pub(crate) mod card;
 pub(crate) mod codes;
 pub(crate) mod cursor;
 pub(crate) mod guide;
@@ -48,6 +49,7 @@ pub(crate) const ROOT: &str = "/api/";
 /// Every operation, by the file that answers it.
 pub(crate) const TABLES: &[&[Operation]] =
     &[
+        card::OPERATIONS,
         document::OPERATIONS,
         me::OPERATIONS,
         orders::OPERATIONS,

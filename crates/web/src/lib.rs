@@ -10,6 +10,7 @@ pub mod guide;
 
 mod api;
 mod assets;
+mod card;
 mod change_password;
 mod config;
 mod cookies;

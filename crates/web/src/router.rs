@@ -10,7 +10,7 @@ use tower_http::compression::CompressionLayer;
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    api, assets, change_password, display, events, failure, guide, headers, home, messages, notice, order, pay, proof, records, security, sign_in, spending, statements, tokens, top_up, wechat,
+    api, assets, card, change_password, display, events, failure, guide, headers, home, messages, notice, order, pay, proof, records, security, sign_in, spending, statements, tokens, top_up, wechat,
 };
 
 /// No body is larger.
@@ -32,6 +32,8 @@ pub fn router(web: Web) -> Router {
         .route("/me/records", get(records::list::page))
         .route("/me/records.csv", get(records::list::file))
         .route("/me/records/{number}", get(records::one))
+        .route("/me/card", get(card::page))
+        .route("/me/card/loss", get(card::ask).post(card::report))
         .route("/me/security/tokens", get(tokens::page).post(tokens::submit))
         .route("/me/security/tokens/{token}/revoke", post(tokens::end))
         .route("/me/statements", get(statements::page))
@@ -70,6 +72,8 @@ pub fn router(web: Web) -> Router {
         .route("/api/v1/guide", get(api::guide::whole))
         .route("/api/v1/channels", get(api::guide::channels))
         .route("/api/v1/events", get(events::json))
+        .route("/api/v1/me/card", get(api::card::json))
+        .route("/api/v1/me/card/loss", post(api::card::report))
         .route("/notify/wechat", post(notice::wechat))
         .route("/assets/{file}", get(assets::file))
         .route("/healthz", get(health));

@@ -98,7 +98,7 @@ impl From<card::State> for CardState {
 
 /// An amount and since when it is where it is.
 #[derive(Serialize, ToSchema)]
-struct Part {
+pub(crate) struct Part {
     /// Fen.
     amount_fen: i64,
     /// Since when; null when it is nothing.

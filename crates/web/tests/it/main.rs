@@ -12,6 +12,7 @@ mod attacks;
 mod desk;
 
 mod api;
+mod card;
 mod colours;
 mod contract;
 mod entry;

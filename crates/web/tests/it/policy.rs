@@ -45,6 +45,9 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/me/orders/{order}/status", "s+0cssssss+"),
     ("GET", "/me/records", "s++cssssss+"),
     ("GET", "/me/records/{number}", "s+0cssssss+"),
+    ("GET", "/me/card", "s++cssssss+"),
+    ("GET", "/me/card/loss", "s++cssssss+"),
+    ("POST", "/me/card/loss", "s++cssssss+"),
     ("GET", "/me/security/tokens", "s++cssssss+"),
     ("POST", "/me/security/tokens", "s++cssssss+"),
     ("POST", "/me/security/tokens/{token}/revoke", "s+0cssssss+"),
@@ -66,6 +69,8 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/guide", "+++++++++++"),
     ("GET", "/api/v1/channels", "+++++++++++"),
     ("GET", "/api/v1/events", "ttttxxxtt+x"),
+    ("GET", "/api/v1/me/card", "s++c+xxttx+"),
+    ("POST", "/api/v1/me/card/loss", "s++cxx+ttxx"),
 ];
 
 struct Actor {

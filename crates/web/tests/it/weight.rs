@@ -45,6 +45,8 @@ async fn every_page_in_every_language_is_light() {
         "/me/topup".to_owned(),
         "/me/records".to_owned(),
         "/me/messages".to_owned(),
+        "/me/card".to_owned(),
+        "/me/card/loss".to_owned(),
         format!("/me/records/{open}"),
         format!("/me/orders/{open}"),
         format!("/pay/{open}"),
