@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use rules::ids::PersonId;
+use rules::message::Message;
 use rules::password::{Locked, Secret, Weak, changed, check_new, old_wrong, right};
 use rules::words::Words;
 use teller::{Command, Desk, Halt, Rejected, Seen};
@@ -12,7 +13,7 @@ use crate::rows::{Campus, Key, Row};
 use crate::session::{listed, living, look};
 use crate::sign_in::{SignedIn, make_session};
 use crate::unavailable::Unavailable;
-use crate::{School, desk};
+use crate::{School, desk, inbox};
 
 /// Why the password stays as it is; the first that applies.
 #[derive(Debug, thiserror::Error)]
@@ -156,9 +157,9 @@ impl Command<Campus> for Change {
     type Answer = ();
     type Refusal = Overtaken;
 
-    fn needs(&self, _: &Seen<'_, Campus>) -> Vec<Key> {
+    fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
         let own = [Key::Person(self.person), Key::Session(self.by), Key::Session(self.key)];
-        own.into_iter().chain(self.sessions.iter().cloned()).collect()
+        own.into_iter().chain(self.sessions.iter().cloned()).chain(inbox::needs(seen, self.person)).collect()
     }
 
     fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<(), Halt<Campus, Overtaken>> {
@@ -172,6 +173,7 @@ impl Command<Campus> for Change {
         desk.delete(Key::Session(self.by))?;
         make_session(desk, self.key, self.person, &holder.password.secret, false)?;
         desk.put(Key::Person(self.person), Row::Person(Box::new(holder)))?;
+        inbox::tell(desk, self.person, Message::PasswordChanged)?;
         Ok(())
     }
 }

@@ -14,6 +14,7 @@ pub mod credential;
 pub mod due;
 pub mod epoch;
 pub mod home;
+pub mod inbox;
 pub mod merchant;
 pub mod missing;
 pub mod nonces;
@@ -36,6 +37,7 @@ pub mod terminal;
 pub mod terminal_link;
 pub mod top_up;
 pub mod unavailable;
+pub mod waiting;
 
 mod alarm;
 mod by_balance;

@@ -12,6 +12,7 @@ use rules::epoch::{Epoch, Met};
 use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, RefundNo, TerminalNo};
 use rules::limits::Change;
 use rules::load::{Attempt, Item};
+use rules::message::{Inbox, Received};
 use rules::person::Person;
 use rules::purchase::Sale;
 use rules::refund::{Refund, Repaid};
@@ -97,6 +98,10 @@ pub enum Key {
     Credential([u8; 32]),
     /// What a program was answered, by whom it asked for and its idempotency key.
     Answer(Id, [u8; 16]),
+    /// A holder's newest messages.
+    Inbox(PersonId),
+    /// Older ones, by the place where they were put away.
+    Messages(PersonId, u8),
 }
 
 /// What a row holds.
@@ -168,6 +173,10 @@ pub enum Row {
     Credential(Box<Credential>),
     /// What a program was answered.
     Answer(Box<AnswerNote>),
+    /// The newest messages, how far they are read, and reminders to come.
+    Inbox(Box<Inbox>),
+    /// Messages, oldest first.
+    Messages(Vec<Received>),
 }
 
 /// Tries at the password door with numbers that nobody has: an attack on many numbers shows here.
@@ -345,6 +354,8 @@ pub mod lists {
     pub const CREDENTIALS: &str = "credentials_of_owner";
     /// Answers to changing calls of a holder's programs, by time.
     pub const ANSWERS: &str = "answers_of_owner";
+    /// Holders of whom money waits for the card, by the time at which somebody must look at it (R36).
+    pub const REMINDERS_DUE: &str = "reminders_due";
 }
 
 stored_enum!(Row {
@@ -381,6 +392,8 @@ stored_enum!(Row {
     31 => Odd(cases),
     55 => Credential(credential),
     56 => Answer(note),
+    44 => Inbox(inbox),
+    45 => Messages(messages),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -428,4 +441,6 @@ rows_of! {
     odd: Odd => Vec<OddDebits>,
     credential: Credential => Credential,
     answer: Answer => AnswerNote,
+    inbox: Inbox => Inbox,
+    messages: Messages => Vec<Received>,
 }

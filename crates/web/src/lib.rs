@@ -17,6 +17,7 @@ mod failure;
 mod headers;
 mod home;
 mod icons;
+mod messages;
 mod notice;
 mod order;
 mod page;

@@ -10,8 +10,8 @@ use tower_http::compression::CompressionLayer;
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    api, assets, change_password, display, failure, headers, home, notice, order, pay, records, sign_in, tokens,
-    top_up, wechat,
+    api, assets, change_password, display, failure, headers, home, messages, notice, order, pay, records, sign_in,
+    tokens, top_up, wechat,
 };
 
 /// No body is larger.
@@ -42,6 +42,9 @@ pub fn router(web: Web) -> Router {
         .route("/api/v1/me/topup", post(api::orders::make))
         .route("/api/v1/me/orders/{order}", get(api::orders::one))
         .route("/api/v1/me/records", get(api::records::json))
+        .route("/me/messages", get(messages::page).post(messages::read))
+        .route("/api/v1/me/messages", get(api::messages::json))
+        .route("/api/v1/me/messages/read", post(api::messages::read))
         .route("/notify/wechat", post(notice::wechat))
         .route("/assets/{file}", get(assets::file))
         .route("/healthz", get(health));

@@ -7,13 +7,15 @@ use rules::credential::{Credential, Scope, Subject};
 use rules::epoch::{Epoch, Met};
 use rules::limits::{Change, Setting};
 use rules::load::{Attempt, Item, Session as LoadSession, Source, State as LoadState};
+use rules::message::{Back, Inbox, Message, Received};
 use rules::password::{Password, Secret};
 use rules::person::{Person, Standing};
 use rules::purchase::{Debit, Sale, State as SaleState};
-use rules::refund::{Failure, Origin, Payment, Refund, Repaid, State as RefundState};
+use rules::refund::{Cause, Failure, Origin, Payment, Refund, Repaid, State as RefundState};
 use rules::roster::Category;
 use rules::spent::{Loaded, Run, Spent};
-use rules::top_up::{Arrival, Credited, Order, Scene, State as OrderState, Ticket};
+use rules::top_up::{Arrival, Credited, Order, Scene, State as OrderState, Suspicion, Ticket};
+use rules::waiting::Reminder;
 
 use super::{
     AnswerNote, Enrolment, ForeignRefund, FormNote, Merchant, OddDebits, Ordered, PaymentNote, RecordNote, Strangers,
@@ -72,6 +74,9 @@ stored_struct! {
     Loaded { old_balance, amount, at }
     Credential { subject, name, scopes, made_at, expires_at, used_at, revoked_at }
     AnswerNote { owner, input, status, location, body, at }
+    Inbox { newest, read, messages, reminders, look_at }
+    Received { no, at, message }
+    Reminder { order, since, told, failed, case }
 }
 
 stored_enum!(Category { 1 => Student, 2 => Staff });
@@ -153,7 +158,26 @@ stored_enum!(CaseKind {
     31 => SaleTerminalStopped,
     32 => SaleMissing,
     33 => SaleDisplaced,
+    36 => WaitingNotReturned,
 });
+stored_enum!(Message {
+    1 => Credited { order, amount, arrival, late },
+    2 => Loaded { card, amount, order, more },
+    3 => RefundBegun { refund, order, amount, cause },
+    4 => RefundSettled { refund, order, amount },
+    5 => RefundFailed { refund, order, amount, back },
+    6 => PaymentInCase { order, amount, why },
+    7 => StillWaiting { order, amount, since, returns_at },
+    8 => PasswordChanged,
+    9 => CardLost { card },
+    10 => WeChatBound,
+    11 => WeChatUnbound,
+    12 => SignedInElsewhere,
+    13 => TokenMade,
+});
+stored_enum!(Back { 1 => Waiting, 2 => InAccount, 3 => InCase });
+stored_enum!(Cause { 1 => Person, 2 => Twice, 3 => AccountClosed, 4 => NotLoaded });
+stored_enum!(Suspicion { 1 => Mismatch, 2 => Twice, 3 => AccountClosed, 4 => GivenBack });
 
 impl Stored for Setting {
     fn write(&self, out: &mut ledger::Writer) {

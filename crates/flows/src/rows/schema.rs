@@ -47,6 +47,8 @@ impl Schema for Campus {
         "odd",
         "credential",
         "answer",
+        "inbox",
+        "messages",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -66,6 +68,7 @@ impl Schema for Campus {
         lists::SESSIONS,
         lists::CREDENTIALS,
         lists::ANSWERS,
+        lists::REMINDERS_DUE,
     ];
 
     fn table(key: &Key) -> &'static str {
@@ -105,6 +108,8 @@ impl Schema for Campus {
             Key::ForeignRefund(..) => "foreign_refund",
             Key::Credential(_) => "credential",
             Key::Answer(..) => "answer",
+            Key::Inbox(_) => "inbox",
+            Key::Messages(..) => "messages",
         }
     }
 
@@ -139,6 +144,8 @@ impl Schema for Campus {
             Key::Form(person, key) => (*person, *key).write(&mut out),
             Key::Credential(hash) => hash.write(&mut out),
             Key::Answer(owner, key) => (*owner, *key).write(&mut out),
+            Key::Inbox(person) => person.write(&mut out),
+            Key::Messages(person, place) => (*person, *place).write(&mut out),
         }
         out.done()
     }
@@ -211,7 +218,9 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
             vec![place(lists::CREDENTIALS, &crate::credential::owner(credential.subject), credential.made_at)]
         }
         Row::Answer(note) => vec![place(lists::ANSWERS, &note.owner.bytes(), note.at)],
+        Row::Inbox(inbox) => inbox.look_at.map(|at| place(lists::REMINDERS_DUE, &[], at)).into_iter().collect(),
         Row::Holder(_)
+        | Row::Messages(_)
         | Row::Strangers(_)
         | Row::Waiting(_)
         | Row::Ordered(_)

@@ -91,8 +91,9 @@ fn whole(schema: &mut Value) {
     if !names.is_empty() {
         schema["required"] = names.into();
     }
-    if let Some(parts) = schema.get_mut("allOf").and_then(Value::as_array_mut) {
-        parts.iter_mut().for_each(whole);
+    for parts in ["allOf", "oneOf"] {
+        let parts = schema.get_mut(parts).and_then(Value::as_array_mut);
+        parts.into_iter().flatten().for_each(whole);
     }
 }
 

@@ -17,6 +17,7 @@ mod contract;
 mod entry;
 mod forged;
 mod guard;
+mod messages;
 mod notice;
 mod pages;
 mod policy;

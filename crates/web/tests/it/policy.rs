@@ -45,6 +45,8 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/me/orders/{order}/status", "s+0cssssss+"),
     ("GET", "/me/records", "s++cssssss+"),
     ("GET", "/me/records/{number}", "s+0cssssss+"),
+    ("GET", "/me/messages", "s++cssssss+"),
+    ("POST", "/me/messages", "s++cssssss+"),
     ("GET", "/me/security/tokens", "s++cssssss+"),
     ("POST", "/me/security/tokens", "s++cssssss+"),
     ("POST", "/me/security/tokens/{token}/revoke", "s+0cssssss+"),
@@ -59,6 +61,8 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/me/topup", "s++cx+xttxx"),
     ("GET", "/api/v1/me/orders/{order}", "s+0cx+xttxx"),
     ("GET", "/api/v1/me/records", "s++c+xxttx+"),
+    ("GET", "/api/v1/me/messages", "s++c+xxttx+"),
+    ("POST", "/api/v1/me/messages/read", "s++c+xxttx+"),
 ];
 
 struct Actor {
@@ -152,7 +156,7 @@ async fn ask(actor: &Actor, method: &str, path: &str) -> Answer {
     for page in ["/me", "/password", "/sign-in"] {
         let shown = browser.get(page).await;
         if shown.status == StatusCode::OK {
-            form = format!("token={}&key={}", shown.hidden("token"), "0".repeat(32));
+            form = format!("token={}&to=0&key={}", shown.hidden("token"), "0".repeat(32));
             break;
         }
     }
