@@ -50,6 +50,10 @@ pub enum Setting {
     PendingRemindThird,
     /// When money that still waits goes back the way it came (R36), seconds; 0 for never.
     PendingRefundAfter,
+    /// Wrong passwords from one network address in a minute; a whole campus may be one.
+    PasswordAddressFailures,
+    /// Top-up orders of one person in a minute.
+    OrderPerMinute,
 }
 
 /// Name, default, least and most of a setting.
@@ -71,7 +75,7 @@ const WEEK: i64 = 604_800;
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Setting; 21] = [
+    pub const ALL: [Setting; 23] = [
         Setting::TopUpMin,
         Setting::WeChatPerOrderMax,
         Setting::WeChatDailyMax,
@@ -93,6 +97,8 @@ impl Setting {
         Setting::PendingRemindSecond,
         Setting::PendingRemindThird,
         Setting::PendingRefundAfter,
+        Setting::PasswordAddressFailures,
+        Setting::OrderPerMinute,
     ];
 
     /// Name, default and bounds.
@@ -120,6 +126,8 @@ impl Setting {
             Setting::PendingRemindThird => ("pending.remind_third", 3 * DAY, 60, 90 * DAY),
             // The provider gives a payment back for a year.
             Setting::PendingRefundAfter => ("pending.refund_after", 30 * DAY, 0, 300 * DAY),
+            Setting::PasswordAddressFailures => ("password.address_failures", 60, 10, 100_000),
+            Setting::OrderPerMinute => ("order.per_minute", 10, 1, 1_000),
         };
         Spec { name, default, least, most }
     }
@@ -173,7 +181,7 @@ pub enum ChangeRefusal {
 /// What holds at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    values: [i64; 21],
+    values: [i64; 23],
 }
 
 impl Limits {

@@ -49,6 +49,11 @@ impl Schema for Campus {
         "answer",
         "inbox",
         "messages",
+        "wechat_user",
+        "binding",
+        "webhook",
+        "delivery",
+        "lineage",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -69,6 +74,7 @@ impl Schema for Campus {
         lists::CREDENTIALS,
         lists::ANSWERS,
         lists::REMINDERS_DUE,
+        lists::WEBHOOKS,
     ];
 
     fn table(key: &Key) -> &'static str {
@@ -110,6 +116,11 @@ impl Schema for Campus {
             Key::Answer(..) => "answer",
             Key::Inbox(_) => "inbox",
             Key::Messages(..) => "messages",
+            Key::WeChatUser(_) => "wechat_user",
+            Key::Binding(_) => "binding",
+            Key::Webhook(_) => "webhook",
+            Key::Delivery(_) => "delivery",
+            Key::Lineage => "lineage",
         }
     }
 
@@ -146,6 +157,13 @@ impl Schema for Campus {
             Key::Answer(owner, key) => (*owner, *key).write(&mut out),
             Key::Inbox(person) => person.write(&mut out),
             Key::Messages(person, place) => (*person, *place).write(&mut out),
+            Key::WeChatUser(hash) => hash.write(&mut out),
+            Key::Binding(person) => person.write(&mut out),
+            Key::Webhook(name) => {
+                out.raw(name.as_bytes());
+            }
+            Key::Delivery(id) => id.write(&mut out),
+            Key::Lineage => {}
         }
         out.done()
     }
@@ -219,6 +237,8 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         }
         Row::Answer(note) => vec![place(lists::ANSWERS, &note.owner.bytes(), note.at)],
         Row::Inbox(inbox) => inbox.look_at.map(|at| place(lists::REMINDERS_DUE, &[], at)).into_iter().collect(),
+        Row::KindSession(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
+        Row::Webhook(webhook) => vec![place(lists::WEBHOOKS, &[], webhook.made_at)],
         Row::Holder(_)
         | Row::Messages(_)
         | Row::Strangers(_)
@@ -238,6 +258,9 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         | Row::Odd(_)
         | Row::Repaid(_)
         | Row::Suspended(_)
-        | Row::ForeignRefund(_) => Vec::new(),
+        | Row::ForeignRefund(_)
+        | Row::Binding(_)
+        | Row::Delivery(_)
+        | Row::Lineage(_) => Vec::new(),
     }
 }
