@@ -221,6 +221,11 @@ impl FromRequestParts<Web> for Guest {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Guest, Failure> {
+        if bearer::shown(parts.uri.path(), &parts.headers) {
+            // No token opens a session; the reason is the token's.
+            let refused = bearer::holder(parts, web).await.err();
+            return Err(refused.unwrap_or(Failure::ScopeMissing { scope: None }));
+        }
         let visit = Visit::read(web, parts.uri.path(), &parts.headers);
         let sign_in = || Failure::SignInFirst { next: visit.path.clone() };
         let token = visit.session_token.ok_or_else(sign_in)?;
