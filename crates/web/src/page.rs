@@ -138,6 +138,10 @@ pub(crate) struct FailurePage {
     pub(crate) money: Text,
     /// What to name when asking for help.
     pub(crate) reference: Option<String>,
-    pub(crate) way: &'static str,
+    pub(crate) way: String,
     pub(crate) way_text: Text,
+    /// It passes by itself.
+    pub(crate) passes: bool,
+    /// A second way, and what its link says.
+    pub(crate) other: Option<(String, Text)>,
 }

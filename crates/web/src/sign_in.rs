@@ -40,6 +40,8 @@ struct SignInPage {
     number: String,
     next: String,
     hint: String,
+    /// The browser was signed in, and is no longer.
+    over: bool,
     error: Option<String>,
 }
 
@@ -141,6 +143,7 @@ async fn form(
         number: typed.number,
         next: typed.next,
         hint: visit.language.words(&hint).to_owned(),
+        over: visit.session_token.is_some(),
         error,
     };
     Ok(page::html(visit, status, &page))

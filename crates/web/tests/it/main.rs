@@ -17,6 +17,7 @@ mod entry;
 mod forged;
 mod guard;
 mod notice;
+mod old_engines;
 mod pages;
 mod refund;
 mod texts;
