@@ -82,17 +82,32 @@ fn run(
     wechat: Arc<dyn WeChat>,
     (anchors, steady): (anchors::Open, Arc<SteadyClock>),
 ) -> Result<Running, Failure> {
+    // One clock for the teller and for everything that is compared with its decisions.
+    if let Some(newest) = anchors.newest_block_at()? {
+        steady.not_before(newest);
+    }
+    let clock: Arc<dyn Clock> = Arc::clone(&steady) as Arc<dyn Clock>;
+    let (school, teller) = work(store, data, id, keyring, wechat, Arc::clone(&clock))?;
+    let anchors = anchors.keep(clock)?;
+    let confirmation = Confirmation::new(data);
+    Ok(Running { school, teller, anchors, clock: steady, confirmation })
+}
+
+/// The teller of a book on a thread of its own, and what the flows use.
+pub fn work(
+    store: SqliteStore,
+    data: &Path,
+    id: SchoolId,
+    keyring: &Keyring,
+    wechat: Arc<dyn WeChat>,
+    clock: Arc<dyn Clock>,
+) -> Result<(School, JoinHandle<Stopped>), Failure> {
     let reader: Arc<dyn Reader> = Arc::new(SqliteReader::open(data, id, Campus::TABLES, READERS)?);
     let mut engine = Engine::<Campus, _>::start(id, store, Box::new(Ids::new()), Limits::default())?;
     if let Err(fault) = engine.store().lay_out_log() {
         tracing::warn!(%fault, "there is no room for the book's log (18 MB); payments take longer until there is");
     }
     let door = Door::new(QUEUE);
-    // One clock for the teller and for everything that is compared with its decisions.
-    if let Some(newest) = anchors.newest_block_at()? {
-        steady.not_before(newest);
-    }
-    let clock: Arc<dyn Clock> = Arc::clone(&steady) as Arc<dyn Clock>;
     let balances = engine.balances();
     let teller = std::thread::Builder::new().name("teller".to_owned()).spawn({
         let (door, clock) = (door.clone(), Arc::clone(&clock));
@@ -101,7 +116,6 @@ fn run(
             teller::run(&door, &mut engine, time)
         }
     })?;
-    let anchors = anchors.keep(Arc::clone(&clock))?;
     let school = School {
         id,
         door,
@@ -114,8 +128,7 @@ fn run(
         wechat,
         nonces: Arc::new(Nonces::default()),
     };
-    let confirmation = Confirmation::new(data);
-    Ok(Running { school, teller, anchors, clock: steady, confirmation })
+    Ok((school, teller))
 }
 
 impl Running {

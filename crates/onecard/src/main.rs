@@ -15,6 +15,7 @@ mod engine;
 mod import;
 mod issue;
 mod listen;
+mod past;
 mod prompt;
 mod reports;
 mod sandbox_command;

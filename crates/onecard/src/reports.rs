@@ -121,7 +121,7 @@ fn mend(data: &Path, what: &str) -> Failure {
 }
 
 /// Takes what is missing, unless another process does.
-fn feed_here(data: &Path, school: SchoolId, book: &mut SqliteArchive) -> Result<(), Failure> {
+pub fn feed_here(data: &Path, school: SchoolId, book: &mut SqliteArchive) -> Result<(), Failure> {
     let mut writer = match ReportWriter::open(data, school) {
         Ok(writer) => writer,
         Err(ReportFault::InUse { .. }) => return Ok(()),

@@ -9,6 +9,7 @@ mod load;
 mod machine;
 mod onecard;
 mod options;
+mod pages;
 mod payment;
 mod pgbench;
 mod result;
@@ -33,6 +34,8 @@ use serde::Serialize;
 
 use crate::Failure;
 use crate::prompt::Said;
+pub use workload::Draw;
+
 use cleanup::Cleanup;
 use say::Say;
 
@@ -47,6 +50,9 @@ pub enum Command {
     /// Measures taps: cards held to terminals over mutual TLS, from the card on the reader to the green light, and the
     /// platform's share of it. Ctrl-C stops and removes everything.
     Tap(Box<tap::Options>),
+    /// Measures pages: how soon a holder's pages and answers come, with people who have a history. Ctrl-C stops and removes
+    /// everything.
+    Pages(Box<pages::Options>),
     /// What the bench does in processes of its own.
     #[command(hide = true, subcommand)]
     Part(start::Part),
@@ -58,6 +64,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Ledger(options) => ledger::run(&options),
         Command::Topup(options) => topup::run(&options),
         Command::Tap(options) => tap::run(&options),
+        Command::Pages(options) => pages::run(&options),
         Command::Part(part) => start::part(part),
     }
 }

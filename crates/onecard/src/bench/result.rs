@@ -19,7 +19,7 @@ pub const FORMAT: u32 = 1;
 pub struct Head {
     /// Number of the form of the file.
     pub format: u32,
-    /// Which bench: `ledger`, `topup` or `tap`.
+    /// Which bench: `ledger`, `topup`, `tap` or `pages`.
     pub bench: &'static str,
     /// Wall time at the start, microseconds since 1970.
     pub started_at_us: i64,

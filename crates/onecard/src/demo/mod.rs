@@ -1,6 +1,7 @@
 //! `onecard demo`: a complete school in one process, to try everything out. Everything in it is the real thing: the book,
 //! the card cryptography, the terminals over mutual TLS, the provider's protocol against its simulator.
 
+mod before;
 mod pages;
 mod people;
 mod pos;
@@ -35,6 +36,9 @@ pub struct Options {
     /// How many people the school begins with.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     people: u32,
+    /// Days that some of them have been here when a new folder begins, with meals and top-ups; 0 for none.
+    #[arg(long, value_name = "DAYS", default_value_t = 45, value_parser = clap::value_parser!(u32).range(0..=400))]
+    past: u32,
 }
 
 const PORT: u16 = 8840;
@@ -42,6 +46,7 @@ const PORT: u16 = 8840;
 /// Runs until Ctrl-C; the folder can be continued later.
 pub fn run(options: Options) -> Result<(), Failure> {
     start_log("warn");
+    before::give(&options.data, options.people, options.past)?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(demo(options))
 }
 

@@ -12,12 +12,14 @@ use axum::routing::{get, post};
 use device::agent::display::Lamp;
 use device::agent::sound::Sound;
 use device::agent::words;
+use flows::records::records;
 use flows::{School, people};
 use ledger::Fen;
 use pay::wechat::WeChatPay;
 use rules::ids::PersonId;
 use serde::{Deserialize, Serialize};
 
+use super::before::FIRST_SETTLED;
 use super::pos::{Counter, PULLS, Shows, key};
 use super::setup::{Folder, first_people};
 use super::text::{Lang, Texts};
@@ -37,6 +39,8 @@ pub struct Demo {
     people: Arc<Vec<PersonId>>,
     cards: Arc<std::path::PathBuf>,
     sandbox: Arc<str>,
+    /// Some people have been here for weeks.
+    has_past: bool,
 }
 
 /// A person of the demo, as `/demo/people.json` gives it.
@@ -58,12 +62,26 @@ impl Demo {
     ) -> Result<Demo, Failure> {
         let people = Arc::new(first_people(&school, CARDS).await?);
         let cards = Arc::new(folder.path().join("cards"));
-        Ok(Demo { school, counters: Arc::new(counters), people, cards, sandbox: sandbox.into() })
+        let has_past = match people.get(FIRST_SETTLED as usize) {
+            Some(person) => !records(&school, *person, school.now(), 1).await?.is_empty(),
+            None => false,
+        };
+        Ok(Demo { school, counters: Arc::new(counters), people, cards, sandbox: sandbox.into(), has_past })
     }
 
     async fn shown(&self, most: u32) -> Result<Vec<Person>, Failure> {
+        self.persons(self.people.iter().take(most as usize)).await
+    }
+
+    /// Somebody who has been here for weeks.
+    async fn settled(&self) -> Result<Option<Person>, Failure> {
+        let settled = self.people.get(FIRST_SETTLED as usize).into_iter();
+        Ok(self.persons(settled).await?.pop().filter(|_| self.has_past))
+    }
+
+    async fn persons(&self, people: impl Iterator<Item = &PersonId>) -> Result<Vec<Person>, Failure> {
         let mut shown = Vec::new();
-        for person in self.people.iter().take(most as usize) {
+        for person in people {
             let Some(profile) = people::profile(&self.school, *person).await? else { continue };
             let revealed = people::reveal_initial_password(&self.school, *person).await?;
             let initial_password = revealed.map(|word| word.expose_for("a demo hands it to whoever tries it").clone());
@@ -171,7 +189,11 @@ async fn people_json(State(demo): State<Demo>) -> Response {
     match demo.shown(SHOWN).await {
         Ok(people) => {
             let pos: Vec<String> = (1..=demo.counters.len()).map(|id| format!("/demo/pos/{id}")).collect();
-            Json(serde_json::json!({ "people": people, "sandbox": &*demo.sandbox, "pos": pos })).into_response()
+            let settled = demo.settled().await.ok().flatten();
+            let all = serde_json::json!({
+                "people": people, "with_past": settled, "sandbox": &*demo.sandbox, "pos": pos,
+            });
+            Json(all).into_response()
         }
         Err(failure) => broken(failure),
     }

@@ -229,3 +229,21 @@ fn a_bench_of_taps_that_cannot_run_says_why_before_anything_is_measured() {
     }
     assert!(folder.names().is_empty(), "{:?}", folder.names());
 }
+
+#[test]
+fn every_page_comes_for_people_with_a_history_and_a_quick_run_judges_nothing() {
+    let folder = Folder::new("pages");
+    let output = folder.onecard(&["bench", "pages", "--quick", "--readers", "1,20", "--out", "a.json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let results = folder.results("a.json");
+    assert_eq!((number(&results, "/format"), text(&results, "/bench")), (1, "pages"));
+    assert!(number(&results, "/journal_rows") > 20);
+    let medians = results["medians"].as_array().unwrap();
+    let readers: Vec<u64> = medians.iter().map(|median| number(median, "/readers")).collect();
+    assert_eq!(readers, [1, 3]);
+    for page in medians.iter().flat_map(|median| median["pages"].as_array().unwrap()) {
+        assert!(number(page, "/us/count") > 0 && number(page, "/bytes") > 0, "{page}");
+    }
+    assert!(results["targets"].as_array().unwrap().iter().all(|target| target["verdict"] == "skipped"));
+    assert_eq!(folder.names(), ["a.json"]);
+}

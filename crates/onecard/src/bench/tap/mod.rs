@@ -15,6 +15,7 @@ mod watch;
 use std::fs;
 
 pub use options::Options;
+pub use result::Spread;
 
 use super::calibrate::Calibrator;
 use super::cleanup::Cleanup;

@@ -60,7 +60,7 @@ impl Spread {
     }
 
     /// The median of each figure; the count is the sum.
-    fn median(spreads: &[Spread]) -> Spread {
+    pub fn median(spreads: &[Spread]) -> Spread {
         let of = |pick: fn(&Spread) -> u64| median(spreads.iter().map(pick).collect());
         Spread {
             count: spreads.iter().map(|spread| spread.count).sum(),
