@@ -68,12 +68,13 @@ class Watch:
 class Looker:
     """Opens an address as a first visit in every language and look, and checks it from all sides."""
 
-    def __init__(self, browser, tally, axe_path, shots, base):
+    def __init__(self, browser, tally, axe_path, shots, kept, base):
         with open(axe_path, encoding="utf-8") as file:
             self.axe = file.read()
         self.browser = browser
         self.tally = tally
         self.shots = shots
+        self.kept = kept
         self.base = base
         self.seen = set()
         if shots:
@@ -111,6 +112,7 @@ class Looker:
 
     def _one(self, name, context, address, language, act):
         check = self.tally.check
+        failed = self.tally.failed
         page = context.new_page()
         watch = Watch(page)
         page.goto(re.sub(r"\blang=[A-Za-z-]+", f"lang={language}", address), wait_until="load")
@@ -135,6 +137,8 @@ class Looker:
                 self.shot(page, f"{name} {size} {scheme}")
         self._widths(name, page, measure)
         self._keyboard(name, page, measure)
+        if self.tally.failed > failed:
+            self.keep(page, name)
         self._lengthened(name, page, measure)
         check(f"{name}: no console error", not watch.errors, watch.errors)
         check(f"{name}: nothing from another host", not watch.foreign, watch.foreign)
@@ -188,7 +192,8 @@ class Looker:
 
     def keep(self, page, name):
         """Keeps picture and source of a page on which something went wrong."""
-        if self.shots:
-            self.shot(page, f"failed {name}")
-            with open(os.path.join(self.shots, f"failed-{name}.html"), "w", encoding="utf-8") as file:
-                file.write(page.content())
+        os.makedirs(self.kept, exist_ok=True)
+        path = os.path.join(self.kept, name.replace(" ", "-"))
+        page.screenshot(path=path + ".png", full_page=True)
+        with open(path + ".html", "w", encoding="utf-8") as file:
+            file.write(page.content())

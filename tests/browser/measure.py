@@ -5,7 +5,7 @@ import re
 
 # Whatever is read below is on the screen: hidden parts and those for screen readers alone have no place to stick out of.
 TOOLS = """(() => {
-  const silent = '.unseen, .skip, script, style, noscript, template, select';
+  const silent = '.unseen, .hidden, .skip, script, style, noscript, template, select';
   const shown = el => {
     const style = getComputedStyle(el);
     return style.visibility !== 'hidden' && style.display !== 'none' && el.getClientRects().length > 0;
@@ -68,7 +68,7 @@ TOOLS = """(() => {
     // Every text that could be another language's becomes two fifths longer, as German or Uyghur would.
     lengthen() {
       for (const node of texts()) {
-        if (node.parentElement.closest('.money, .digits, [translate=no], svg')) continue;
+        if (node.parentElement.closest('.money, .digits, [translate=no], [aria-hidden=true], svg')) continue;
         const text = node.data.trim(), wanted = Math.ceil(text.length * 0.4);
         const spare = /\\s/.test(text) ? text.split(/\\s+/).reduce((all, word) => all.length < wanted ? all + ' ' + word : all, '')
           : text.slice(0, wanted);

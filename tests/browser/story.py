@@ -29,6 +29,7 @@ from twice import twice
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
 from tally import Tally
 
+KEPT = pathlib.Path(__file__).resolve().parents[2] / "target/browser/failed"
 # A top-up without a notice is asked for after 5, 30 and 60 s.
 BY_QUERY_MILLISECONDS = 75_000
 # So long can an order be paid, the least that the rules allow: one expires while the story goes on.
@@ -38,10 +39,10 @@ PAY_WITHIN_SECONDS = 360
 class Story:
     """Everything that happens, one chapter after the other."""
 
-    def __init__(self, browser, demo, tally, axe, shots):
+    def __init__(self, browser, demo, tally, axe, shots, kept):
         self.demo = demo
         self.tally = tally
-        self.looker = Looker(browser, tally, axe, shots, demo.base)
+        self.looker = Looker(browser, tally, axe, shots, kept, demo.base)
         # The order that is going to be paid late: whose, its number, when its time is over.
         self.expiring = None
 
@@ -322,6 +323,7 @@ def main():
     parser.add_argument("--binary", required=True, help="the onecard program")
     parser.add_argument("--axe", required=True, help="axe.min.js of axe-core")
     parser.add_argument("--shots", help="folder for pictures of every page")
+    parser.add_argument("--kept", default=KEPT, help="folder for what went wrong: pictures, pages, the server's log")
     parser.add_argument("--chromium", default="/usr/bin/chromium", help="the browser")
     parser.add_argument("--chapter", action="append", choices=[name for name, _ in CHAPTERS], help="only this one")
     options = parser.parse_args()
@@ -334,7 +336,7 @@ def main():
             demo.set("order.pay_within", PAY_WITHIN_SECONDS)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=options.chromium, args=BROWSER_ARGUMENTS)
-                story = Story(browser, demo, tally, options.axe, options.shots)
+                story = Story(browser, demo, tally, options.axe, options.shots, options.kept)
                 story.tell(chapters)
                 nothing_left_out(story, whole=not options.chapter)
                 browser.close()
@@ -346,6 +348,10 @@ def main():
         damaged_book(tally, options.binary, folder)
         if tally.failed:
             print("\n".join(["-- the demo said:", *demo.log]))
+            kept = pathlib.Path(options.kept)
+            kept.mkdir(parents=True, exist_ok=True)
+            (kept / "server.log").write_text("\n".join(demo.log), encoding="utf-8")
+            print(f"-- pictures and pages of what went wrong are in {kept}")
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 1 if tally.failed or not tally.passed else 0
 
