@@ -17,6 +17,7 @@ OPEN = {
     "/me/topup": "top-up",
     "/me/records": "records",
     "/password": "password",
+    "/me/security/tokens": "tokens",
 }
 # Pages that other chapters come to: address in the router, names of the looks that must have been taken.
 TOLD = {

@@ -5,10 +5,12 @@
 //!
 //! Architecture invariant: this crate knows neither which database keeps the rows, nor a provider's wire format, nor HTTP.
 
+pub mod answered;
 pub mod card_face;
 pub mod card_issue;
 pub mod cases;
 pub mod change_password;
+pub mod credential;
 pub mod due;
 pub mod epoch;
 pub mod home;
@@ -18,6 +20,7 @@ pub mod nonces;
 pub mod people;
 pub mod ports;
 pub mod purchase;
+pub mod record_pages;
 pub mod records;
 pub mod refund;
 pub mod resent;

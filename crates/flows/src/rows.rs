@@ -7,6 +7,7 @@ mod schema;
 use ledger::Id;
 use rules::card::Card;
 use rules::case::{Case, Ended};
+use rules::credential::Credential;
 use rules::epoch::{Epoch, Met};
 use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, RefundNo, TerminalNo};
 use rules::limits::Change;
@@ -92,6 +93,10 @@ pub enum Key {
     Suspended(CaseId),
     /// A refund that the provider tells of and that is none of ours: channel and its number there.
     ForeignRefund(u8, String),
+    /// An access token, by the hash of its secret.
+    Credential([u8; 32]),
+    /// What a program was answered, by whom it asked for and its idempotency key.
+    Answer(Id, [u8; 16]),
 }
 
 /// What a row holds.
@@ -159,6 +164,10 @@ pub enum Row {
     CaseEnded(Box<Ended>),
     /// The case of a refund that is none of ours, and what was last told of it.
     ForeignRefund(ForeignRefund),
+    /// An access token.
+    Credential(Box<Credential>),
+    /// What a program was answered.
+    Answer(Box<AnswerNote>),
 }
 
 /// Tries at the password door with numbers that nobody has: an attack on many numbers shows here.
@@ -285,6 +294,23 @@ pub struct FormNote {
     pub at: ledger::Micros,
 }
 
+/// What a program was answered to a changing call, to be told again when it asks again (I5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerNote {
+    /// Whose call it was.
+    pub owner: Id,
+    /// Hash of what was asked.
+    pub input: [u8; 32],
+    /// HTTP status.
+    pub status: u16,
+    /// Where what was made is found, if something was.
+    pub location: Option<String>,
+    /// The body.
+    pub body: String,
+    /// When.
+    pub at: ledger::Micros,
+}
+
 /// Names of lists.
 pub mod lists {
     /// A holder's credited top-ups by time of credit.
@@ -315,6 +341,10 @@ pub mod lists {
     pub const ENROLMENTS: &str = "enrolments";
     /// Sessions of a holder, by absolute end.
     pub const SESSIONS: &str = "sessions_of_person";
+    /// Access tokens of a holder, or of the school, by time of making.
+    pub const CREDENTIALS: &str = "credentials_of_owner";
+    /// Answers to changing calls of a holder's programs, by time.
+    pub const ANSWERS: &str = "answers_of_owner";
 }
 
 stored_enum!(Row {
@@ -349,6 +379,8 @@ stored_enum!(Row {
     29 => Agreed(epoch),
     30 => Spent(spent),
     31 => Odd(cases),
+    55 => Credential(credential),
+    56 => Answer(note),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -394,4 +426,6 @@ rows_of! {
     foreign_refund: ForeignRefund => ForeignRefund,
     spent: Spent => Spent,
     odd: Odd => Vec<OddDebits>,
+    credential: Credential => Credential,
+    answer: Answer => AnswerNote,
 }

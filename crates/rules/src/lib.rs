@@ -19,6 +19,7 @@ pub mod calendar;
 pub mod card;
 pub mod case;
 pub mod chart;
+pub mod credential;
 pub mod epoch;
 pub mod ids;
 pub mod limits;

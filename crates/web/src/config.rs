@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use flows::School;
 
+use crate::api::keyed::Turns;
 use crate::headers::Policies;
 use crate::text::Language;
 
@@ -18,13 +19,14 @@ pub struct Web {
     /// Where and how the pages are served.
     pub config: Arc<WebConfig>,
     pub(crate) policies: Arc<Policies>,
+    pub(crate) turns: Arc<Turns>,
 }
 
 impl Web {
     /// The pages of `school`.
     pub fn new(school: School, config: WebConfig) -> Web {
         let policies = Arc::new(Policies::of(&config));
-        Web { school: Arc::new(school), config: Arc::new(config), policies }
+        Web { school: Arc::new(school), config: Arc::new(config), policies, turns: Arc::default() }
     }
 }
 

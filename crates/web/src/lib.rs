@@ -7,6 +7,7 @@
 
 pub mod gateway;
 
+mod api;
 mod assets;
 mod change_password;
 mod config;
@@ -20,14 +21,17 @@ mod notice;
 mod order;
 mod page;
 mod pay;
+mod problem;
 mod records;
 mod router;
 mod sign_in;
 mod text;
+mod tokens;
 mod top_up;
 mod visit;
 mod wechat;
 
+pub use api::openapi;
 pub use config::{Authorize, Web, WebConfig};
 pub use router::router;
 pub use text::{Language, Yuan};

@@ -1,7 +1,6 @@
 //! The money tracker: where the money of one top-up is, since when, and what to do next (R17, R30, R66, R67).
 
 use askama::Template;
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -11,14 +10,13 @@ use ledger::Micros;
 use rules::ids::OrderNo;
 use rules::refund::{Refund, State as RefundState};
 use rules::top_up::{Arrival, Order, State as OrderState};
-use serde_json::{Value, json};
 
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::icons;
 use crate::page::{self, Frame};
 use crate::sign_in::Asked;
-use crate::text::{Language, Text, Yuan, iso};
+use crate::text::{Language, Text, Yuan};
 use crate::visit::{Holder, Sent};
 
 #[derive(Template)]
@@ -124,96 +122,9 @@ pub(crate) async fn look(
     Ok(page::see_other(&format!("/me/orders/{}", tracker.order.no)))
 }
 
-/// `GET /api/v1/me/orders/{order}`
-pub(crate) async fn json(
-    State(web): State<Web>,
-    holder: Holder,
-    Path(order): Path<String>,
-) -> Result<Json<Value>, Failure> {
-    let tracker = find(&web, &holder, &order).await?;
-    let mut body = order_json(&tracker.order);
-    if let Some(body) = body.as_object_mut() {
-        body.insert("place".to_owned(), place_word(tracker.place).into());
-        body.insert("delayed".to_owned(), tracker.delayed.into());
-        // Refunding and refunded are states of an order to whoever follows it (R17).
-        if matches!(tracker.place, Place::Refunding | Place::Refunded) {
-            body.insert("state".to_owned(), place_word(tracker.place).into());
-        }
-        body.insert("refunds".to_owned(), tracker.refunds.iter().map(refund_json).collect());
-    }
-    Ok(Json(body))
-}
-
 async fn find(web: &Web, holder: &Holder, order: &str) -> Result<Tracker, Failure> {
     let no = OrderNo::parse(order).map_err(|_| Failure::NotFound)?;
     track(&web.school, holder.person, no).await?.ok_or(Failure::NotFound)
-}
-
-/// An order for programs.
-pub(crate) fn order_json(order: &Order) -> Value {
-    let credited = match &order.state {
-        OrderState::Credited(credited) => Some(credited),
-        _ => None,
-    };
-    json!({
-        "number": order.no.to_string(),
-        "amount_fen": order.amount.get(),
-        "channel": "wechat",
-        "state": state_word(&order.state),
-        "created_at": iso(order.created_at),
-        "expires_at": iso(order.expires_at),
-        "paid_at": credited.map(|credited| iso(credited.paid_at)),
-        "credited_at": credited.map(|credited| iso(credited.at)),
-        "on_card_at": credited.and_then(|credited| credited.on_card_at).map(iso),
-    })
-}
-
-/// A refund for programs.
-pub(crate) fn refund_json(refund: &Refund) -> Value {
-    let (state, at) = match refund.state {
-        RefundState::Settled { at } => ("refunded", Some(iso(at))),
-        RefundState::Released { at, .. } => ("failed", Some(iso(at))),
-        RefundState::Held
-        | RefundState::Sent
-        | RefundState::Short { .. }
-        | RefundState::Processing { .. }
-        | RefundState::Abnormal { .. } => ("refunding", None),
-    };
-    json!({
-        "number": refund.no.to_string(),
-        "amount_fen": refund.amount.get(),
-        "state": state,
-        "made_at": iso(refund.made_at),
-        "ended_at": at,
-    })
-}
-
-const fn state_word(state: &OrderState) -> &'static str {
-    match state {
-        OrderState::Created => "created",
-        OrderState::Unknown { .. } => "unknown",
-        OrderState::Paying { .. } => "paying",
-        OrderState::ExpiredLocal { .. } => "expired",
-        OrderState::Closed { .. } => "closed",
-        OrderState::InCase { .. } => "in_case",
-        OrderState::Credited(credited) if credited.on_card_at.is_some() => "on_card",
-        OrderState::Credited(_) => "credited",
-    }
-}
-
-const fn place_word(place: Place) -> &'static str {
-    match place {
-        Place::NotPaid => "not_paid",
-        Place::BeingChecked => "being_checked",
-        Place::Ended => "ended",
-        Place::InCase => "in_case",
-        Place::WaitingForCard => "waiting_for_card",
-        Place::OnItsWay => "on_its_way",
-        Place::OnCard => "on_card",
-        Place::InAccount => "in_account",
-        Place::Refunding => "refunding",
-        Place::Refunded => "refunded",
-    }
 }
 
 /// Part of the texts' keys, and how it looks.

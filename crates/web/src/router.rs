@@ -10,11 +10,12 @@ use tower_http::compression::CompressionLayer;
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    assets, change_password, display, failure, headers, home, notice, order, pay, records, sign_in, top_up, wechat,
+    api, assets, change_password, display, failure, headers, home, notice, order, pay, records, sign_in, tokens,
+    top_up, wechat,
 };
 
 /// No body is larger.
-const LARGEST_BODY: usize = 64 * 1024;
+pub(crate) const LARGEST_BODY: usize = 64 * 1024;
 
 /// Everything that browsers, programs of holders and payment providers ask for. Terminals come in by
 /// [`crate::gateway::router`].
@@ -31,13 +32,16 @@ pub fn router(web: Web) -> Router {
         .route("/me/orders/{order}/status", get(order::status))
         .route("/me/records", get(records::page))
         .route("/me/records/{number}", get(records::one))
+        .route("/me/security/tokens", get(tokens::page).post(tokens::submit))
+        .route("/me/security/tokens/{token}/revoke", post(tokens::end))
         .route("/pay/{order}", get(pay::page))
         .route("/wechat/return", get(wechat::come_back))
         .route("/display", post(display::set))
-        .route("/api/v1/me", get(home::json))
-        .route("/api/v1/me/topup", post(top_up::json))
-        .route("/api/v1/me/orders/{order}", get(order::json))
-        .route("/api/v1/me/records", get(records::json))
+        .route("/api/v1/openapi.json", get(api::served))
+        .route("/api/v1/me", get(api::me::json))
+        .route("/api/v1/me/topup", post(api::orders::make))
+        .route("/api/v1/me/orders/{order}", get(api::orders::one))
+        .route("/api/v1/me/records", get(api::records::json))
         .route("/notify/wechat", post(notice::wechat))
         .route("/assets/{file}", get(assets::file))
         .route("/healthz", get(health));

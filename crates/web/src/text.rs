@@ -113,6 +113,15 @@ impl Language {
         }
     }
 
+    /// The day alone: `2026-11-22`, in English `22 Nov 2026`.
+    pub fn day(self, at: Micros) -> String {
+        let CampusTime { year, month, day, .. } = campus_time(at);
+        match self {
+            Language::Chinese => format!("{year:04}-{month:02}-{day:02}"),
+            Language::English => format!("{day} {} {year:04}", month_name(month)),
+        }
+    }
+
     /// As [`Language::moment`], with the seconds.
     pub fn moment_to_the_second(self, at: Micros) -> String {
         format!("{}:{:02}", self.moment(at), campus_time(at).second)

@@ -3,6 +3,7 @@
 use rules::card::{Card, State as CardState};
 use rules::case::{Case, Ended, Kind as CaseKind};
 use rules::chart::Channel;
+use rules::credential::{Credential, Scope, Subject};
 use rules::epoch::{Epoch, Met};
 use rules::limits::{Change, Setting};
 use rules::load::{Attempt, Item, Session as LoadSession, Source, State as LoadState};
@@ -15,7 +16,7 @@ use rules::spent::{Loaded, Run, Spent};
 use rules::top_up::{Arrival, Credited, Order, Scene, State as OrderState, Ticket};
 
 use super::{
-    Enrolment, ForeignRefund, FormNote, Merchant, OddDebits, Ordered, PaymentNote, RecordNote, Strangers,
+    AnswerNote, Enrolment, ForeignRefund, FormNote, Merchant, OddDebits, Ordered, PaymentNote, RecordNote, Strangers,
     SuspendedPayment,
 };
 use crate::session::{Entry, Session};
@@ -69,11 +70,15 @@ stored_struct! {
     OddDebits { kind, case, debits, first }
     Run { first, last, since, told }
     Loaded { old_balance, amount, at }
+    Credential { subject, name, scopes, made_at, expires_at, used_at, revoked_at }
+    AnswerNote { owner, input, status, location, body, at }
 }
 
 stored_enum!(Category { 1 => Student, 2 => Staff });
 stored_enum!(Standing { 1 => Open, 2 => Closed });
 stored_enum!(Secret { 1 => Initial, 2 => Own { hash, set_at } });
+stored_enum!(Subject { 1 => Person(person), 2 => School });
+stored_enum!(Scope { 1 => Read, 2 => TopUp, 3 => Card, 4 => EventsRead });
 stored_enum!(Entry { 1 => Browser });
 stored_enum!(CardState { 1 => Issued, 2 => Active, 3 => Lost, 4 => Damaged, 5 => Replaced, 6 => Closed });
 stored_enum!(Source { 1 => Order(no), 2 => Float });

@@ -45,6 +45,8 @@ impl Schema for Campus {
         "agreed",
         "spent",
         "odd",
+        "credential",
+        "answer",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -62,6 +64,8 @@ impl Schema for Campus {
         lists::MERCHANTS,
         lists::ENROLMENTS,
         lists::SESSIONS,
+        lists::CREDENTIALS,
+        lists::ANSWERS,
     ];
 
     fn table(key: &Key) -> &'static str {
@@ -99,6 +103,8 @@ impl Schema for Campus {
             Key::Repaid(..) => "repaid",
             Key::Suspended(_) => "suspended",
             Key::ForeignRefund(..) => "foreign_refund",
+            Key::Credential(_) => "credential",
+            Key::Answer(..) => "answer",
         }
     }
 
@@ -131,6 +137,8 @@ impl Schema for Campus {
             Key::Case(id) | Key::Suspended(id) => id.write(&mut out),
             Key::Settings | Key::Strangers | Key::Epoch => {}
             Key::Form(person, key) => (*person, *key).write(&mut out),
+            Key::Credential(hash) => hash.write(&mut out),
+            Key::Answer(owner, key) => (*owner, *key).write(&mut out),
         }
         out.done()
     }
@@ -199,6 +207,10 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         Row::Merchant(_) => vec![place(lists::MERCHANTS, &[], ledger::Micros::default())],
         Row::Enrolment(_) => vec![place(lists::ENROLMENTS, &[], ledger::Micros::default())],
         Row::Session(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
+        Row::Credential(credential) => {
+            vec![place(lists::CREDENTIALS, &crate::credential::owner(credential.subject), credential.made_at)]
+        }
+        Row::Answer(note) => vec![place(lists::ANSWERS, &note.owner.bytes(), note.at)],
         Row::Holder(_)
         | Row::Strangers(_)
         | Row::Waiting(_)

@@ -3,6 +3,7 @@
 mod by_balance;
 mod change_password;
 mod cloned;
+mod credential;
 mod forged;
 mod hand;
 mod lists;

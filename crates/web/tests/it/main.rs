@@ -13,13 +13,16 @@ mod desk;
 
 mod api;
 mod colours;
+mod contract;
 mod entry;
 mod forged;
 mod guard;
 mod notice;
 mod old_engines;
 mod pages;
+mod policy;
 mod refund;
 mod texts;
+mod tokens;
 mod top_up;
 mod weight;

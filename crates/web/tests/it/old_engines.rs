@@ -107,6 +107,8 @@ const PROPERTIES: &[&str] = &[
     "word-break",
     "z-index",
 ];
+/// Properties that merely do nothing in an engine that does not know them.
+const HARMLESS: &[&str] = &["accent-color", "user-select"];
 /// Functions of values.
 const FUNCTIONS: &[&str] =
     &["calc", "counter", "env", "max", "min", "minmax", "radial-gradient", "rect", "repeat", "rgba", "url", "var"];
@@ -246,7 +248,8 @@ fn declarations(selectors: &str, body: &str) -> Vec<(String, String)> {
         let (name, value) = (name.trim(), value.trim());
         let twice = found.iter().any(|(before, _)| before == name);
         assert!(!twice, "{selectors}: {name} twice in one rule");
-        assert!(name.starts_with("--") || PROPERTIES.contains(&name), "{selectors}: {name} is not in the list");
+        let known = name.starts_with("--") || PROPERTIES.contains(&name) || HARMLESS.contains(&name);
+        assert!(known, "{selectors}: {name} is not in the list");
         assert!(!value.is_empty() && balanced(value), "{selectors}: {name}: {value}");
         functions(selectors, value);
         // `font: 600 17px/1 inherit` is dropped as a whole.
