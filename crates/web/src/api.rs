@@ -16,6 +16,7 @@
 pub(crate) mod bearer;
 pub(crate) mod codes;
 pub(crate) mod cursor;
+pub(crate) mod guide;
 pub(crate) mod keyed;
 pub(crate) mod me;
 pub(crate) mod operation;
@@ -46,7 +47,7 @@ pub(crate) const ROOT: &str = "/api/";
 
 /// Every operation, by the file that answers it.
 pub(crate) const TABLES: &[&[Operation]] =
-    &[document::OPERATIONS, me::OPERATIONS, orders::OPERATIONS, records::OPERATIONS];
+    &[document::OPERATIONS, me::OPERATIONS, orders::OPERATIONS, records::OPERATIONS, guide::OPERATIONS];
 
 /// The operation of a method at a path as the router has it.
 pub(crate) fn operation(method: &Method, path: &str) -> Option<&'static Operation> {

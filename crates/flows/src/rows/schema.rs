@@ -47,6 +47,13 @@ impl Schema for Campus {
         "odd",
         "credential",
         "answer",
+        "inbox",
+        "messages",
+        "wechat_user",
+        "binding",
+        "webhook",
+        "delivery",
+        "lineage",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -66,6 +73,8 @@ impl Schema for Campus {
         lists::SESSIONS,
         lists::CREDENTIALS,
         lists::ANSWERS,
+        lists::REMINDERS_DUE,
+        lists::WEBHOOKS,
     ];
 
     fn table(key: &Key) -> &'static str {
@@ -105,6 +114,13 @@ impl Schema for Campus {
             Key::ForeignRefund(..) => "foreign_refund",
             Key::Credential(_) => "credential",
             Key::Answer(..) => "answer",
+            Key::Inbox(_) => "inbox",
+            Key::Messages(..) => "messages",
+            Key::WeChatUser(_) => "wechat_user",
+            Key::Binding(_) => "binding",
+            Key::Webhook(_) => "webhook",
+            Key::Delivery(_) => "delivery",
+            Key::Lineage => "lineage",
         }
     }
 
@@ -139,6 +155,15 @@ impl Schema for Campus {
             Key::Form(person, key) => (*person, *key).write(&mut out),
             Key::Credential(hash) => hash.write(&mut out),
             Key::Answer(owner, key) => (*owner, *key).write(&mut out),
+            Key::Inbox(person) => person.write(&mut out),
+            Key::Messages(person, place) => (*person, *place).write(&mut out),
+            Key::WeChatUser(hash) => hash.write(&mut out),
+            Key::Binding(person) => person.write(&mut out),
+            Key::Webhook(name) => {
+                out.raw(name.as_bytes());
+            }
+            Key::Delivery(id) => id.write(&mut out),
+            Key::Lineage => {}
         }
         out.done()
     }
@@ -211,7 +236,11 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
             vec![place(lists::CREDENTIALS, &crate::credential::owner(credential.subject), credential.made_at)]
         }
         Row::Answer(note) => vec![place(lists::ANSWERS, &note.owner.bytes(), note.at)],
+        Row::Inbox(inbox) => inbox.look_at.map(|at| place(lists::REMINDERS_DUE, &[], at)).into_iter().collect(),
+        Row::KindSession(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
+        Row::Webhook(webhook) => vec![place(lists::WEBHOOKS, &[], webhook.made_at)],
         Row::Holder(_)
+        | Row::Messages(_)
         | Row::Strangers(_)
         | Row::Waiting(_)
         | Row::Ordered(_)
@@ -229,6 +258,9 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         | Row::Odd(_)
         | Row::Repaid(_)
         | Row::Suspended(_)
-        | Row::ForeignRefund(_) => Vec::new(),
+        | Row::ForeignRefund(_)
+        | Row::Binding(_)
+        | Row::Delivery(_)
+        | Row::Lineage(_) => Vec::new(),
     }
 }

@@ -59,6 +59,12 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/me/topup", "s++cx+xttxx"),
     ("GET", "/api/v1/me/orders/{order}", "s+0cx+xttxx"),
     ("GET", "/api/v1/me/records", "s++c+xxttx+"),
+    ("GET", "/help", "+++++++++++"),
+    ("GET", "/help/all", "+++++++++++"),
+    ("GET", "/help/guide.pdf", "+++++++++++"),
+    ("GET", "/help/{topic}", "+++++++++++"),
+    ("GET", "/api/v1/guide", "+++++++++++"),
+    ("GET", "/api/v1/channels", "+++++++++++"),
 ];
 
 struct Actor {
