@@ -96,13 +96,15 @@ class Looker:
         context.add_cookies([{"name": "lang", "value": language, "url": self.base}])
         return context
 
-    def look(self, name, address, state=None, act=None, **more):
-        """Looks at the page at `address`, with the cookies of `state`; `act` brings it to what is looked at."""
+    def look(self, name, address, state=None, act=None, lands=None, **more):
+        """Looks at the page at `address`, with the cookies of `state`; it is the one at `lands` that is shown, if that is
+        another; `act` brings it to what is looked at."""
+        lands = lands or urlsplit(address).path
         self.seen.add(name)
         for language in LANGUAGES:
             context = self.context(language, state, **more)
             try:
-                self._one(f"{name} {language}", context, address, language, act)
+                self._one(f"{name} {language}", context, address, language, act, lands)
             except Exception:
                 for page in context.pages:
                     self.keep(page, f"{name} {language}")
@@ -110,7 +112,7 @@ class Looker:
             finally:
                 context.close()
 
-    def _one(self, name, context, address, language, act):
+    def _one(self, name, context, address, language, act, lands):
         check = self.tally.check
         failed = self.tally.failed
         page = context.new_page()
@@ -118,6 +120,7 @@ class Looker:
         page.goto(re.sub(r"\blang=[A-Za-z-]+", f"lang={language}", address), wait_until="load")
         check(f"{name}: at most {MOST_REQUESTS} requests", watch.requests <= MOST_REQUESTS, watch.requests)
         check(f"{name}: at most {MOST_BYTES} bytes", watch.bytes <= MOST_BYTES, watch.bytes)
+        check(f"{name}: is the page that was asked for", urlsplit(page.url).path == lands, page.url)
         if act:
             act(page)
         check(f"{name}: one heading", page.locator("h1").count() == 1, page.locator("h1").count())

@@ -107,6 +107,8 @@ TOOLS = """(() => {
 HAN = re.compile("[\u4e00-\u9fff\u3400-\u4dbf]")
 # A name of which only the ends are shown is nobody's to translate.
 MASKED = re.compile("[\u4e00-\u9fff·]\\*+[\u4e00-\u9fff]?")
+# What people typed in the story stays as they typed it.
+TYPED = ("误充",)
 # Three English words in a row are a sentence or a part of one; fewer are names such as those of a provider.
 ENGLISH = re.compile(r"\b[A-Za-z]{2,}(?:[ ,]+[A-Za-z]{2,}){2,}")
 UNNAMED = re.compile(r'^\s*- (?:button|link|textbox|radio|checkbox|combobox|switch|slider|spinbutton|img)(?! ")', re.MULTILINE)
@@ -137,7 +139,8 @@ class Measure:
     def foreign(self, language):
         """Sentences of the other language."""
         strange = HAN if language == "en" else ENGLISH
-        return [text for text in self.ask("words") if strange.search(MASKED.sub("", text))][:5]
+        said = [text for text in self.ask("words") if text not in TYPED]
+        return [text for text in said if strange.search(MASKED.sub("", text))][:5]
 
     def unnamed(self):
         """Controls and pictures that a screen reader could not call by a name."""

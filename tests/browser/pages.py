@@ -17,7 +17,22 @@ OPEN = {
     "/me/topup": "top-up",
     "/me/records": "records",
     "/password": "password",
+    "/prove": "prove",
+    "/me/security": "security",
     "/me/security/tokens": "tokens",
+    "/me/security/wechat": "binding",
+    "/me/messages": "messages",
+    "/me/statements": "statements",
+    "/me/spending": "spending",
+    "/help": "guide",
+    "/help/all": "guide-whole",
+}
+# Those that are another page while there is nothing to show.
+EMPTY_TOO = {"/me", "/me/topup", "/me/records", "/me/security/tokens", "/me/messages", "/me/statements", "/me/spending"}
+# Pages that another one lists: address in the router, the page with the list, what one presses there, name.
+LISTED = {
+    "/me/statements/{month}": ("/me/statements", "main a[href^='/me/statements/']", "statement"),
+    "/help/{topic}": ("/help", "main li a[href^='/help/']", "guide-chapter"),
 }
 # Pages that other chapters come to: address in the router, names of the looks that must have been taken.
 TOLD = {
@@ -40,6 +55,8 @@ NO_PAGE = {
     "/wechat/return": "goes on to where the visit to WeChat began",
     "/assets/{file}": "style sheet, script, icon",
     "/healthz": "for machines",
+    "/help/guide.pdf": "a document",
+    "/wechat/enter": "goes on to WeChat, or to the door",
 }
 PROGRAMS = ("/api/", "/notify/", "/hooks/")
 
@@ -54,23 +71,27 @@ def with_a_past(story):
     """Somebody with weeks of purchases behind them: whatever has an address of its own, with much to show."""
     holder = Holder(story, SETTLED, "zh-CN")
     holder.enter()
-    everywhere(story, holder, "past")
+    everywhere(story, holder, "past", OPEN)
+    for address, press, page in LISTED.values():
+        holder.go(address)
+        link = holder.page.locator(press).first.get_attribute("href")
+        story.look(f"{page}-past", story.demo.base + link, holder.state())
     holder.finish("every page")
 
 
 def new_to_everything(story, holder):
     """The same pages with nothing to show yet."""
-    everywhere(story, holder, "new")
+    everywhere(story, holder, "new", EMPTY_TOO)
 
 
-def everywhere(story, holder, kind):
-    for address, page in sorted(OPEN.items()):
+def everywhere(story, holder, kind, addresses):
+    for address, page in sorted(each for each in OPEN.items() if each[0] in addresses):
         story.look(f"{page}-{kind}", story.demo.base + address, holder.state())
 
 
 def nothing_left_out(story, whole):
     """Every address of the router stands in a list above, and, after a whole story, every look that was promised was taken."""
-    known = {**OPEN, **TOLD, **NO_PAGE}
+    known = {**OPEN, **LISTED, **TOLD, **NO_PAGE}
     missing = sorted(address for address in routes() if address not in known)
     story.tally.check("every page of the router is in the lists of pages.py", not missing, missing)
     gone = sorted(address for address in known if address not in routes())

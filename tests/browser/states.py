@@ -125,7 +125,7 @@ def session_over(story):
         arrive(holder.page, f"/me/orders/{number}")
         holder.finish(f"session over {language}")
         if language == LANGUAGES[0]:
-            story.look("sign-in-over", f"{story.demo.base}/me/topup", dead)
+            story.look("sign-in-over", f"{story.demo.base}/me/topup", dead, lands="/sign-in")
 
 
 def fits(story, name, page):
@@ -146,6 +146,8 @@ def journey(story, name, holder, pay):
         fits(story, f"{name}, {what}", page)
 
     holder.go("/me/topup")
+    # Inside WeChat the way to the form leads over WeChat itself.
+    page.wait_for_selector("#number")
     here("/sign-in", "the door")
     holder.sign_in(PASSWORD)
     here("/me/topup", "top-up")
