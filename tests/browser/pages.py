@@ -56,6 +56,7 @@ NO_PAGE = {
     "/assets/{file}": "style sheet, script, icon",
     "/healthz": "for machines",
     "/help/guide.pdf": "a document",
+    "/me/records.csv": "a document",
     "/wechat/enter": "goes on to WeChat, or to the door",
 }
 PROGRAMS = ("/api/", "/notify/", "/hooks/")

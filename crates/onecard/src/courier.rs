@@ -72,8 +72,9 @@ impl HttpCourier {
             .header(DELIVERY, parcel.id.to_string())
             .header(SIGNATURE, signature(keys, parcel.at, &body))
             .body(body);
-        // What stands in the answer is of no account, so it is not read.
-        Ok(request.send().await?.status().as_u16())
+        // An address may hold a secret of its receiver: it is not told in logs. What stands in the answer is not read.
+        let answer = request.send().await.map_err(reqwest::Error::without_url)?;
+        Ok(answer.status().as_u16())
     }
 }
 
@@ -115,6 +116,9 @@ impl Courier for HttpCourier {
 mod tests {
     use super::*;
 
+    const VECTOR_SHORT: &str = "t=1795392000,v1=180b0225cf73cc826c903ddaa7282d7f2de523800bafc65c9535f29b0e98d3a3";
+    const VECTOR_TWO: &str = "t=1795392000,v1=1b032e064bdd8b8adc9dc0622f30e735d54391acfb9d7f5e662f7a26eb647cf8,v1=e4d678102669982be7b817967dc3c39e1c03c099b112f7b057fd671685a117ab";
+
     fn courier(allow: &[&str]) -> HttpCourier {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let allow = allow.iter().map(|host| (*host).to_owned()).collect();
@@ -135,8 +139,53 @@ mod tests {
         assert!(documented.contains(VECTOR_SHORT) && documented.contains(VECTOR_TWO));
     }
 
-    const VECTOR_SHORT: &str = "t=1795392000,v1=180b0225cf73cc826c903ddaa7282d7f2de523800bafc65c9535f29b0e98d3a3";
-    const VECTOR_TWO: &str = "t=1795392000,v1=1b032e064bdd8b8adc9dc0622f30e735d54391acfb9d7f5e662f7a26eb647cf8,v1=e4d678102669982be7b817967dc3c39e1c03c099b112f7b057fd671685a117ab";
+    fn parcel(url: String) -> Parcel {
+        let (after, upto) = (rules::event::Cursor::START, rules::event::Cursor::START);
+        let secrets = vec![flows::ports::Pii::new("ocwh_test".to_owned())];
+        let (id, at) = (ledger::Id::new(9), Micros::from_seconds(1_795_392_000));
+        Parcel { id, webhook: "portal".to_owned(), url, secrets, at, after, upto, events: Vec::new() }
+    }
+
+    /// Answers one request with these bytes; gives its address, and what was asked.
+    fn listener(answer: &'static str) -> (String, std::thread::JoinHandle<String>) {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = format!("http://{}/hook", listener.local_addr().expect("an address"));
+        let asked = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"}") {
+                let mut some = [0; 4096];
+                let count = stream.read(&mut some).expect("bytes");
+                asked.extend_from_slice(&some[..count]);
+            }
+            stream.write_all(answer.as_bytes()).expect("is sent");
+            String::from_utf8(asked).expect("text")
+        });
+        (address, asked)
+    }
+
+    #[test]
+    fn a_parcel_goes_out_signed_and_a_redirect_is_an_answer_that_is_not_followed() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runs");
+        let courier = courier(&["127.0.0.1"]);
+        let moved = "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
+        for (answer, status) in [("HTTP/1.1 204 No Content\r\n\r\n", 204), (moved, 307)] {
+            let (url, asked) = listener(answer);
+            let receipt = runtime.block_on(courier.deliver(&parcel(url)));
+            assert_eq!(receipt, Receipt::Answered(status));
+            let asked = asked.join().expect("is heard");
+            let (head, body) = asked.split_once("\r\n\r\n").expect("head and body");
+            let signed = signature(std::iter::once("ocwh_test"), Micros::from_seconds(1_795_392_000), body.as_bytes());
+            assert!(head.starts_with("POST /hook HTTP/1.1\r\n"), "{head}");
+            assert!(head.contains(&format!("onecard-signature: {signed}")), "{head}");
+            assert!(head.contains("onecard-delivery: 00000000000000000000000000000009"), "{head}");
+        }
+        let gone = runtime.block_on(courier.deliver(&parcel("http://127.0.0.1:1/hook".to_owned())));
+        assert!(matches!(gone, Receipt::Silent(_)), "{gone:?}");
+        let elsewhere = runtime.block_on(courier.deliver(&parcel("https://other.example/hook".to_owned())));
+        assert!(matches!(&elsewhere, Receipt::Silent(why) if why.contains("allow")), "{elsewhere:?}");
+    }
 
     #[test]
     fn only_hosts_that_the_operator_allows_are_called() {

@@ -11,6 +11,7 @@ use ledger::Fen;
 mod layout;
 #[cfg(feature = "pdf")]
 mod lines;
+pub mod list;
 #[cfg(feature = "pdf")]
 pub mod pdf;
 #[cfg(feature = "pdf")]

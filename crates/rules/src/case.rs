@@ -431,9 +431,7 @@ impl Kind {
             }
             Kind::SaleDisplaced => "Paid without a proof, while a proved sale has its counter; ask the merchant.",
             Kind::WaitingNotReturned => "Waiting money cannot go back by rule; compare it, then refund it by hand.",
-            Kind::WebhookPaused => {
-                "A receiver of events took none for three days; nothing is lost. Mend it, then `onecard webhook resume`."
-            }
+            Kind::WebhookPaused => "A receiver took no events for three days; mend it, then resume its webhook.",
         }
     }
 }

@@ -47,7 +47,14 @@ pub(crate) const ROOT: &str = "/api/";
 
 /// Every operation, by the file that answers it.
 pub(crate) const TABLES: &[&[Operation]] =
-    &[document::OPERATIONS, me::OPERATIONS, orders::OPERATIONS, records::OPERATIONS, guide::OPERATIONS];
+    &[
+        document::OPERATIONS,
+        me::OPERATIONS,
+        orders::OPERATIONS,
+        records::OPERATIONS,
+        guide::OPERATIONS,
+        crate::events::OPERATIONS,
+    ];
 
 /// The operation of a method at a path as the router has it.
 pub(crate) fn operation(method: &Method, path: &str) -> Option<&'static Operation> {

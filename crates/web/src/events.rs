@@ -1,82 +1,111 @@
 //! Events as other systems read them: one shape for who asks for them and for who is sent them.
 
-use flows::event::{Event, Told};
+use axum::Json;
+use axum::extract::State;
+use flows::event::{Event, Told, Wanted, is_known, page};
 use flows::ports::Parcel;
-use rules::event::{Span, reason_name};
-use serde::Serialize;
+use rules::credential::Scope;
+use rules::event::{Cursor, Kind, Span, reason_name};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::text::iso;
+use crate::api::bearer::SchoolProgram;
+use crate::api::cursor::limit;
+use crate::api::operation::{Access, Answer, Operation, shape};
+use crate::api::{Answered, Moment, Wanted as Asked};
+use crate::config::Web;
+use crate::failure::Failure;
 
-/// An event. Members that do not apply are left out; new members may be added.
+pub(crate) const OPERATIONS: &[Operation] = &[Operation {
+    method: "GET",
+    path: "/api/v1/events",
+    name: "events",
+    summary: "What happened to money, in the order of the book",
+    detail: "Ask again with `after` as the last answer's `cursor` said it; an answer without events says where to go on too. \
+             Nothing is left out, and the same place gives the same events again. After a restore an event `book.restored` \
+             says which of the earlier events are still true. Numbers of holders are told to tokens with `events:numbers`. \
+             See docs/webhooks.md.",
+    access: Access::School(Scope::EventsRead),
+    query: Some(shape::<Query>),
+    input: None,
+    answer: Answer::Found(shape::<Events>),
+    refusals: &[],
+}];
+
+/// Which events.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Query {
+    /// `cursor` of the answer before, or the id of the last event that is known; from the first event on without it.
+    after: Option<String>,
+    /// Events an answer, 20 unless told otherwise.
+    #[schema(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+    /// Types, with commas between them; all without it. `book.restored` comes always.
+    types: Option<String>,
+}
+
+/// Events that follow one another.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Events {
+    /// In the order in which the book took them, without a gap.
+    events: Vec<EventBody>,
+    /// What to ask for next with `after`, also when nothing came.
+    cursor: String,
+    /// Whether more can be asked for at once.
+    more: bool,
+}
+
+/// An event. Members that do not apply are null; new members may be added.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct EventBody {
     /// Its number: epoch and sequence, such as `1-42`. No other event of the school ever has it: know repeated events by it.
     id: String,
     /// The epoch of the book; 1 until a backup was restored.
     epoch: u64,
-    /// Its place in the epochs' one journal; `0` for the event that begins an epoch.
+    /// Its place in the journal; 0 for the event that begins an epoch.
     seq: u64,
     /// What it tells, such as `topup.credited`.
     #[serde(rename = "type")]
     kind: &'static str,
     /// When the book took it.
-    recorded_at: String,
-    /// What happened to money; left out of `book.restored`.
-    #[serde(flatten)]
-    money: Option<MoneyBody>,
-    /// The last row that survived; in `book.restored` alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_seq: Option<u64>,
-    /// All rows of earlier epochs that are still true; in `book.restored` alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    survived: Option<Vec<SpanBody>>,
-}
-
-/// What happened to money.
-#[derive(Serialize, ToSchema)]
-struct MoneyBody {
-    /// Why, in a word, such as `sale_from_purse`.
-    reason: &'static str,
+    recorded_at: Moment,
+    /// Why money moved, in a word, such as `sale_from_purse`.
+    reason: Option<&'static str>,
     /// How much, in fen.
-    amount_fen: i64,
+    amount_fen: Option<i64>,
     /// Whether balances changed: not when money was only set aside or freed.
-    posted: bool,
+    posted: Option<bool>,
     /// When it happened outside.
-    effective_at: String,
+    effective_at: Option<Moment>,
     /// Account that gives, a code of the chart of accounts.
-    debit: String,
+    debit: Option<String>,
     /// Account that receives.
-    credit: String,
+    credit: Option<String>,
     /// The event that set aside what this one moves or frees.
-    #[serde(skip_serializing_if = "Option::is_none")]
     set_aside_by: Option<String>,
     /// The top-up order.
-    #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<String>,
     /// The refund.
-    #[serde(skip_serializing_if = "Option::is_none")]
     refund: Option<String>,
     /// The sale.
-    #[serde(skip_serializing_if = "Option::is_none")]
     sale: Option<String>,
     /// The case that keeps the money.
-    #[serde(skip_serializing_if = "Option::is_none")]
     case: Option<String>,
     /// The card: its last four digits.
-    #[serde(skip_serializing_if = "Option::is_none")]
     card: Option<String>,
     /// Short name of the merchant.
-    #[serde(skip_serializing_if = "Option::is_none")]
     merchant: Option<String>,
     /// Student or staff number of the holder, for who may have it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     person_number: Option<String>,
+    /// The last row that survived a restore; in `book.restored` alone.
+    last_seq: Option<u64>,
+    /// All rows of earlier epochs that are still true; in `book.restored` alone.
+    survived: Option<Vec<EventSpan>>,
 }
 
 /// Journal rows that follow one another.
 #[derive(Serialize, ToSchema)]
-struct SpanBody {
+struct EventSpan {
     /// Their epoch.
     epoch: u64,
     /// The first of them.
@@ -87,40 +116,66 @@ struct SpanBody {
 
 impl EventBody {
     pub(crate) fn of(event: &Event) -> EventBody {
-        let (recorded_at, money, restored) = match &event.told {
-            Told::Moved(moved) => {
-                let money = MoneyBody {
-                    reason: reason_name(moved.reason),
-                    amount_fen: moved.amount.get(),
-                    posted: moved.posted,
-                    effective_at: iso(moved.effective_at),
-                    debit: moved.debit.0.to_string(),
-                    credit: moved.credit.0.to_string(),
-                    set_aside_by: moved.set_aside_by.map(|cursor| cursor.to_string()),
-                    order: moved.order.map(|no| no.to_string()),
-                    refund: moved.refund.map(|no| no.to_string()),
-                    sale: moved.sale.map(|id| id.to_string()),
-                    case: moved.case.map(|case| case.0.to_string()),
-                    card: moved.card.clone(),
-                    merchant: moved.merchant.clone(),
-                    person_number: moved.person.clone(),
-                };
-                (moved.recorded_at, Some(money), None)
-            }
-            Told::Restored(restored) => (restored.at, None, Some(restored)),
+        let (id, epoch, seq, kind) = (event.id.to_string(), event.id.epoch, event.id.seq, event.kind().name());
+        let (moved, restored, recorded_at) = match &event.told {
+            Told::Moved(moved) => (Some(moved.as_ref()), None, Moment(moved.recorded_at)),
+            Told::Restored(restored) => (None, Some(restored), Moment(restored.at)),
         };
-        let span = |span: &Span| SpanBody { epoch: span.epoch, first_seq: span.first, last_seq: span.last };
+        let span = |span: &Span| EventSpan { epoch: span.epoch, first_seq: span.first, last_seq: span.last };
         EventBody {
-            id: event.id.to_string(),
-            epoch: event.id.epoch,
-            seq: event.id.seq,
-            kind: event.kind().name(),
-            recorded_at: iso(recorded_at),
-            money,
+            id,
+            epoch,
+            seq,
+            kind,
+            recorded_at,
+            reason: moved.map(|moved| reason_name(moved.reason)),
+            amount_fen: moved.map(|moved| moved.amount.get()),
+            posted: moved.map(|moved| moved.posted),
+            effective_at: moved.map(|moved| Moment(moved.effective_at)),
+            debit: moved.map(|moved| moved.debit.0.to_string()),
+            credit: moved.map(|moved| moved.credit.0.to_string()),
+            set_aside_by: moved.and_then(|moved| moved.set_aside_by).map(|cursor| cursor.to_string()),
+            order: moved.and_then(|moved| moved.order).map(|no| no.to_string()),
+            refund: moved.and_then(|moved| moved.refund).map(|no| no.to_string()),
+            sale: moved.and_then(|moved| moved.sale).map(|id| id.to_string()),
+            case: moved.and_then(|moved| moved.case).map(|case| case.0.to_string()),
+            card: moved.and_then(|moved| moved.card.clone()),
+            merchant: moved.and_then(|moved| moved.merchant.clone()),
+            person_number: moved.and_then(|moved| moved.person.clone()),
             last_seq: restored.map(|restored| restored.last_seq),
             survived: restored.map(|restored| restored.survived.iter().map(span).collect()),
         }
     }
+}
+
+/// `GET /api/v1/events?after=&limit=&types=`
+pub(crate) async fn json(
+    State(web): State<Web>,
+    program: SchoolProgram,
+    Asked(asked): Asked<Query>,
+) -> Answered<Events> {
+    let limit = limit(asked.limit)?;
+    let kinds = asked.types.as_deref().map(kinds).transpose()?.unwrap_or_default();
+    let numbers = program.credential.opens(Scope::EventsNumbers);
+    let reader = web.school.reader.as_ref();
+    let after = match asked.after.as_deref().map(Cursor::parse) {
+        None => Cursor::START,
+        Some(Ok(after)) if is_known(reader, after).await? => after,
+        Some(_) => return Err(at("after: no place in the events of this book")),
+    };
+    let page = page(reader, after, limit, &Wanted { kinds, numbers }).await?;
+    let events = page.events.iter().map(EventBody::of).collect();
+    Ok(Json(Events { events, cursor: page.upto.to_string(), more: page.more }))
+}
+
+fn at(what: &str) -> Failure {
+    Failure::MalformedAt(format!("query: {what}"))
+}
+
+fn kinds(text: &str) -> Result<Vec<Kind>, Failure> {
+    let kinds =
+        text.split(',').map(|name| Kind::from_name(name).ok_or_else(|| at(&format!("types: there is no {name}"))));
+    kinds.collect()
 }
 
 /// A delivery to a webhook.
@@ -149,7 +204,6 @@ mod tests {
     use flows::event::{Moved, Restored};
     use ledger::{AccountCode, Fen, Id, Micros};
     use rules::chart::Reason;
-    use rules::event::{Cursor, Kind};
     use rules::ids::OrderNo;
     use serde_json::json;
 
@@ -158,7 +212,7 @@ mod tests {
     const AT: Micros = Micros::from_seconds(1_795_392_005);
 
     #[test]
-    fn a_delivery_is_one_json_body_and_says_nothing_that_does_not_apply() {
+    fn a_delivery_is_one_json_body_in_which_what_does_not_apply_is_null() {
         let moved = Moved {
             kind: Kind::TopUpCredited,
             reason: Some(Reason::TopUp),
@@ -191,7 +245,13 @@ mod tests {
                 Event { id: Cursor { epoch: 2, seq: 0 }, told: Told::Restored(restored) },
             ],
         };
-        let body: serde_json::Value = serde_json::from_slice(&parcel_body(&parcel).expect("writes")).expect("is JSON");
+        let mut body: serde_json::Value =
+            serde_json::from_slice(&parcel_body(&parcel).expect("writes")).expect("is JSON");
+        for event in body["events"].as_array_mut().expect("events") {
+            let members = event.as_object_mut().expect("an object");
+            assert_eq!(members.len(), 21);
+            members.retain(|_, value| !value.is_null());
+        }
         let expected = json!({
             "delivery": "00000000000000000000000000000009",
             "webhook": "portal",

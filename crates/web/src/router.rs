@@ -10,8 +10,7 @@ use tower_http::compression::CompressionLayer;
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    api, assets, change_password, display, failure, guide, headers, home, messages, notice, order, pay, proof, records,
-    security, sign_in, spending, statements, tokens, top_up, wechat,
+    api, assets, change_password, display, events, failure, guide, headers, home, messages, notice, order, pay, proof, records, security, sign_in, spending, statements, tokens, top_up, wechat,
 };
 
 /// No body is larger.
@@ -30,7 +29,8 @@ pub fn router(web: Web) -> Router {
         .route("/me/topup", get(top_up::page).post(top_up::submit))
         .route("/me/orders/{order}", get(order::page).post(order::look))
         .route("/me/orders/{order}/status", get(order::status))
-        .route("/me/records", get(records::page))
+        .route("/me/records", get(records::list::page))
+        .route("/me/records.csv", get(records::list::file))
         .route("/me/records/{number}", get(records::one))
         .route("/me/security/tokens", get(tokens::page).post(tokens::submit))
         .route("/me/security/tokens/{token}/revoke", post(tokens::end))
@@ -69,6 +69,7 @@ pub fn router(web: Web) -> Router {
         .route("/api/v1/me/spending", get(spending::json))
         .route("/api/v1/guide", get(api::guide::whole))
         .route("/api/v1/channels", get(api::guide::channels))
+        .route("/api/v1/events", get(events::json))
         .route("/notify/wechat", post(notice::wechat))
         .route("/assets/{file}", get(assets::file))
         .route("/healthz", get(health));

@@ -91,7 +91,7 @@ stored_enum!(Category { 1 => Student, 2 => Staff });
 stored_enum!(Standing { 1 => Open, 2 => Closed });
 stored_enum!(Secret { 1 => Initial, 2 => Own { hash, set_at } });
 stored_enum!(Subject { 1 => Person(person), 2 => School });
-stored_enum!(Scope { 1 => Read, 2 => TopUp, 3 => Card, 4 => EventsRead });
+stored_enum!(Scope { 1 => Read, 2 => TopUp, 3 => Card, 4 => EventsRead, 5 => EventsNumbers });
 stored_enum!(Entry { 1 => Browser });
 stored_enum!(SessionKind { 1 => Holder, 2 => WeChat, 3 => Kiosk, 4 => Device, 5 => Staff });
 stored_enum!(BindingState { 1 => Bound { user }, 2 => Ended { by } });

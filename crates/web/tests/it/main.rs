@@ -15,6 +15,7 @@ mod api;
 mod colours;
 mod contract;
 mod entry;
+mod events;
 mod forged;
 mod guard;
 mod guide;

@@ -65,6 +65,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/help/{topic}", "+++++++++++"),
     ("GET", "/api/v1/guide", "+++++++++++"),
     ("GET", "/api/v1/channels", "+++++++++++"),
+    ("GET", "/api/v1/events", "ttttxxxtt+x"),
 ];
 
 struct Actor {
