@@ -56,6 +56,13 @@ struct HomePage {
     unread: u64,
 }
 
+impl HomePage {
+    /// Whether there is a card that pays.
+    fn usable(&self) -> bool {
+        self.card.as_ref().is_some_and(|card| card.good)
+    }
+}
+
 /// The card on the page.
 struct CardFace {
     number: CardNo,

@@ -145,4 +145,8 @@ pub(crate) struct FailurePage {
     pub(crate) reference: Option<String>,
     pub(crate) way: String,
     pub(crate) way_text: Text,
+    /// It passes by itself.
+    pub(crate) passes: bool,
+    /// A second way, and what its link says.
+    pub(crate) other: Option<(String, Text)>,
 }

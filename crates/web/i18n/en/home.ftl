@@ -34,6 +34,7 @@ home-all-records = All records
 home-account = Account
 home-password = Change the query password
 home-sign-out = Sign out
+home-acts = Services
 home-top-up = Top up
 home-held = Being refunded
 home-held-says = On its way back to where it was paid from

@@ -34,6 +34,7 @@ home-all-records = 全部账单
 home-account = 账户
 home-password = 修改查询密码
 home-sign-out = 退出登录
+home-acts = 常用功能
 home-top-up = 充值
 home-held = 退款中
 home-held-says = 正在原路退回，不能使用

@@ -23,6 +23,7 @@ mod guide;
 mod hostile;
 mod messages;
 mod notice;
+mod old_engines;
 mod pages;
 mod policy;
 mod refund;
