@@ -19,6 +19,7 @@ mod guard;
 mod notice;
 mod pages;
 mod refund;
+mod statements;
 mod texts;
 mod top_up;
 mod weight;
