@@ -12,11 +12,13 @@ use axum::response::{IntoResponse, Response};
 use flows::ReadFault;
 use flows::ports::SealBroken;
 use flows::unavailable::Unavailable;
+use rules::pace::TooOften;
 use rules::words::Words;
-use serde_json::json;
 
+use crate::api;
 use crate::config::Web;
 use crate::page;
+use crate::problem::{MoneyWord, NextStep, Problem};
 use crate::text::Language;
 use crate::visit::{Visit, own_path};
 
@@ -46,12 +48,39 @@ pub enum Failure {
     TooLarge,
     /// The body or an address is not of the expected form.
     Malformed,
+    /// What a program sent is not of the expected form: what is wrong, and where.
+    MalformedAt(String),
+    /// What a program sent is no JSON by its own word.
+    MediaType,
+    /// A program takes nothing that could be answered.
+    NotAcceptable,
+    /// The body did not come whole in time.
+    TooSlow,
+    /// A program used an idempotency key for another call before.
+    KeyConflict,
+    /// A program showed no token that lives.
+    TokenInvalid,
+    /// A program's token does not open this.
+    ScopeMissing {
+        /// What it would need; none when no token opens it.
+        scope: Option<&'static str>,
+    },
     /// The request comes from a page of another origin.
     ForeignOrigin,
     /// The form is not one that this session was given.
     StaleForm,
     /// A program gave no usable `Idempotency-Key`.
     NoKey,
+    /// A fresh proof of identity is needed first.
+    ProveFirst {
+        /// Where to go on afterwards.
+        next: String,
+    },
+    /// It was done too often.
+    TooMany {
+        /// Seconds until it may be done again.
+        wait: i64,
+    },
     /// WeChat has not told who pays.
     NoPayer,
     /// The visitor came back from WeChat without a visit that this session began.
@@ -93,6 +122,7 @@ struct Told {
 const HOME: (&str, &str) = ("/", "failure-way-home");
 const TOP_UP: (&str, &str) = ("/me/topup", "failure-way-topup");
 const RECORDS: (&str, &str) = ("/me/records", "failure-way-records");
+const TOKENS: (&str, &str) = ("/me/security/tokens", "failure-way-tokens");
 
 impl Failure {
     fn told(&self) -> Told {
@@ -120,10 +150,22 @@ impl Failure {
             Failure::NotFound => told(StatusCode::NOT_FOUND, "NOT_FOUND", "not-found", Still, HOME),
             Failure::NotAllowed => told(StatusCode::METHOD_NOT_ALLOWED, "NOT_ALLOWED", "not-allowed", Still, HOME),
             Failure::TooLarge => told(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "too-large", Still, HOME),
-            Failure::Malformed => told(StatusCode::BAD_REQUEST, "MALFORMED", "malformed", Still, HOME),
+            Failure::Malformed | Failure::MalformedAt(_) => {
+                told(StatusCode::BAD_REQUEST, "MALFORMED", "malformed", Still, HOME)
+            }
+            Failure::MediaType => told(StatusCode::UNSUPPORTED_MEDIA_TYPE, "MEDIA_TYPE", "media-type", Still, HOME),
+            Failure::NotAcceptable => told(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", "not-acceptable", Still, HOME),
+            Failure::TooSlow => told(StatusCode::REQUEST_TIMEOUT, "BODY_TOO_SLOW", "too-slow", Still, HOME),
+            Failure::KeyConflict => told(StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT", "key-conflict", Still, RECORDS),
+            Failure::TokenInvalid => told(StatusCode::UNAUTHORIZED, "TOKEN_INVALID", "token", Still, TOKENS),
+            Failure::ScopeMissing { .. } => told(StatusCode::FORBIDDEN, "SCOPE_MISSING", "scope", Still, TOKENS),
             Failure::ForeignOrigin => told(StatusCode::FORBIDDEN, "FOREIGN_ORIGIN", "foreign-origin", Still, HOME),
             Failure::StaleForm => told(StatusCode::FORBIDDEN, "FORM_STALE", "stale-form", Still, HOME),
             Failure::NoKey => told(StatusCode::BAD_REQUEST, "IDEMPOTENCY_KEY", "no-key", Still, TOP_UP),
+            Failure::ProveFirst { .. } => {
+                told(StatusCode::FORBIDDEN, "PROOF_REQUIRED", "prove", Still, ("/prove", "failure-way-prove"))
+            }
+            Failure::TooMany { .. } => told(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", "too-many", Still, HOME),
             Failure::NoPayer => told(StatusCode::CONFLICT, "WECHAT_IDENTITY_NEEDED", "no-payer", Still, TOP_UP),
             Failure::WeChatState => told(StatusCode::FORBIDDEN, "WECHAT_STATE", "wechat-state", Still, TOP_UP),
             Failure::WeChatRefused => {
@@ -142,7 +184,16 @@ impl Failure {
     fn sentence(&self, language: Language, slug: &str) -> String {
         match self {
             Failure::Words(words) => language.words(words).to_owned(),
+            Failure::TooMany { wait } => language.t(format!("failure-{slug}")).with("seconds", wait).to_string(),
             _ => language.t(format!("failure-{slug}")).to_string(),
+        }
+    }
+
+    /// When to ask again, if it passes by itself.
+    fn wait(&self) -> Option<HeaderValue> {
+        match self {
+            Failure::TooMany { wait } => Some(HeaderValue::from(*wait)),
+            _ => retry_after(self.told().code),
         }
     }
 
@@ -152,6 +203,7 @@ impl Failure {
         let way = match self {
             Failure::SignInFirst { next } => return page::go_with_next("/sign-in", next),
             Failure::ChangeFirst { next } => return page::go_with_next("/password", next),
+            Failure::ProveFirst { next } => return page::go_with_next("/prove", next),
             Failure::NoPdf { page } => page.as_str(),
             _ => way,
         };
@@ -166,23 +218,46 @@ impl Failure {
         page::html(visit, status, &template)
     }
 
-    fn problem(&self, visit: &Visit, reference: Option<String>) -> Response {
-        let Told { status, code, slug, .. } = self.told();
-        let title = visit.language.t(format!("failure-title-{slug}")).to_string();
-        let mut body = json!({
-            "type": format!("urn:onecard:problem:{code}"),
-            "title": title,
-            "status": status.as_u16(),
-            "detail": self.sentence(visit.language, slug),
-            "code": code,
-            "zh": self.sentence(Language::Chinese, slug),
-            "en": self.sentence(Language::English, slug),
-        });
-        if let (Some(reference), Some(body)) = (reference, body.as_object_mut()) {
-            body.insert("reference".to_owned(), reference.into());
+    fn problem(&self, web: &Web, visit: &Visit, reference: Option<String>) -> Response {
+        let Told { status, code, slug, money, way: (way, way_key) } = self.told();
+        let problem = Problem {
+            kind: format!("urn:onecard:problem:{code}"),
+            title: visit.language.t(format!("failure-title-{slug}")).to_string(),
+            status: status.as_u16(),
+            detail: self.sentence(visit.language, slug),
+            code,
+            zh: self.sentence(Language::Chinese, slug),
+            en: self.sentence(Language::English, slug),
+            money: match money {
+                Money::Still => MoneyWord::NotMoved,
+                Money::Safe => MoneyWord::Safe,
+            },
+            next: NextStep { text: visit.language.t(way_key).to_string(), address: web.config.address(way) },
+            at: if let Failure::MalformedAt(at) = self { Some(at.clone()) } else { None },
+            scope: if let Failure::ScopeMissing { scope } = self { *scope } else { None },
+            reference,
+        };
+        let mut answer = problem.answer(status);
+        if let Some(challenge) = self.challenge() {
+            answer.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
-        let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))];
-        (status, kind, body.to_string()).into_response()
+        answer
+    }
+
+    /// What a program could show instead (RFC 6750).
+    fn challenge(&self) -> Option<HeaderValue> {
+        match self {
+            Failure::SignInFirst { .. } => Some(HeaderValue::from_static("Bearer realm=\"onecard\"")),
+            Failure::TokenInvalid => {
+                Some(HeaderValue::from_static("Bearer realm=\"onecard\", error=\"invalid_token\""))
+            }
+            Failure::ScopeMissing { scope } => {
+                let scope = scope.map(|scope| format!(", scope=\"{scope}\"")).unwrap_or_default();
+                let text = format!("Bearer realm=\"onecard\", error=\"insufficient_scope\"{scope}");
+                HeaderValue::from_str(&text).ok()
+            }
+            _ => None,
+        }
     }
 }
 
@@ -196,7 +271,7 @@ impl Money {
 }
 
 /// Who must react decides the status: the person (4xx) or the operator (5xx).
-fn status_of(code: &str) -> StatusCode {
+pub(crate) fn status_of(code: &str) -> StatusCode {
     match code {
         "AUTH_FAILED" | "SIGNED_OUT" => StatusCode::UNAUTHORIZED,
         "PASSWORD_LOCKED" => StatusCode::TOO_MANY_REQUESTS,
@@ -241,6 +316,12 @@ impl From<ReadFault> for Failure {
     }
 }
 
+impl From<TooOften> for Failure {
+    fn from(TooOften { wait }: TooOften) -> Failure {
+        Failure::TooMany { wait }
+    }
+}
+
 impl From<SealBroken> for Failure {
     fn from(fault: SealBroken) -> Failure {
         tracing::error!(%fault, "a page could not be made: personal data could not be opened");
@@ -264,6 +345,7 @@ pub(crate) async fn boundary(web: &Web, request: Request, next: Next) -> Respons
         Err(_) => Failure::Deadline.into_response(),
     };
     let Some(failure) = failure_in(&answer) else { return answer };
+    let allow = answer.headers().get(header::ALLOW).cloned();
     let reference = failure.told().status.is_server_error().then(|| {
         let reference = format!("{:08x}", u32::from_be_bytes(web.school.random()));
         tracing::error!(%reference, path = %visit.path, ?failure, "request {reference} failed");
@@ -274,9 +356,9 @@ pub(crate) async fn boundary(web: &Web, request: Request, next: Next) -> Respons
         // What was sent cannot be asked for again: the page's switches lead to where one can go on.
         visit.path = "/".to_owned();
     }
-    let wait = retry_after(failure.told().code);
+    let wait = failure.wait();
     let mut face = match failure {
-        failure if program => failure.problem(&visit, reference),
+        failure if program => failure.problem(web, &visit, reference),
         // Only a page that was read can be gone on to.
         Failure::SignInFirst { .. } if !reading => page::go_with_next("/sign-in", ""),
         Failure::ChangeFirst { .. } if !reading => page::go_with_next("/password", ""),
@@ -284,6 +366,9 @@ pub(crate) async fn boundary(web: &Web, request: Request, next: Next) -> Respons
     };
     if let Some(wait) = wait {
         face.headers_mut().insert(header::RETRY_AFTER, wait);
+    }
+    if let Some(allow) = allow {
+        face.headers_mut().insert(header::ALLOW, allow);
     }
     face
 }
@@ -314,9 +399,15 @@ fn has_face(headers: &HeaderMap) -> bool {
 /// Lets a changing request through only if it comes from a page of ours. Old web views send no `Sec-Fetch` headers, so
 /// `Origin` counts, else `Referer`. Notices come from no page: they carry no cookie and are proved by their signature.
 async fn own_origin(web: &Web, request: Request, next: Next) -> Response {
+    if let Err(too_often) = web.doors.request(request.uri().path(), request.headers(), web) {
+        return Failure::from(too_often).into_response();
+    }
+    let (path, headers) = (request.uri().path(), request.headers());
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if safe || request.uri().path().starts_with("/notify/") || comes_from(&web.config.base_url, request.headers()) {
-        return next.run(request).await;
+    // A token is no cookie: no page of another site can send it.
+    let proved = path.starts_with("/notify/") || api::bearer::shown(path, headers);
+    if safe || proved || comes_from(&web.config.base_url, headers) {
+        return api::run(web, request, next).await;
     }
     Failure::ForeignOrigin.into_response()
 }
@@ -354,9 +445,18 @@ mod tests {
             Failure::NotAllowed,
             Failure::TooLarge,
             Failure::Malformed,
+            Failure::MalformedAt("line 1".to_owned()),
+            Failure::MediaType,
+            Failure::NotAcceptable,
+            Failure::TooSlow,
+            Failure::KeyConflict,
+            Failure::TokenInvalid,
+            Failure::ScopeMissing { scope: Some("read") },
             Failure::ForeignOrigin,
             Failure::StaleForm,
             Failure::NoKey,
+            Failure::ProveFirst { next: next() },
+            Failure::TooMany { wait: 3 },
             Failure::NoPayer,
             Failure::WeChatState,
             Failure::WeChatRefused,
@@ -380,6 +480,7 @@ mod tests {
                 ];
                 assert!(texts.iter().all(|text| !text.starts_with("failure-")), "{failure:?}: {texts:?}");
             }
+            assert_eq!(api::codes::status(told.code), told.status, "what programs are told of {}", told.code);
         }
     }
 

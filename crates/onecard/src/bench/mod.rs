@@ -34,8 +34,6 @@ use serde::Serialize;
 
 use crate::Failure;
 use crate::prompt::Said;
-#[cfg(test)]
-pub use cleanup::Cleanup as TestFolder;
 pub use workload::Draw;
 
 use cleanup::Cleanup;

@@ -1,6 +1,7 @@
 //! `onecard demo`: a complete school in one process, to try everything out. Everything in it is the real thing: the book,
 //! the card cryptography, the terminals over mutual TLS, the provider's protocol against its simulator.
 
+mod before;
 mod pages;
 mod people;
 mod pos;
@@ -16,12 +17,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
+use flows::ports::Courier;
 
 use crate::clock::SteadyClock;
+use crate::config::WebhookPart;
+use crate::courier::HttpCourier;
 use crate::prompt::{Said, start_log};
 use crate::serve::{loopback, stop_asked, teller_ended};
 use crate::tls::Authority;
-use crate::{Failure, engine, listen, reports};
+use crate::{Failure, engine, listen, reports, webhooks};
 
 /// Options of `onecard demo`.
 #[derive(clap::Args)]
@@ -35,6 +39,9 @@ pub struct Options {
     /// How many people the school begins with.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     people: u32,
+    /// Days that some of them have been here when a new folder begins, with meals and top-ups; 0 for none.
+    #[arg(long, value_name = "DAYS", default_value_t = 45, value_parser = clap::value_parser!(u32).range(0..=400))]
+    past: u32,
 }
 
 const PORT: u16 = 8840;
@@ -42,6 +49,7 @@ const PORT: u16 = 8840;
 /// Runs until Ctrl-C; the folder can be continued later.
 pub fn run(options: Options) -> Result<(), Failure> {
     start_log("warn");
+    before::give(&options.data, options.people, options.past)?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(demo(options))
 }
 
@@ -65,6 +73,7 @@ async fn demo(options: Options) -> Result<(), Failure> {
     let terminals = setup::fill(&school, &folder, &authority, options.people).await?;
     let counters = pos::start(terminals, gateway.local_addr()?)?;
 
+    let courier: Arc<dyn Courier> = Arc::new(HttpCourier::new(&WebhookPart::this_machine())?);
     let state = pages::Demo::new(school.clone(), &folder, counters, provider_address.clone()).await?;
     let router = web::router(web::Web::new(school.clone(), pages::web_config(&address, &provider_address, wechat)));
     let router = router.merge(pages::router(state));
@@ -79,6 +88,7 @@ async fn demo(options: Options) -> Result<(), Failure> {
             ended = provider => ended.map_err(Failure::from),
             ended = ready(&address) => ended,
             () = engine::run_due(&running) => Ok(()),
+            () = webhooks::run(&school, Arc::clone(&courier)) => Ok(()),
             () = reports::feed(folder.path().to_owned(), school.id) => Ok(()),
             () = stop_asked() => Ok(()),
             () = teller_ended(&running) => {

@@ -12,13 +12,16 @@ use axum::routing::{get, post};
 use device::agent::display::Lamp;
 use device::agent::sound::Sound;
 use device::agent::words;
+use flows::records::records;
 use flows::{School, people};
 use ledger::Fen;
 use pay::wechat::WeChatPay;
 use report::document::typeface::Typefaces;
 use rules::ids::PersonId;
 use serde::{Deserialize, Serialize};
+use web::guide::{GuideConfig, OwnTexts, Service};
 
+use super::before::FIRST_SETTLED;
 use super::pos::{Counter, PULLS, Shows, key};
 use super::setup::{Folder, first_people};
 use super::text::{Lang, Texts};
@@ -38,6 +41,8 @@ pub struct Demo {
     people: Arc<Vec<PersonId>>,
     cards: Arc<std::path::PathBuf>,
     sandbox: Arc<str>,
+    /// Some people have been here for weeks.
+    has_past: bool,
 }
 
 /// A person of the demo, as `/demo/people.json` gives it.
@@ -59,12 +64,26 @@ impl Demo {
     ) -> Result<Demo, Failure> {
         let people = Arc::new(first_people(&school, CARDS).await?);
         let cards = Arc::new(folder.path().join("cards"));
-        Ok(Demo { school, counters: Arc::new(counters), people, cards, sandbox: sandbox.into() })
+        let has_past = match people.get(FIRST_SETTLED as usize) {
+            Some(person) => !records(&school, *person, school.now(), 1).await?.is_empty(),
+            None => false,
+        };
+        Ok(Demo { school, counters: Arc::new(counters), people, cards, sandbox: sandbox.into(), has_past })
     }
 
     async fn shown(&self, most: u32) -> Result<Vec<Person>, Failure> {
+        self.persons(self.people.iter().take(most as usize)).await
+    }
+
+    /// Somebody who has been here for weeks.
+    async fn settled(&self) -> Result<Option<Person>, Failure> {
+        let settled = self.people.get(FIRST_SETTLED as usize).into_iter();
+        Ok(self.persons(settled).await?.pop().filter(|_| self.has_past))
+    }
+
+    async fn persons(&self, people: impl Iterator<Item = &PersonId>) -> Result<Vec<Person>, Failure> {
         let mut shown = Vec::new();
-        for person in self.people.iter().take(most as usize) {
+        for person in people {
             let Some(profile) = people::profile(&self.school, *person).await? else { continue };
             let revealed = people::reveal_initial_password(&self.school, *person).await?;
             let initial_password = revealed.map(|word| word.expose_for("a demo hands it to whoever tries it").clone());
@@ -94,7 +113,21 @@ pub fn web_config(address: &str, sandbox: &str, wechat: Arc<WeChatPay>) -> web::
         form_action_hosts: vec![sandbox.to_owned()],
         demo_link: Some("/demo".to_owned()),
         domain_checks: Vec::new(),
+        guide: GuideConfig { service: service(), texts: OwnTexts::default() },
         typefaces: Typefaces::default(),
+    }
+}
+
+/// The invented school's service centre.
+fn service() -> Service {
+    Service {
+        place: Some(("学生活动中心一层 105 室".to_owned(), "Student centre, ground floor, room 105".to_owned())),
+        hours: Some((
+            "工作日 8:30–17:00，午间不休".to_owned(),
+            "Working days 8:30–17:00, without a lunch break".to_owned(),
+        )),
+        phone: Some("010-0000 0000".to_owned()),
+        email: Some("card@model.example".to_owned()),
     }
 }
 
@@ -173,7 +206,11 @@ async fn people_json(State(demo): State<Demo>) -> Response {
     match demo.shown(SHOWN).await {
         Ok(people) => {
             let pos: Vec<String> = (1..=demo.counters.len()).map(|id| format!("/demo/pos/{id}")).collect();
-            Json(serde_json::json!({ "people": people, "sandbox": &*demo.sandbox, "pos": pos })).into_response()
+            let settled = demo.settled().await.ok().flatten();
+            let all = serde_json::json!({
+                "people": people, "with_past": settled, "sandbox": &*demo.sandbox, "pos": pos,
+            });
+            Json(all).into_response()
         }
         Err(failure) => broken(failure),
     }

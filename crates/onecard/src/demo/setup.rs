@@ -24,7 +24,7 @@ use crate::engine::Files;
 use crate::prompt::{Refused, Said};
 use crate::serve::private_folder;
 use crate::tls::Authority;
-use crate::{demo, issue};
+use crate::{demo, issue, past};
 
 /// The demo's school.
 pub const SCHOOL: SchoolId = match SchoolId::new(1) {
@@ -33,7 +33,7 @@ pub const SCHOOL: SchoolId = match SchoolId::new(1) {
 };
 
 /// Cards carry this prefix, so that a demo's card is known for one.
-const CARD_PREFIX: u64 = 0x2026_0000_0000_0000;
+pub const CARD_PREFIX: u64 = 0x2026_0000_0000_0000;
 
 /// A demo's folder.
 pub struct Folder {
@@ -146,11 +146,20 @@ pub async fn fill(
     authority: &Authority,
     count: u32,
 ) -> Result<Vec<DemoTerminal>, Failure> {
-    for (code, zh, en) in [
-        ("canteen-1", "第一食堂", "First canteen"),
-        ("canteen-2", "第二食堂", "Second canteen"),
-        ("shop", "校园超市", "Campus shop"),
+    settle(school, folder, count).await?;
+    let mut terminals = Vec::new();
+    for (number, merchant, zh, en) in [
+        (TerminalNo([0, 0, 1]), "canteen-1", "第一食堂 3 号窗口", "First canteen, window 3"),
+        (TerminalNo([0, 0, 2]), "canteen-2", "第二食堂 1 号窗口", "Second canteen, window 1"),
     ] {
+        terminals.push(enrol(school, folder, authority, number, merchant, (zh, en)).await?);
+    }
+    Ok(terminals)
+}
+
+/// Merchants, people and their cards.
+pub async fn settle(school: &School, folder: &Folder, count: u32) -> Result<(), Failure> {
+    for (code, zh, en) in past::SHOPS {
         merchant::add(school, code, zh, en).await.map_err(Refused::from)?;
     }
     if first_people(school, 1).await?.is_empty() {
@@ -162,15 +171,7 @@ pub async fn fill(
             return Err(Said(format!("{failed} invented people could not be imported")).into());
         }
     }
-    hand_out_cards(school, folder, count).await?;
-    let mut terminals = Vec::new();
-    for (number, merchant, zh, en) in [
-        (TerminalNo([0, 0, 1]), "canteen-1", "第一食堂 3 号窗口", "First canteen, window 3"),
-        (TerminalNo([0, 0, 2]), "canteen-2", "第二食堂 1 号窗口", "Second canteen, window 1"),
-    ] {
-        terminals.push(enrol(school, folder, authority, number, merchant, (zh, en)).await?);
-    }
-    Ok(terminals)
+    hand_out_cards(school, folder, count).await
 }
 
 /// The first holders of the school, in the order of their opening.

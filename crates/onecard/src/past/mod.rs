@@ -28,7 +28,8 @@ use teller::{Schema, Stopped};
 use crate::prompt::{Refused, Said};
 use crate::{Failure, engine};
 use counter::Counter;
-use habits::{Meal, SHOPS};
+use habits::Meal;
+pub use habits::SHOPS;
 use payer::Payer;
 
 /// What is to be lived.
@@ -219,7 +220,6 @@ mod tests {
     use rules::{chart, roster};
 
     use super::*;
-    use crate::bench::TestFolder;
     use crate::clock::wall;
     use crate::demo::{self, SCHOOL, first_people};
     use crate::issue;
@@ -227,8 +227,9 @@ mod tests {
 
     #[test]
     fn a_past_is_a_book_that_adds_up_and_agrees_with_every_card() {
-        let cleanup = TestFolder::begin(&std::env::temp_dir()).unwrap();
-        let (data, keyring) = (cleanup.path("past"), Keyring::generate());
+        let data = std::env::temp_dir().join(format!("onecard-past-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&data);
+        let keyring = Keyring::generate();
         let plan = Plan { days: 3, until: wall(), tills: 2, seed: 5 };
         let mut over = Vec::new();
         let mut balances = None;
@@ -260,5 +261,6 @@ mod tests {
         }
         let report = check_and_tell(&data, SCHOOL, &[], &mut |_| {}).unwrap();
         assert!(report.clean(), "{report:?}");
+        std::fs::remove_dir_all(&data).unwrap();
     }
 }
