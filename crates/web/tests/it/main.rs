@@ -29,6 +29,7 @@ mod policy;
 mod refund;
 mod security;
 mod spray;
+mod statements;
 mod texts;
 mod tokens;
 mod top_up;
