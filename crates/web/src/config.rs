@@ -5,8 +5,8 @@ use std::sync::Arc;
 use flows::School;
 use report::document::typeface::Typefaces;
 
-use crate::guide::GuideConfig;
 use crate::api::keyed::Turns;
+use crate::guide::GuideConfig;
 use crate::headers::Policies;
 use crate::text::Language;
 

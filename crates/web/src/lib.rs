@@ -37,4 +37,4 @@ pub use api::openapi;
 pub use config::{Authorize, Web, WebConfig};
 pub use router::router;
 pub use text::{Language, Yuan};
-pub use visit::language_of;
+pub use visit::{Theme, language_of, theme_of};

@@ -201,7 +201,11 @@ async fn every_route_answers_everybody_as_the_table_says() {
             wrong.push(format!("{method} {path} has no row"));
             continue;
         };
-        let address = path.replace("{order}", &order).replace("{number}", &order).replace("{token}", &token);
+        let address = path
+            .replace("{order}", &order)
+            .replace("{number}", &order)
+            .replace("{token}", &token)
+            .replace("{topic}", "first");
         let mut found = String::new();
         for actor in &actors {
             found.push(letter(&path, &ask(actor, &method, &address).await));
