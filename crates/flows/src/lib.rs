@@ -6,6 +6,7 @@
 //! Architecture invariant: this crate knows neither which database keeps the rows, nor a provider's wire format, nor HTTP.
 
 pub mod answered;
+pub mod binding;
 pub mod card_face;
 pub mod card_issue;
 pub mod cases;
@@ -14,11 +15,14 @@ pub mod credential;
 pub mod due;
 pub mod epoch;
 pub mod home;
+pub mod inbox;
 pub mod merchant;
 pub mod missing;
+pub mod monthly;
 pub mod nonces;
 pub mod people;
 pub mod ports;
+pub mod proof;
 pub mod purchase;
 pub mod record_pages;
 pub mod records;
@@ -36,6 +40,7 @@ pub mod terminal;
 pub mod terminal_link;
 pub mod top_up;
 pub mod unavailable;
+pub mod waiting;
 
 mod alarm;
 mod by_balance;

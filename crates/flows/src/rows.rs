@@ -5,6 +5,7 @@ mod form;
 mod schema;
 
 use ledger::Id;
+use rules::binding::Binding;
 use rules::card::Card;
 use rules::case::{Case, Ended};
 use rules::credential::Credential;
@@ -12,13 +13,14 @@ use rules::epoch::{Epoch, Met};
 use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, RefundNo, TerminalNo};
 use rules::limits::Change;
 use rules::load::{Attempt, Item};
+use rules::message::{Inbox, Received};
 use rules::person::Person;
 use rules::purchase::Sale;
 use rules::refund::{Refund, Repaid};
 use rules::spent::Spent;
 use rules::top_up::Order;
 
-use crate::session::Session;
+use crate::session::{EarlySession, Session};
 use crate::stored::stored_enum;
 
 /// The rows of a school.
@@ -97,6 +99,14 @@ pub enum Key {
     Credential([u8; 32]),
     /// What a program was answered, by whom it asked for and its idempotency key.
     Answer(Id, [u8; 16]),
+    /// A holder's newest messages.
+    Inbox(PersonId),
+    /// Older ones, by the place where they were put away.
+    Messages(PersonId, u8),
+    /// The holder who has this WeChat user, by keyed hash of its openid.
+    WeChatUser([u8; 32]),
+    /// The WeChat user of a holder.
+    Binding(PersonId),
 }
 
 /// What a row holds.
@@ -108,8 +118,8 @@ pub enum Row {
     Holder(PersonId),
     /// Tries with unknown numbers.
     Strangers(Strangers),
-    /// A session.
-    Session(Session),
+    /// A session of before there were kinds of them.
+    Session(EarlySession),
     /// A card.
     Card(Card),
     /// What waits, oldest first.
@@ -168,6 +178,14 @@ pub enum Row {
     Credential(Box<Credential>),
     /// What a program was answered.
     Answer(Box<AnswerNote>),
+    /// The newest messages, how far they are read, and reminders to come.
+    Inbox(Box<Inbox>),
+    /// Messages, oldest first.
+    Messages(Vec<Received>),
+    /// A session.
+    KindSession(Session),
+    /// Bound or ended.
+    Binding(Binding),
 }
 
 /// Tries at the password door with numbers that nobody has: an attack on many numbers shows here.
@@ -345,6 +363,8 @@ pub mod lists {
     pub const CREDENTIALS: &str = "credentials_of_owner";
     /// Answers to changing calls of a holder's programs, by time.
     pub const ANSWERS: &str = "answers_of_owner";
+    /// Holders of whom money waits for the card, by the time at which somebody must look at it (R36).
+    pub const REMINDERS_DUE: &str = "reminders_due";
 }
 
 stored_enum!(Row {
@@ -381,6 +401,10 @@ stored_enum!(Row {
     31 => Odd(cases),
     55 => Credential(credential),
     56 => Answer(note),
+    44 => Inbox(inbox),
+    45 => Messages(messages),
+    49 => KindSession(session),
+    50 => Binding(binding),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -400,7 +424,6 @@ rows_of! {
     person: Person => Person,
     holder: Holder => PersonId,
     strangers: Strangers => Strangers,
-    session: Session => Session,
     card: Card => Card,
     waiting: Waiting => Vec<Item>,
     order: Order => Order,
@@ -428,4 +451,18 @@ rows_of! {
     odd: Odd => Vec<OddDebits>,
     credential: Credential => Credential,
     answer: Answer => AnswerNote,
+    inbox: Inbox => Inbox,
+    messages: Messages => Vec<Received>,
+    binding: Binding => Binding,
+}
+
+impl Row {
+    /// The row as a session, of whichever form; `None` when the key's table holds another kind, which no command writes.
+    pub fn session(&self) -> Option<Session> {
+        match self {
+            Row::Session(early) => Some(early.today()),
+            Row::KindSession(session) => Some(session.clone()),
+            _ => None,
+        }
+    }
 }

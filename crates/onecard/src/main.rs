@@ -76,7 +76,7 @@ enum Command {
         #[command(subcommand)]
         command: reports::Command,
     },
-    /// WeChat: bills, and the official account's menu.
+    /// WeChat: bills, the official account's menu, and the end of a holder's binding.
     Wechat {
         #[command(subcommand)]
         command: wechat_command::Command,

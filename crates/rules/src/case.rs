@@ -88,11 +88,13 @@ pub enum Kind {
     SaleMissing,
     /// A sale that was paid because the balance showed a debit, and a debit that the card proved has its counter.
     SaleDisplaced,
+    /// Money has waited for its card as long as it may, and a rule cannot send it back (R36).
+    WaitingNotReturned,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 33] = [
+    pub const ALL: [Kind; 34] = [
         Kind::PaymentUnknownOrder,
         Kind::PaymentMismatch,
         Kind::PaymentTwice,
@@ -126,6 +128,7 @@ impl Kind {
         Kind::SaleTerminalStopped,
         Kind::SaleMissing,
         Kind::SaleDisplaced,
+        Kind::WaitingNotReturned,
     ];
 
     /// Who looks after it.
@@ -141,7 +144,8 @@ impl Kind {
             | Kind::RefundFailed
             | Kind::RefundUnknown
             | Kind::RefundDiffers
-            | Kind::RefundContradicted => Role::Finance,
+            | Kind::RefundContradicted
+            | Kind::WaitingNotReturned => Role::Finance,
             Kind::CardRolledBack
             | Kind::CardAhead
             | Kind::PurseAhead
@@ -216,7 +220,11 @@ impl Case {
     /// What it is about, as a person looks it up: an order, a refund, a card, or the plain number.
     pub fn subject(&self) -> String {
         match self.kind {
-            Kind::PaymentMismatch | Kind::PaymentTwice | Kind::PaymentAccountClosed | Kind::PaymentGivenBack => {
+            Kind::PaymentMismatch
+            | Kind::PaymentTwice
+            | Kind::PaymentAccountClosed
+            | Kind::PaymentGivenBack
+            | Kind::WaitingNotReturned => {
                 format!("order {}", OrderNo::from_id(self.reference))
             }
             Kind::RefundShort
@@ -299,6 +307,7 @@ impl Kind {
             Kind::SaleTerminalStopped => "SALE_TERMINAL_STOPPED",
             Kind::SaleMissing => "SALE_MISSING",
             Kind::SaleDisplaced => "SALE_DISPLACED",
+            Kind::WaitingNotReturned => "WAITING_NOT_RETURNED",
         }
     }
 
@@ -341,6 +350,7 @@ impl Kind {
             Kind::SaleDisplaced => {
                 "无凭证的消费曾按余额付给商户，现有凭证的另一笔占用其计数；款项挂账，请向商户核对后更正。"
             }
+            Kind::WaitingNotReturned => "待圈存款项已到自动退回期限但不能自动退回；请核对后办理退款，或请持卡人贴卡。",
         }
     }
 
@@ -411,6 +421,7 @@ impl Kind {
                 "Sales of this card have not come for days; check terminals off line. It ends by itself."
             }
             Kind::SaleDisplaced => "Paid without a proof, while a proved sale has its counter; ask the merchant.",
+            Kind::WaitingNotReturned => "Waiting money cannot go back by rule; compare it, then refund it by hand.",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Chart of accounts: where money can be, and why it moves. Source: `docs/glossary.md`, chart of accounts.
 
-use ledger::{AccountCode, AccountKey};
+use ledger::{AccountCode, AccountKey, Id};
 
 use crate::ids::{CardNo, CaseId, MerchantId, PersonId, RefundNo};
 
@@ -70,6 +70,11 @@ pub const fn suspense_case(case: CaseId) -> AccountKey {
 /// Owed to a merchant until settled.
 pub const fn merchant(merchant: MerchantId) -> AccountKey {
     AccountKey::new(MERCHANT, merchant.0.get())
+}
+
+/// The merchant whose account it is; none for an account of another kind.
+pub const fn merchant_of(account: &AccountKey) -> Option<MerchantId> {
+    if account.code.0 == MERCHANT.0 { Some(MerchantId(Id::new(account.owner))) } else { None }
 }
 
 /// Name of the account's kind, for reports: its code and a word.
@@ -203,8 +208,6 @@ impl Reason {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-
-    use ledger::Id;
 
     use super::*;
 

@@ -15,6 +15,8 @@
     )
 )]
 
+pub mod agent;
+pub mod binding;
 pub mod calendar;
 pub mod card;
 pub mod case;
@@ -26,6 +28,8 @@ pub mod ids;
 pub mod limits;
 pub mod load;
 pub mod mask;
+pub mod message;
+pub mod pace;
 pub mod password;
 pub mod person;
 pub mod pii;
@@ -33,6 +37,9 @@ pub mod purchase;
 pub mod refund;
 pub mod roster;
 pub mod session;
+pub mod spending;
 pub mod spent;
+pub mod statement;
 pub mod top_up;
+pub mod waiting;
 pub mod words;

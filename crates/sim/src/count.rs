@@ -33,6 +33,7 @@ pub(crate) const DEMANDED: &[&str] = &[
     "case: refund abnormal",
     "case: refund failed",
     "case: refund that is none of ours",
+    "case: waiting money does not go back by rule",
     "clone: found by a debit at the same counter",
     "clone: found by its counter",
     "clone: found by its purse",
@@ -55,6 +56,8 @@ pub(crate) const DEMANDED: &[&str] = &[
     "load: not applied",
     "load: several orders at once",
     "load: with a fill of the purse",
+    "message: put away",
+    "message: told",
     "network: corrupted",
     "network: connection cut",
     "network: connection cut at a debit",
@@ -170,6 +173,8 @@ pub(crate) const DEMANDED: &[&str] = &[
     "terminal: power cut with unwritten lines",
     "terminal: slow disk",
     "terminal: torn line",
+    "waiting: reminded",
+    "waiting: went back by rule",
 ];
 
 impl Counters {

@@ -102,6 +102,7 @@ pub(crate) enum Event {
 
     Calm,
     CalmTap { holder: usize },
+    Overdue,
     Tidy,
 }
 
@@ -298,6 +299,7 @@ impl World {
             Event::Pay { holder, click } => self.pays(holder, click),
             Event::Calm => self.calm_down(),
             Event::CalmTap { holder } => self.calm_tap(holder),
+            Event::Overdue => self.checker.nothing_is_overdue(),
             Event::Tidy => self.tidy(),
             terminal => self.happen_at_terminal(terminal),
         }
@@ -346,6 +348,8 @@ impl World {
             self.at(5 * HOUR + stagger, Event::CalmTap { holder });
             self.at(7 * HOUR + stagger, Event::CalmTap { holder });
         }
+        // Before the calm taps, so that only what went back by itself counts.
+        self.at(5 * HOUR - SECOND, Event::Overdue);
         self.at(HOUR, Event::Tidy);
     }
 

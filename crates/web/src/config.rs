@@ -6,6 +6,7 @@ use flows::School;
 use report::document::typeface::Typefaces;
 
 use crate::api::keyed::Turns;
+use crate::doors::Doors;
 use crate::guide::GuideConfig;
 use crate::headers::Policies;
 use crate::text::Language;
@@ -22,13 +23,20 @@ pub struct Web {
     pub config: Arc<WebConfig>,
     pub(crate) policies: Arc<Policies>,
     pub(crate) turns: Arc<Turns>,
+    pub(crate) doors: Arc<Doors>,
 }
 
 impl Web {
     /// The pages of `school`.
     pub fn new(school: School, config: WebConfig) -> Web {
         let policies = Arc::new(Policies::of(&config));
-        Web { school: Arc::new(school), config: Arc::new(config), policies, turns: Arc::default() }
+        Web {
+            school: Arc::new(school),
+            config: Arc::new(config),
+            policies,
+            turns: Arc::default(),
+            doors: Arc::default(),
+        }
     }
 }
 

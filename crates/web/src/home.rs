@@ -50,6 +50,8 @@ struct HomePage {
     places: Places,
     open_orders: Vec<OpenOrder>,
     records: Vec<Line>,
+    /// Messages that are not read.
+    unread: u64,
 }
 
 /// The card on the page.
@@ -101,6 +103,7 @@ pub(crate) async fn page(
         }),
         open_orders: open_orders(&home, language, web.school.now()),
         places: places(&home, language),
+        unread: home.unread,
         records: newest.iter().map(|record| Line::of(record, language)).collect(),
     };
     Ok(page::html(&holder.visit, StatusCode::OK, &page))

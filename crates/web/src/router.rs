@@ -4,14 +4,14 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tower_http::compression::CompressionLayer;
 
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    api, assets, change_password, display, failure, guide, headers, home, notice, order, pay, records, sign_in, tokens,
-    top_up, wechat,
+    api, assets, change_password, display, failure, guide, headers, home, messages, notice, order, pay, proof, records,
+    security, sign_in, spending, statements, tokens, top_up, wechat,
 };
 
 /// No body is larger.
@@ -34,8 +34,23 @@ pub fn router(web: Web) -> Router {
         .route("/me/records/{number}", get(records::one))
         .route("/me/security/tokens", get(tokens::page).post(tokens::submit))
         .route("/me/security/tokens/{token}/revoke", post(tokens::end))
+        .route("/me/statements", get(statements::page))
+        .route("/me/statements/{month}", get(statements::one))
+        .route("/me/spending", get(spending::page))
         .route("/pay/{order}", get(pay::page))
         .route("/wechat/return", get(wechat::come_back))
+        .route("/wechat/enter", get(wechat::come))
+        .route("/prove", get(proof::page).post(proof::submit))
+        .route("/me/security", get(security::page))
+        .route("/me/security/sessions", post(security::end))
+        .route("/me/security/wechat", get(security::wechat_page).post(security::bind_wechat))
+        .route("/me/security/wechat/end", post(security::unbind_wechat))
+        .route("/api/v1/me/security", get(security::json))
+        .route("/api/v1/me/sessions", get(security::sessions_json).delete(security::end_others_json))
+        .route("/api/v1/me/sessions/{id}", delete(security::end_json))
+        .route("/api/v1/me/wechat", delete(security::unbind_json))
+        .route("/api/v1/me/proof", post(proof::json))
+        .route("/api/v1/me/password", post(change_password::json))
         .route("/display", post(display::set))
         .route("/help", get(guide::contents))
         .route("/help/all", get(guide::whole))
@@ -46,6 +61,12 @@ pub fn router(web: Web) -> Router {
         .route("/api/v1/me/topup", post(api::orders::make))
         .route("/api/v1/me/orders/{order}", get(api::orders::one))
         .route("/api/v1/me/records", get(api::records::json))
+        .route("/me/messages", get(messages::page).post(messages::read))
+        .route("/api/v1/me/messages", get(messages::json))
+        .route("/api/v1/me/messages/read", post(messages::json_read))
+        .route("/api/v1/me/statements", get(statements::json_list))
+        .route("/api/v1/me/statements/{month}", get(statements::json))
+        .route("/api/v1/me/spending", get(spending::json))
         .route("/api/v1/guide", get(api::guide::whole))
         .route("/api/v1/channels", get(api::guide::channels))
         .route("/notify/wechat", post(notice::wechat))

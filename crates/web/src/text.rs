@@ -6,7 +6,7 @@ use std::fmt;
 use fluent_templates::fluent_bundle::FluentValue;
 use fluent_templates::{LanguageIdentifier, Loader, langid};
 use ledger::{Fen, Micros};
-use rules::calendar::{CampusTime, campus_time};
+use rules::calendar::{CampusMonth, CampusTime, campus_time};
 use rules::words::Words;
 
 mod loaded {
@@ -119,6 +119,14 @@ impl Language {
         match self {
             Language::Chinese => format!("{year:04}-{month:02}-{day:02}"),
             Language::English => format!("{day} {} {year:04}", month_name(month)),
+        }
+    }
+
+    /// `2026年11月`, in English `Nov 2026`.
+    pub fn month(self, month: CampusMonth) -> String {
+        match self {
+            Language::Chinese => format!("{:04}年{}月", month.year(), month.month()),
+            Language::English => format!("{} {:04}", month_name(month.month()), month.year()),
         }
     }
 
@@ -268,6 +276,12 @@ mod tests {
         assert_eq!(Language::Chinese.moment(at), "2026-11-22 12:30");
         assert_eq!(Language::English.moment(at), "22 Nov 2026, 12:30");
         assert_eq!(Language::English.moment_to_the_second(at), "22 Nov 2026, 12:30:05");
+        assert_eq!((Language::Chinese.day(at), Language::English.day(at)), ("2026-11-22".into(), "22 Nov 2026".into()));
+        let month = CampusMonth::of(at);
+        assert_eq!(
+            (Language::Chinese.month(month), Language::English.month(month)),
+            ("2026年11月".into(), "Nov 2026".into())
+        );
         assert_eq!(iso(at), "2026-11-22T12:30:05+08:00");
     }
 

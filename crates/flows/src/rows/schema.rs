@@ -47,6 +47,10 @@ impl Schema for Campus {
         "odd",
         "credential",
         "answer",
+        "inbox",
+        "messages",
+        "wechat_user",
+        "binding",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -66,6 +70,7 @@ impl Schema for Campus {
         lists::SESSIONS,
         lists::CREDENTIALS,
         lists::ANSWERS,
+        lists::REMINDERS_DUE,
     ];
 
     fn table(key: &Key) -> &'static str {
@@ -105,6 +110,10 @@ impl Schema for Campus {
             Key::ForeignRefund(..) => "foreign_refund",
             Key::Credential(_) => "credential",
             Key::Answer(..) => "answer",
+            Key::Inbox(_) => "inbox",
+            Key::Messages(..) => "messages",
+            Key::WeChatUser(_) => "wechat_user",
+            Key::Binding(_) => "binding",
         }
     }
 
@@ -139,6 +148,10 @@ impl Schema for Campus {
             Key::Form(person, key) => (*person, *key).write(&mut out),
             Key::Credential(hash) => hash.write(&mut out),
             Key::Answer(owner, key) => (*owner, *key).write(&mut out),
+            Key::Inbox(person) => person.write(&mut out),
+            Key::Messages(person, place) => (*person, *place).write(&mut out),
+            Key::WeChatUser(hash) => hash.write(&mut out),
+            Key::Binding(person) => person.write(&mut out),
         }
         out.done()
     }
@@ -211,7 +224,10 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
             vec![place(lists::CREDENTIALS, &crate::credential::owner(credential.subject), credential.made_at)]
         }
         Row::Answer(note) => vec![place(lists::ANSWERS, &note.owner.bytes(), note.at)],
+        Row::Inbox(inbox) => inbox.look_at.map(|at| place(lists::REMINDERS_DUE, &[], at)).into_iter().collect(),
+        Row::KindSession(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
         Row::Holder(_)
+        | Row::Messages(_)
         | Row::Strangers(_)
         | Row::Waiting(_)
         | Row::Ordered(_)
@@ -229,6 +245,7 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         | Row::Odd(_)
         | Row::Repaid(_)
         | Row::Suspended(_)
-        | Row::ForeignRefund(_) => Vec::new(),
+        | Row::ForeignRefund(_)
+        | Row::Binding(_) => Vec::new(),
     }
 }

@@ -1,13 +1,16 @@
 //! Tests of `flows` from outside: flows over the real teller and the book in memory, stepped by hand.
 
+mod binding;
 mod by_balance;
 mod change_password;
 mod cloned;
 mod credential;
 mod forged;
 mod hand;
+mod inbox;
 mod lists;
 mod money;
+mod monthly;
 mod people;
 mod refunds;
 mod restored;
@@ -18,3 +21,4 @@ mod stale;
 mod statement;
 mod table;
 mod uploads;
+mod waiting;

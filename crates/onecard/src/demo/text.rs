@@ -88,7 +88,7 @@ texts! {
     changed_says: "忘了自己改成什么？若用的是建议的密码，就是", "Forgotten? If you took the suggestion, it is";
     copy: "复制", "Copy";
     copied: "已复制", "Copied";
-    settled: "想看攒了几周的账单、对账单和图表，请用", "To see records, statements and charts of several weeks, sign in as";
+    settled: "想看攒了几周的账单、月度账单和图表，请用", "To see records, statements and charts of several weeks, sign in as";
     you_do: "您来做", "You do";
     you_see: "您会看到", "You see";
     mark_done: "已完成", "Done";
@@ -101,7 +101,7 @@ texts! {
     go_pos: "打开虚拟消费机", "Open the virtual POS";
     go_switches: "沙箱：支付通知开关", "Sandbox: the notice switch";
     go_records: "看账单", "Records";
-    go_statements: "看对账单", "Statements";
+    go_statements: "看月度账单", "Statements";
     go_card: "我的卡", "My card";
     go_verify: "核对整本账", "Check the whole book";
     go_sandbox: "沙箱控制台", "Sandbox controls";
@@ -138,9 +138,9 @@ texts! {
     silence_last: "看完把开关拨回正常。", "Afterwards set the switch back to normal.";
     silence_see: "通知没有来。系统在下单后 5 秒、30 秒、1 分钟……自己去查询，查到就入账；等不及可以点“立即查询”。",
         "No notice comes. The provider is asked 5 seconds, 30 seconds, a minute after the order, and what it confirms is credited; “check now” asks at once.";
-    read_title: "看账单和对账单", "Read records and the statement";
+    read_title: "看账单和月度账单", "Read records and the statement";
     read_do: "在账单里点开一笔：编号、时间、地点、钱从哪里扣。", "Open a record: number, time, place, and where the money came from.";
-    read_then: "在对账单里选本月，下载 PDF 或 XLSX。", "Choose this month's statement and download it as PDF or XLSX.";
+    read_then: "打开月度账单，选本月，下载 PDF 或 Excel。", "Open this month's statement and download it as PDF or Excel.";
     read_see: "页面、文件和账本的合计一分不差。看账单不会在账本里留下任何东西，所以这一步不打勾。",
         "Page, file and book have the same sums, to the fen. Reading leaves nothing in the book, so this step has no tick.";
     lose_title: "报告卡片丢失", "Report the card lost";

@@ -67,19 +67,20 @@ struct Looks {
 
 impl Looks {
     fn new() -> Looks {
-        let text = Format::new().set_num_format("@").set_align(FormatAlign::Top);
+        let line = Format::new().set_num_format("@").set_align(FormatAlign::Top);
+        let text = line.clone().set_text_wrap();
         let money = Format::new().set_num_format("#,##0.00;[Red]-#,##0.00").set_align(FormatAlign::Top);
-        let head = text.clone().set_bold().set_background_color(Color::RGB(0x00E8_EEF4)).set_text_wrap();
+        let head = line.clone().set_bold().set_background_color(Color::RGB(0x00E8_EEF4));
         Looks {
-            title: text.clone().set_bold().set_font_size(16),
-            heading: text.clone().set_bold().set_font_size(12),
-            label: text.clone().set_font_color(Color::RGB(0x0059_5959)),
+            title: line.clone().set_bold().set_font_size(16),
+            heading: line.clone().set_bold().set_font_size(12),
+            label: line.clone().set_font_color(Color::RGB(0x0059_5959)),
             marked: text.clone().set_quote_prefix(),
             head_end: head.clone().set_align(FormatAlign::Right),
             head,
             sum: text.clone().set_bold().set_border_top(FormatBorder::Thin),
             sum_money: money.clone().set_bold().set_border_top(FormatBorder::Thin),
-            note: text.clone().set_italic().set_font_color(Color::RGB(0x0059_5959)),
+            note: line.clone().set_italic().set_font_color(Color::RGB(0x0059_5959)),
             money,
             text,
         }
@@ -193,7 +194,8 @@ impl Page<'_> {
     }
 
     fn want(&mut self, column: u16, text: &str) {
-        let width: usize = text.chars().map(|each| if each.is_ascii() { 1 } else { 2 }).sum();
+        let wide = |line: &str| line.chars().map(|each| if each.is_ascii() { 1 } else { 2 }).sum::<usize>();
+        let width = text.lines().map(wide).max().unwrap_or(0);
         let column = usize::from(column);
         if self.widths.len() <= column {
             self.widths.resize(column + 1, 0);
@@ -209,7 +211,7 @@ pub fn looks_like_a_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r', '\u{FF1D}', '\u{FF0B}', '\u{FF0D}', '\u{FF20}'])
 }
 
-/// A cell holds 32,767 characters and no control characters.
+/// A cell holds 32,767 characters, and of control characters only the one that begins a new line.
 fn plain(text: &str) -> String {
-    text.chars().filter(|each| !each.is_control()).take(32_767).collect()
+    text.chars().filter(|each| *each == '\n' || !each.is_control()).take(32_767).collect()
 }

@@ -44,6 +44,7 @@ async fn every_page_in_every_language_is_light() {
         "/help/all".to_owned(),
         "/me/topup".to_owned(),
         "/me/records".to_owned(),
+        "/me/messages".to_owned(),
         format!("/me/records/{open}"),
         format!("/me/orders/{open}"),
         format!("/pay/{open}"),
