@@ -12,8 +12,10 @@ pub mod card_issue;
 pub mod cases;
 pub mod change_password;
 pub mod credential;
+pub mod deliver;
 pub mod due;
 pub mod epoch;
+pub mod event;
 pub mod home;
 pub mod inbox;
 pub mod merchant;
@@ -41,6 +43,7 @@ pub mod terminal_link;
 pub mod top_up;
 pub mod unavailable;
 pub mod waiting;
+pub mod webhook;
 
 mod alarm;
 mod by_balance;

@@ -10,6 +10,7 @@ use rules::card::Card;
 use rules::case::{Case, Ended};
 use rules::credential::Credential;
 use rules::epoch::{Epoch, Met};
+use rules::event::Began;
 use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, RefundNo, TerminalNo};
 use rules::limits::Change;
 use rules::load::{Attempt, Item};
@@ -22,6 +23,7 @@ use rules::top_up::Order;
 
 use crate::session::{EarlySession, Session};
 use crate::stored::stored_enum;
+use crate::webhook::{Delivery, Webhook};
 
 /// The rows of a school.
 pub struct Campus;
@@ -107,6 +109,12 @@ pub enum Key {
     WeChatUser([u8; 32]),
     /// The WeChat user of a holder.
     Binding(PersonId),
+    /// A webhook, by its name.
+    Webhook(String),
+    /// How far a webhook has been told.
+    Delivery(Id),
+    /// The epochs of the book; absent while it was never restored (M9).
+    Lineage,
 }
 
 /// What a row holds.
@@ -186,6 +194,12 @@ pub enum Row {
     KindSession(Session),
     /// Bound or ended.
     Binding(Binding),
+    /// A webhook.
+    Webhook(Box<Webhook>),
+    /// How far a webhook has been told.
+    Delivery(Box<Delivery>),
+    /// Epochs, oldest first.
+    Lineage(Vec<Began>),
 }
 
 /// Tries at the password door with numbers that nobody has: an attack on many numbers shows here.
@@ -365,6 +379,8 @@ pub mod lists {
     pub const ANSWERS: &str = "answers_of_owner";
     /// Holders of whom money waits for the card, by the time at which somebody must look at it (R36).
     pub const REMINDERS_DUE: &str = "reminders_due";
+    /// Webhooks, by time of adding.
+    pub const WEBHOOKS: &str = "webhooks";
 }
 
 stored_enum!(Row {
@@ -405,6 +421,9 @@ stored_enum!(Row {
     45 => Messages(messages),
     49 => KindSession(session),
     50 => Binding(binding),
+    59 => Webhook(webhook),
+    60 => Delivery(delivery),
+    61 => Lineage(epochs),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -454,6 +473,9 @@ rows_of! {
     inbox: Inbox => Inbox,
     messages: Messages => Vec<Received>,
     binding: Binding => Binding,
+    webhook: Webhook => Webhook,
+    delivery: Delivery => Delivery,
+    lineage: Lineage => Vec<Began>,
 }
 
 impl Row {

@@ -43,6 +43,9 @@ pub struct Config {
     pub terminals: TerminalPart,
     /// WeChat Pay.
     pub wechat: WeChatConfig,
+    /// Where events may be sent.
+    #[serde(default)]
+    pub webhooks: WebhookPart,
     /// The card service centre.
     #[serde(default)]
     pub service: ServicePart,
@@ -100,6 +103,24 @@ pub struct TerminalPart {
     pub host: String,
 }
 
+/// Table `[webhooks]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookPart {
+    /// Hosts that events may be sent to; none when it is left out.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// Certificates (PEM) that are trusted beside the public ones: a school's own authority.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl WebhookPart {
+    /// This machine alone.
+    pub fn this_machine() -> WebhookPart {
+        WebhookPart { allow: ["127.0.0.1", "localhost", "[::1]"].map(str::to_owned).to_vec(), ca_file: None }
+    }
+}
+
 const fn yes() -> bool {
     true
 }
@@ -121,8 +142,13 @@ pub fn read(path: &Path) -> Result<Config, Failure> {
     let mut config: Config = figment.extract().map_err(|fault| Said(fault.to_string()))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     config.data = folder.join(&config.data);
-    let named =
-        [&mut config.anchors, &mut config.web.certificate_file, &mut config.web.key_file, &mut config.report.font];
+    let named = [
+        &mut config.anchors,
+        &mut config.web.certificate_file,
+        &mut config.web.key_file,
+        &mut config.report.font,
+        &mut config.webhooks.ca_file,
+    ];
     for file in named.into_iter().flatten() {
         *file = folder.join(&*file);
     }
@@ -158,7 +184,7 @@ impl Config {
     pub fn other_files(&self) -> Vec<PathBuf> {
         let wechat = &self.wechat;
         let own = [&wechat.app_secret_file, &wechat.merchant_key_file, &wechat.apiv3_key_file];
-        let tls = [&self.web.certificate_file, &self.web.key_file];
+        let tls = [&self.web.certificate_file, &self.web.key_file, &self.webhooks.ca_file];
         let providers = wechat.platform_keys.iter().map(|key| &key.public_key_file);
         let texts = self.guide.files();
         own.into_iter().chain(tls.into_iter().flatten()).chain(providers).cloned().chain(texts).collect()

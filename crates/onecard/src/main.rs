@@ -1,6 +1,7 @@
 //! The onecard binary: command line, configuration, wiring. It holds no business rule.
 
 mod anchors;
+mod api_client;
 mod backup;
 mod bench;
 mod campus;
@@ -10,6 +11,7 @@ mod cases;
 mod clock;
 mod config;
 mod confirmation;
+mod courier;
 mod demo;
 mod doctor;
 mod engine;
@@ -28,6 +30,8 @@ mod terminal_screen;
 mod tls;
 mod verify;
 mod virtual_card;
+mod webhook_command;
+mod webhooks;
 mod wechat_command;
 
 use std::path::PathBuf;
@@ -81,6 +85,16 @@ enum Command {
         #[command(subcommand)]
         command: wechat_command::Command,
     },
+    /// Systems of the school that are told of events: add, list, test, tell again, remove.
+    Webhook {
+        #[command(subcommand)]
+        command: webhook_command::Command,
+    },
+    /// Access tokens for programs of the school, which ask for its events.
+    ApiClient {
+        #[command(subcommand)]
+        command: api_client::Command,
+    },
     /// Checks the whole book: every row, every sum, every link of the chain.
     Verify(verify::Options),
     /// Measures how fast the platform is on this machine, against other engines on the same disk.
@@ -127,6 +141,8 @@ fn main() -> ExitCode {
         Command::Cases(options) => cases::print(&options),
         Command::Report { command } => reports::run(command),
         Command::Wechat { command } => wechat_command::run(command),
+        Command::Webhook { command } => webhook_command::run(command),
+        Command::ApiClient { command } => api_client::run(command),
         Command::Verify(options) => verify::run(options),
         Command::Bench { command } => bench::run(command),
         Command::Doctor(options) => doctor::run(options),

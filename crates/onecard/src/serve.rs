@@ -14,9 +14,10 @@ use web::guide::GuideConfig;
 
 use crate::clock::SteadyClock;
 use crate::config::{self, Config};
+use crate::courier::HttpCourier;
 use crate::prompt::start_log;
 use crate::tls::Authority;
-use crate::{Failure, campus, engine, listen, reports};
+use crate::{Failure, campus, engine, listen, reports, webhooks};
 
 /// Options of `onecard serve`.
 #[derive(clap::Args)]
@@ -73,6 +74,7 @@ async fn serve(config: Config, keyring: Keyring) -> Result<(), Failure> {
     let guide = campus::guide_config(&config.service, &config.guide)?;
     let pages = listen::bind(config.web.listen)?;
     let gateway = listen::bind(config.terminals.listen)?;
+    let courier = Arc::new(HttpCourier::new(&config.webhooks)?);
     let authority = Authority::open(&config.data.join("terminals"))?;
     let running = engine::start(config.files(), config.school_id()?, &keyring, wechat.clone(), clock)?;
     let school = running.school.clone();
@@ -85,6 +87,7 @@ async fn serve(config: Config, keyring: Keyring) -> Result<(), Failure> {
         ended = listen::pages(pages, router, tls, pages_handle) => ended,
         ended = listen::terminals(gateway, school.clone(), &authority, &config.terminals.host, gateway_handle) => ended,
         () = engine::run_due(&running) => Ok(()),
+        () = webhooks::run(&school, courier) => Ok(()),
         () = wechat.keep_certificates() => Ok(()),
         () = reports::feed(config.data.clone(), school.id) => Ok(()),
         () = stop_asked() => Ok(()),

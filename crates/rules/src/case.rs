@@ -90,11 +90,13 @@ pub enum Kind {
     SaleDisplaced,
     /// Money has waited for its card as long as it may, and a rule cannot send it back (R36).
     WaitingNotReturned,
+    /// A system of the school has taken no events for days; none are sent to it until somebody says so.
+    WebhookPaused,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 34] = [
+    pub const ALL: [Kind; 35] = [
         Kind::PaymentUnknownOrder,
         Kind::PaymentMismatch,
         Kind::PaymentTwice,
@@ -129,6 +131,7 @@ impl Kind {
         Kind::SaleMissing,
         Kind::SaleDisplaced,
         Kind::WaitingNotReturned,
+        Kind::WebhookPaused,
     ];
 
     /// Who looks after it.
@@ -167,7 +170,8 @@ impl Kind {
             | Kind::RecordsForgotten
             | Kind::SaleDateOdd
             | Kind::SaleTerminalStopped
-            | Kind::SaleMissing => Role::DeviceManager,
+            | Kind::SaleMissing
+            | Kind::WebhookPaused => Role::DeviceManager,
         }
     }
 }
@@ -261,7 +265,8 @@ impl Case {
             | Kind::SaleTerminalStopped
             | Kind::SaleDisplaced
             | Kind::TerminalQuarantined
-            | Kind::RecordsForgotten => self.reference.to_string(),
+            | Kind::RecordsForgotten
+            | Kind::WebhookPaused => self.reference.to_string(),
         }
     }
 }
@@ -308,6 +313,7 @@ impl Kind {
             Kind::SaleMissing => "SALE_MISSING",
             Kind::SaleDisplaced => "SALE_DISPLACED",
             Kind::WaitingNotReturned => "WAITING_NOT_RETURNED",
+            Kind::WebhookPaused => "WEBHOOK_PAUSED",
         }
     }
 
@@ -351,6 +357,9 @@ impl Kind {
                 "无凭证的消费曾按余额付给商户，现有凭证的另一笔占用其计数；款项挂账，请向商户核对后更正。"
             }
             Kind::WaitingNotReturned => "待圈存款项已到自动退回期限但不能自动退回；请核对后办理退款，或请持卡人贴卡。",
+            Kind::WebhookPaused => {
+                "接收事件的系统三天未应答，已暂停推送，事件不会丢失；修复后请运行 onecard webhook resume。"
+            }
         }
     }
 
@@ -422,6 +431,9 @@ impl Kind {
             }
             Kind::SaleDisplaced => "Paid without a proof, while a proved sale has its counter; ask the merchant.",
             Kind::WaitingNotReturned => "Waiting money cannot go back by rule; compare it, then refund it by hand.",
+            Kind::WebhookPaused => {
+                "A receiver of events took none for three days; nothing is lost. Mend it, then `onecard webhook resume`."
+            }
         }
     }
 }

@@ -111,6 +111,10 @@ plants! {
     P95: "a load on its way does not keep what it carries from going back by rule (M12)" => ["I3", "I4", "R36"];
     P96: "a reminder is told again whenever somebody looks (R36)" => ["R36"];
     P97: "money of before a restore goes back although its card has not come since (M9)" => ["R36"];
+    P98: "how far a receiver of events was told moves before it answered" => ["E1"];
+    P99: "the last event of a delivery is passed over" => ["E1"];
+    P100: "a receiver of events is not told of a restore (M9)" => ["E1"];
+    P101: "an event is numbered by its sequence alone, which a restore uses again (M9)" => ["E1"];
 }
 
 impl Plant {

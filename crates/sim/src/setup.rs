@@ -71,6 +71,7 @@ impl World {
         self.plan_door();
         self.plan_image();
         self.plan_backup();
+        self.plan_receiver_dark();
         self.plan_arrival();
     }
 
@@ -104,6 +105,7 @@ impl World {
         if self.options.arrival == Arrival::Instant {
             self.set_arrival(true);
         }
+        self.make_receiver(&school)?;
         self.make_crook(&school)
     }
 

@@ -16,6 +16,7 @@ mod cookies;
 mod display;
 mod document;
 mod doors;
+mod events;
 mod failure;
 mod headers;
 mod home;
@@ -41,6 +42,7 @@ mod wechat;
 
 pub use api::openapi;
 pub use config::{Authorize, Web, WebConfig};
+pub use events::parcel_body;
 pub use router::router;
 pub use text::{Language, Yuan};
 pub use visit::{Theme, language_of, theme_of};

@@ -14,7 +14,6 @@ use rules::top_up::{Arrival, Order, State as OrderState};
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::icons;
-use crate::messages::cause_word;
 use crate::page::{self, Frame};
 use crate::sign_in::Asked;
 use crate::text::{Language, Text, Yuan};

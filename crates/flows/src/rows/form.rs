@@ -7,6 +7,7 @@ use rules::case::{Case, Ended, Kind as CaseKind};
 use rules::chart::Channel;
 use rules::credential::{Credential, Scope, Subject};
 use rules::epoch::{Epoch, Met};
+use rules::event::{Began, Cursor, Kind as EventKind};
 use rules::limits::{Change, Setting};
 use rules::load::{Attempt, Item, Session as LoadSession, Source, State as LoadState};
 use rules::message::{Back, Inbox, Message, Received};
@@ -26,6 +27,7 @@ use super::{
 };
 use crate::session::{EarlySession, Entry, Session};
 use crate::stored::{Stored, stored_enum, stored_struct};
+use crate::webhook::{Delivery, Last, SealedSecret, Webhook};
 
 impl<T: Stored> Stored for Box<T> {
     fn write(&self, out: &mut ledger::Writer) {
@@ -178,6 +180,7 @@ stored_enum!(CaseKind {
     32 => SaleMissing,
     33 => SaleDisplaced,
     36 => WaitingNotReturned,
+    38 => WebhookPaused,
 });
 stored_enum!(Message {
     1 => Credited { order, amount, arrival, late },
@@ -206,3 +209,26 @@ impl Stored for Setting {
         Setting::from_name(&String::read(from)?).ok_or(ledger::CodecError::Unknown)
     }
 }
+
+stored_struct! {
+    Webhook { id, name, url, secrets, kinds, numbers, made_at, made_by }
+    SealedSecret { sealed, until }
+    Delivery { cursor, told, failing_since, failures, due_at, last, paused }
+    Last { at, status, events }
+    Cursor { epoch, seq }
+    Began { number, after, at }
+}
+
+stored_enum!(EventKind {
+    1 => TopUpCredited,
+    2 => CardLoaded,
+    3 => PurchasePaid,
+    4 => PurchaseReversed,
+    5 => RefundHeld,
+    6 => RefundSettled,
+    7 => RefundReleased,
+    8 => MoneySetAside,
+    9 => MoneyFreed,
+    10 => MoneyMoved,
+    11 => BookRestored,
+});

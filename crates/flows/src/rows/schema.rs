@@ -51,6 +51,9 @@ impl Schema for Campus {
         "messages",
         "wechat_user",
         "binding",
+        "webhook",
+        "delivery",
+        "lineage",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -71,6 +74,7 @@ impl Schema for Campus {
         lists::CREDENTIALS,
         lists::ANSWERS,
         lists::REMINDERS_DUE,
+        lists::WEBHOOKS,
     ];
 
     fn table(key: &Key) -> &'static str {
@@ -114,6 +118,9 @@ impl Schema for Campus {
             Key::Messages(..) => "messages",
             Key::WeChatUser(_) => "wechat_user",
             Key::Binding(_) => "binding",
+            Key::Webhook(_) => "webhook",
+            Key::Delivery(_) => "delivery",
+            Key::Lineage => "lineage",
         }
     }
 
@@ -152,6 +159,11 @@ impl Schema for Campus {
             Key::Messages(person, place) => (*person, *place).write(&mut out),
             Key::WeChatUser(hash) => hash.write(&mut out),
             Key::Binding(person) => person.write(&mut out),
+            Key::Webhook(name) => {
+                out.raw(name.as_bytes());
+            }
+            Key::Delivery(id) => id.write(&mut out),
+            Key::Lineage => {}
         }
         out.done()
     }
@@ -226,6 +238,7 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         Row::Answer(note) => vec![place(lists::ANSWERS, &note.owner.bytes(), note.at)],
         Row::Inbox(inbox) => inbox.look_at.map(|at| place(lists::REMINDERS_DUE, &[], at)).into_iter().collect(),
         Row::KindSession(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
+        Row::Webhook(webhook) => vec![place(lists::WEBHOOKS, &[], webhook.made_at)],
         Row::Holder(_)
         | Row::Messages(_)
         | Row::Strangers(_)
@@ -246,6 +259,8 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         | Row::Repaid(_)
         | Row::Suspended(_)
         | Row::ForeignRefund(_)
-        | Row::Binding(_) => Vec::new(),
+        | Row::Binding(_)
+        | Row::Delivery(_)
+        | Row::Lineage(_) => Vec::new(),
     }
 }

@@ -5,6 +5,7 @@ mod by_balance;
 mod change_password;
 mod cloned;
 mod credential;
+mod events;
 mod forged;
 mod hand;
 mod inbox;

@@ -13,6 +13,7 @@
 //! | `replay.rs`, `form.rs` | I7: what stands on the disk, read, hashed and added up again |
 //! | (`door.rs` of the world) | M2: a try at a password that was answered is counted |
 //! | `waiting.rs` | R36: reminders and the return of money that waits; M31 numbers of messages |
+//! | `received.rs` | E1: what a receiver of events was told is the journal |
 //! | `end.rs` | L1, L3, L4 at the end of the calm phase, M7 the book's time |
 
 pub(crate) mod book;
@@ -21,6 +22,7 @@ mod end;
 mod form;
 mod loads;
 mod payments;
+mod received;
 mod refunds;
 mod replay;
 mod sales;
@@ -41,6 +43,7 @@ use crook::Crook;
 use loads::Loads;
 use payments::Payments;
 pub(crate) use payments::{Capture, Charge};
+pub(crate) use received::Received;
 use refunds::Refunds;
 pub(crate) use replay::Replay;
 use sales::Sales;
@@ -343,7 +346,8 @@ impl Checker {
             | CaseKind::SaleDateOdd
             | CaseKind::SaleTerminalStopped
             | CaseKind::SaleMissing
-            | CaseKind::SaleDisplaced => ("case: without a cause", false),
+            | CaseKind::SaleDisplaced
+            | CaseKind::WebhookPaused => ("case: without a cause", false),
         };
         if first {
             counters.add(counter);
