@@ -68,6 +68,11 @@ pub fn language_of(headers: &HeaderMap, secure_cookies: bool) -> Language {
     })
 }
 
+/// The look that a visitor chose on a page of ours; else as the system says.
+pub fn theme_of(headers: &HeaderMap, secure_cookies: bool) -> Theme {
+    Cookie::Theme.read(headers, secure_cookies).and_then(Theme::from_tag).unwrap_or(Theme::Auto)
+}
+
 /// A browser on a phone says so; a tablet's may, or may not.
 fn is_phone(agent: &str) -> bool {
     ["Mobile", "iPhone"].iter().any(|word| agent.contains(word)) && !agent.contains("iPad")
@@ -127,7 +132,7 @@ impl Visit {
         let visitor = Cookie::Visitor.bytes(headers, secure).and_then(|bytes| bytes.try_into().ok());
         Visit {
             language: language_of(headers, secure),
-            theme: Cookie::Theme.read(headers, secure).and_then(Theme::from_tag).unwrap_or(Theme::Auto),
+            theme: theme_of(headers, secure),
             path: path.to_owned(),
             in_wechat: text(header::USER_AGENT).contains("MicroMessenger"),
             on_phone: is_phone(text(header::USER_AGENT)),
