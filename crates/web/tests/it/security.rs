@@ -201,7 +201,7 @@ async fn sessions_are_listed_and_ended_one_by_one_or_all_others_at_once() {
     tablet.fill("/sign-in", &[("number", NUMBER), ("password", PASSWORD)]).await;
     let page = desk.get("/me/security").await;
     page.says("Chrome，Android");
-    page.says("上次修改：2026-11-23 12:30（0 天前）");
+    page.says("上次修改：2026-11-23 12:30<");
     assert_eq!(page.text().matches("本机").count(), 1);
     let list = desk.get("/api/v1/me/sessions").await.json();
     let list = list["sessions"].as_array().expect("a list").clone();
