@@ -102,6 +102,20 @@ async fn a_way_in_by_wechat_is_the_one_that_this_browser_began_and_only_once() {
 }
 
 #[tokio::test]
+async fn codes_that_wechat_refuses_are_counted_and_people_who_are_not_bound_are_not() {
+    let rig = Rig::new();
+    let mut browser = Browser::new(&rig).in_wechat();
+    let mut answers = Vec::new();
+    for code in ["silent"; 30].iter().chain(&["stranger"; 30]).chain(&["used"; 601]) {
+        let leave = browser.get("/wechat/enter").await;
+        let state = leave.location().rsplit_once("state=").expect("a state").1.to_owned();
+        answers.push(browser.get(&format!("/wechat/return?code={code}&state={state}")).await.status);
+    }
+    let refused = answers.iter().position(|status| *status == StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused, Some(660), "the six hundred and first refused code");
+}
+
+#[tokio::test]
 async fn two_people_cannot_have_one_wechat_user_and_another_user_takes_a_place_only_when_told() {
     let rig = Rig::new();
     rig.holder().await;
