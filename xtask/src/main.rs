@@ -1,8 +1,9 @@
-//! Checks and tasks of the repository: `cargo xtask tidy`, `cargo xtask test`, `cargo xtask power-cut`,
-//! `cargo xtask readers`.
+//! Checks and tasks of the repository: `cargo xtask tidy`, `cargo xtask test`, `cargo xtask openapi`,
+//! `cargo xtask power-cut`, `cargo xtask readers`.
 //!
 //! Only the standard library is used, so that this builds in seconds before anything else does.
 
+mod openapi;
 mod power_cut;
 mod readers;
 mod test;
@@ -21,6 +22,7 @@ Commands:
   test [--quick | --only STEP]
                   Run everything from a clean checkout, installing what is missing; --quick runs tidy, fmt, clippy and
                   the cargo tests alone, --only a single step by its name in the table
+  openapi         Write docs/openapi.json, the description of the interface for programs, as the code has it
   power-cut [--rounds N] [--fs xfs|ext4]
                   Cut the power under load, on a file system in a file (20 rounds on XFS unless told otherwise); then
                   let the disk fail and fill up. Needs root and loop devices; nothing stays mounted, also after Ctrl-C
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         ["test"] => test::main(&root, Choice::All),
         ["test", "--quick"] => test::main(&root, Choice::Quick),
         ["test", "--only", step] if Choice::Only(step).any() => test::main(&root, Choice::Only(step)),
+        ["openapi"] => openapi::main(&root),
         ["power-cut", options @ ..] => match power_cut::Wish::read(options) {
             Some(wish) => power_cut::main(&root, wish),
             None => wrong_usage(),

@@ -1,6 +1,7 @@
 //! A holder changes the query password, because it is the first one or because it is old (R26, R77).
 
 use rules::ids::PersonId;
+use rules::message::Message;
 use rules::password::{Locked, Secret, Weak, changed, check_new, old_wrong};
 use rules::session::Rests;
 use rules::words::Words;
@@ -11,7 +12,7 @@ use crate::rows::{Campus, Key, Row};
 use crate::session::{self, NewSession, listed, living, look};
 use crate::sign_in::SignedIn;
 use crate::unavailable::Unavailable;
-use crate::{School, desk};
+use crate::{School, desk, inbox};
 
 /// Why the password stays as it is; the first that applies.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +125,8 @@ impl Command<Campus> for Change {
     fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
         let own = [Key::Person(self.person), Key::Binding(self.person), Key::Session(self.key)];
         let asks = session::needs(seen, self.by);
-        own.into_iter().chain(asks).chain(self.sessions.iter().cloned()).collect()
+        let others = asks.into_iter().chain(self.sessions.iter().cloned());
+        own.into_iter().chain(others).chain(inbox::needs(seen, self.person)).collect()
     }
 
     fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<(), Halt<Campus, Overtaken>> {
@@ -141,6 +143,7 @@ impl Command<Campus> for Change {
         let rests = Rests { secret: &holder.password.secret, binding: binding.as_ref() };
         session::make(desk, self.person, &rests, &new)?;
         desk.put(Key::Person(self.person), Row::Person(Box::new(holder)))?;
+        inbox::tell(desk, self.person, Message::PasswordChanged)?;
         Ok(())
     }
 }

@@ -4,9 +4,12 @@ use ledger::{Fen, Micros};
 use rules::card;
 use rules::chart;
 use rules::ids::{CardNo, OrderNo, PersonId};
+use rules::limits::Limits;
 use rules::load::{Attempt, Source};
+use rules::message::Inbox;
 use rules::refund::{Origin, Refund, State as RefundState};
 use rules::top_up::{Arrival, Order, State};
+use rules::waiting::Promise;
 
 use crate::rows::Key;
 use crate::{ReadFault, School, refund};
@@ -39,6 +42,8 @@ pub struct Home {
     pub total: Fen,
     /// Orders that can still be paid, newest first.
     pub open_orders: Vec<Order>,
+    /// Messages that are not read.
+    pub unread: u64,
 }
 
 /// Where the money of one order is.
@@ -75,14 +80,17 @@ pub struct Tracker {
     pub place: Place,
     /// It has waited longer than it should (R66).
     pub delayed: bool,
+    /// When it goes back by itself, while it waits for the card; none when it never does (R36).
+    pub returns_at: Option<Micros>,
     /// What went back of its payments, or was to go back, newest first.
     pub refunds: Vec<Refund>,
 }
 
 /// Where every yuan of `person` is; `None` for somebody who is not a holder.
 pub async fn home(school: &School, person: PersonId) -> Result<Option<Home>, ReadFault> {
-    let rows = school.rows(&[Key::Person(person), Key::Waiting(person), Key::Ordered(person)]).await?;
-    let [holder, waiting, ordered] = &rows[..] else { return Ok(None) };
+    let keys = [Key::Person(person), Key::Waiting(person), Key::Ordered(person), Key::Inbox(person)];
+    let rows = school.rows(&keys).await?;
+    let [holder, waiting, ordered, inbox] = &rows[..] else { return Ok(None) };
     let Some(holder) = holder.as_ref().and_then(|row| row.person()) else { return Ok(None) };
     let since =
         waiting.as_ref().and_then(|row| row.waiting()).and_then(|items| items.iter().map(|item| item.since).min());
@@ -102,6 +110,7 @@ pub async fn home(school: &School, person: PersonId) -> Result<Option<Home>, Rea
         held: held(school, person).await?,
         total: Fen::ZERO,
         open_orders,
+        unread: inbox.as_ref().and_then(|row| row.inbox()).map_or(0, Inbox::unread),
     };
     let mut early = Fen::ZERO;
     if let Some(no) = holder.card
@@ -151,7 +160,8 @@ pub async fn track(school: &School, person: PersonId, no: OrderNo) -> Result<Opt
         Some(place) => place,
         None => place(school, &order).await?,
     };
-    let limits = crate::settings::limits(school).await?;
+    let history = crate::settings::history(school).await?;
+    let limits = Limits::at(&history, school.now());
     let delayed = match &order.state {
         State::Credited(credited) if place == Place::WaitingForCard => {
             let threshold = limits.get(rules::limits::Setting::DelayThreshold);
@@ -159,7 +169,14 @@ pub async fn track(school: &School, person: PersonId, no: OrderNo) -> Result<Opt
         }
         _ => false,
     };
-    Ok(Some(Tracker { order, place, delayed, refunds }))
+    let returns_at = match &order.state {
+        // After a refund that failed it does not.
+        State::Credited(credited) if place == Place::WaitingForCard && refunds.is_empty() => {
+            Promise::of(&history, credited.at).returns_at
+        }
+        _ => None,
+    };
+    Ok(Some(Tracker { order, place, delayed, returns_at, refunds }))
 }
 
 /// Where the money is when all of it went back, or is on its way back; `None` while it is somewhere else.

@@ -97,6 +97,24 @@ pub async fn password_age(school: &School, person: PersonId) -> Result<Option<Pa
     Ok(Some(PasswordAge { set_at, reminder }))
 }
 
+/// A holder with the name in full, for papers of the holder's own.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// Student or staff number.
+    pub number: String,
+    /// The name.
+    pub name: Pii<String>,
+    /// Department.
+    pub department: String,
+}
+
+/// The holder by name; `None` for somebody who is not a holder. Errors: as [`profile`].
+pub async fn named(school: &School, person: PersonId) -> Result<Option<Named>, Unavailable> {
+    let Some(holder) = holder(school, person).await? else { return Ok(None) };
+    let name = school.secrets.open(Field::Name, person.0, &holder.name)?;
+    Ok(Some(Named { number: holder.number, name, department: holder.department }))
+}
+
 /// What everyone can read beside the door of what a first password is, as the rule now stands. It speaks of no person.
 pub async fn initial_password_hint(school: &School) -> Result<Words, ReadFault> {
     Ok(initial_hint(rules::password::XRule::of(&limits(school).await?)))

@@ -8,10 +8,13 @@ use ledger::Id;
 use rules::binding::Binding;
 use rules::card::Card;
 use rules::case::{Case, Ended};
+use rules::credential::Credential;
 use rules::epoch::{Epoch, Met};
+use rules::event::Began;
 use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, RefundNo, TerminalNo};
 use rules::limits::Change;
 use rules::load::{Attempt, Item};
+use rules::message::{Inbox, Received};
 use rules::person::Person;
 use rules::purchase::Sale;
 use rules::refund::{Refund, Repaid};
@@ -20,6 +23,7 @@ use rules::top_up::Order;
 
 use crate::session::{EarlySession, Session};
 use crate::stored::stored_enum;
+use crate::webhook::{Delivery, Webhook};
 
 /// The rows of a school.
 pub struct Campus;
@@ -93,10 +97,24 @@ pub enum Key {
     Suspended(CaseId),
     /// A refund that the provider tells of and that is none of ours: channel and its number there.
     ForeignRefund(u8, String),
+    /// An access token, by the hash of its secret.
+    Credential([u8; 32]),
+    /// What a program was answered, by whom it asked for and its idempotency key.
+    Answer(Id, [u8; 16]),
+    /// A holder's newest messages.
+    Inbox(PersonId),
+    /// Older ones, by the place where they were put away.
+    Messages(PersonId, u8),
     /// The holder who has this WeChat user, by keyed hash of its openid.
     WeChatUser([u8; 32]),
     /// The WeChat user of a holder.
     Binding(PersonId),
+    /// A webhook, by its name.
+    Webhook(String),
+    /// How far a webhook has been told.
+    Delivery(Id),
+    /// The epochs of the book; absent while it was never restored (M9).
+    Lineage,
 }
 
 /// What a row holds.
@@ -164,10 +182,24 @@ pub enum Row {
     CaseEnded(Box<Ended>),
     /// The case of a refund that is none of ours, and what was last told of it.
     ForeignRefund(ForeignRefund),
+    /// An access token.
+    Credential(Box<Credential>),
+    /// What a program was answered.
+    Answer(Box<AnswerNote>),
+    /// The newest messages, how far they are read, and reminders to come.
+    Inbox(Box<Inbox>),
+    /// Messages, oldest first.
+    Messages(Vec<Received>),
     /// A session.
     KindSession(Session),
     /// Bound or ended.
     Binding(Binding),
+    /// A webhook.
+    Webhook(Box<Webhook>),
+    /// How far a webhook has been told.
+    Delivery(Box<Delivery>),
+    /// Epochs, oldest first.
+    Lineage(Vec<Began>),
 }
 
 /// Tries at the password door with numbers that nobody has: an attack on many numbers shows here.
@@ -294,6 +326,23 @@ pub struct FormNote {
     pub at: ledger::Micros,
 }
 
+/// What a program was answered to a changing call, to be told again when it asks again (I5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerNote {
+    /// Whose call it was.
+    pub owner: Id,
+    /// Hash of what was asked.
+    pub input: [u8; 32],
+    /// HTTP status.
+    pub status: u16,
+    /// Where what was made is found, if something was.
+    pub location: Option<String>,
+    /// The body.
+    pub body: String,
+    /// When.
+    pub at: ledger::Micros,
+}
+
 /// Names of lists.
 pub mod lists {
     /// A holder's credited top-ups by time of credit.
@@ -324,6 +373,14 @@ pub mod lists {
     pub const ENROLMENTS: &str = "enrolments";
     /// Sessions of a holder, by absolute end.
     pub const SESSIONS: &str = "sessions_of_person";
+    /// Access tokens of a holder, or of the school, by time of making.
+    pub const CREDENTIALS: &str = "credentials_of_owner";
+    /// Answers to changing calls of a holder's programs, by time.
+    pub const ANSWERS: &str = "answers_of_owner";
+    /// Holders of whom money waits for the card, by the time at which somebody must look at it (R36).
+    pub const REMINDERS_DUE: &str = "reminders_due";
+    /// Webhooks, by time of adding.
+    pub const WEBHOOKS: &str = "webhooks";
 }
 
 stored_enum!(Row {
@@ -358,8 +415,15 @@ stored_enum!(Row {
     29 => Agreed(epoch),
     30 => Spent(spent),
     31 => Odd(cases),
+    55 => Credential(credential),
+    56 => Answer(note),
+    44 => Inbox(inbox),
+    45 => Messages(messages),
     49 => KindSession(session),
     50 => Binding(binding),
+    59 => Webhook(webhook),
+    60 => Delivery(delivery),
+    61 => Lineage(epochs),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -404,7 +468,14 @@ rows_of! {
     foreign_refund: ForeignRefund => ForeignRefund,
     spent: Spent => Spent,
     odd: Odd => Vec<OddDebits>,
+    credential: Credential => Credential,
+    answer: Answer => AnswerNote,
+    inbox: Inbox => Inbox,
+    messages: Messages => Vec<Received>,
     binding: Binding => Binding,
+    webhook: Webhook => Webhook,
+    delivery: Delivery => Delivery,
+    lineage: Lineage => Vec<Began>,
 }
 
 impl Row {

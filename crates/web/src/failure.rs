@@ -14,10 +14,11 @@ use flows::ports::SealBroken;
 use flows::unavailable::Unavailable;
 use rules::pace::TooOften;
 use rules::words::Words;
-use serde_json::json;
 
+use crate::api;
 use crate::config::Web;
 use crate::page;
+use crate::problem::{MoneyWord, NextStep, Problem};
 use crate::text::Language;
 use crate::visit::{Visit, own_path};
 
@@ -47,6 +48,23 @@ pub enum Failure {
     TooLarge,
     /// The body or an address is not of the expected form.
     Malformed,
+    /// What a program sent is not of the expected form: what is wrong, and where.
+    MalformedAt(String),
+    /// What a program sent is no JSON by its own word.
+    MediaType,
+    /// A program takes nothing that could be answered.
+    NotAcceptable,
+    /// The body did not come whole in time.
+    TooSlow,
+    /// A program used an idempotency key for another call before.
+    KeyConflict,
+    /// A program showed no token that lives.
+    TokenInvalid,
+    /// A program's token does not open this.
+    ScopeMissing {
+        /// What it would need; none when no token opens it.
+        scope: Option<&'static str>,
+    },
     /// The request comes from a page of another origin.
     ForeignOrigin,
     /// The form is not one that this session was given.
@@ -71,6 +89,11 @@ pub enum Failure {
     WeChatRefused,
     /// WeChat gives no sure answer.
     WeChatSilent,
+    /// This machine has no font to set a document in.
+    NoPdf {
+        /// The page that says the same.
+        page: String,
+    },
     /// It took too long.
     Deadline,
     /// A row cannot be read or a page cannot be made; the cause stands in the log.
@@ -99,6 +122,7 @@ struct Told {
 const HOME: (&str, &str) = ("/", "failure-way-home");
 const TOP_UP: (&str, &str) = ("/me/topup", "failure-way-topup");
 const RECORDS: (&str, &str) = ("/me/records", "failure-way-records");
+const TOKENS: (&str, &str) = ("/me/security/tokens", "failure-way-tokens");
 
 impl Failure {
     fn told(&self) -> Told {
@@ -126,7 +150,15 @@ impl Failure {
             Failure::NotFound => told(StatusCode::NOT_FOUND, "NOT_FOUND", "not-found", Still, HOME),
             Failure::NotAllowed => told(StatusCode::METHOD_NOT_ALLOWED, "NOT_ALLOWED", "not-allowed", Still, HOME),
             Failure::TooLarge => told(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "too-large", Still, HOME),
-            Failure::Malformed => told(StatusCode::BAD_REQUEST, "MALFORMED", "malformed", Still, HOME),
+            Failure::Malformed | Failure::MalformedAt(_) => {
+                told(StatusCode::BAD_REQUEST, "MALFORMED", "malformed", Still, HOME)
+            }
+            Failure::MediaType => told(StatusCode::UNSUPPORTED_MEDIA_TYPE, "MEDIA_TYPE", "media-type", Still, HOME),
+            Failure::NotAcceptable => told(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", "not-acceptable", Still, HOME),
+            Failure::TooSlow => told(StatusCode::REQUEST_TIMEOUT, "BODY_TOO_SLOW", "too-slow", Still, HOME),
+            Failure::KeyConflict => told(StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT", "key-conflict", Still, RECORDS),
+            Failure::TokenInvalid => told(StatusCode::UNAUTHORIZED, "TOKEN_INVALID", "token", Still, TOKENS),
+            Failure::ScopeMissing { .. } => told(StatusCode::FORBIDDEN, "SCOPE_MISSING", "scope", Still, TOKENS),
             Failure::ForeignOrigin => told(StatusCode::FORBIDDEN, "FOREIGN_ORIGIN", "foreign-origin", Still, HOME),
             Failure::StaleForm => told(StatusCode::FORBIDDEN, "FORM_STALE", "stale-form", Still, HOME),
             Failure::NoKey => told(StatusCode::BAD_REQUEST, "IDEMPOTENCY_KEY", "no-key", Still, TOP_UP),
@@ -140,6 +172,9 @@ impl Failure {
                 told(StatusCode::UNPROCESSABLE_ENTITY, "WECHAT_REFUSED", "wechat-refused", Still, TOP_UP)
             }
             Failure::WeChatSilent => told(StatusCode::BAD_GATEWAY, "WECHAT_SILENT", "wechat-silent", Still, TOP_UP),
+            Failure::NoPdf { .. } => {
+                told(StatusCode::SERVICE_UNAVAILABLE, "PDF_UNAVAILABLE", "no-pdf", Still, ("/", "failure-way-page"))
+            }
             Failure::Deadline => told(StatusCode::SERVICE_UNAVAILABLE, "DEADLINE", "deadline", Safe, RECORDS),
             Failure::Internal => told(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "internal", Safe, RECORDS),
         }
@@ -165,40 +200,64 @@ impl Failure {
     fn page(&self, web: &Web, visit: &Visit, reference: Option<String>) -> Response {
         let language = visit.language;
         let Told { status, slug, money, way: (way, way_key), .. } = self.told();
-        match self {
+        let way = match self {
             Failure::SignInFirst { next } => return page::go_with_next("/sign-in", next),
             Failure::ChangeFirst { next } => return page::go_with_next("/password", next),
             Failure::ProveFirst { next } => return page::go_with_next("/prove", next),
-            _ => {}
-        }
+            Failure::NoPdf { page } => page.as_str(),
+            _ => way,
+        };
         let template = page::FailurePage {
             frame: page::Frame::new(web, visit, language.t(format!("failure-title-{slug}"))),
             sentence: self.sentence(language, slug),
             money: language.t(money.key()),
             reference,
-            way,
+            way: way.to_owned(),
             way_text: language.t(way_key),
         };
         page::html(visit, status, &template)
     }
 
-    fn problem(&self, visit: &Visit, reference: Option<String>) -> Response {
-        let Told { status, code, slug, .. } = self.told();
-        let title = visit.language.t(format!("failure-title-{slug}")).to_string();
-        let mut body = json!({
-            "type": format!("urn:onecard:problem:{code}"),
-            "title": title,
-            "status": status.as_u16(),
-            "detail": self.sentence(visit.language, slug),
-            "code": code,
-            "zh": self.sentence(Language::Chinese, slug),
-            "en": self.sentence(Language::English, slug),
-        });
-        if let (Some(reference), Some(body)) = (reference, body.as_object_mut()) {
-            body.insert("reference".to_owned(), reference.into());
+    fn problem(&self, web: &Web, visit: &Visit, reference: Option<String>) -> Response {
+        let Told { status, code, slug, money, way: (way, way_key) } = self.told();
+        let problem = Problem {
+            kind: format!("urn:onecard:problem:{code}"),
+            title: visit.language.t(format!("failure-title-{slug}")).to_string(),
+            status: status.as_u16(),
+            detail: self.sentence(visit.language, slug),
+            code,
+            zh: self.sentence(Language::Chinese, slug),
+            en: self.sentence(Language::English, slug),
+            money: match money {
+                Money::Still => MoneyWord::NotMoved,
+                Money::Safe => MoneyWord::Safe,
+            },
+            next: NextStep { text: visit.language.t(way_key).to_string(), address: web.config.address(way) },
+            at: if let Failure::MalformedAt(at) = self { Some(at.clone()) } else { None },
+            scope: if let Failure::ScopeMissing { scope } = self { *scope } else { None },
+            reference,
+        };
+        let mut answer = problem.answer(status);
+        if let Some(challenge) = self.challenge() {
+            answer.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
-        let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))];
-        (status, kind, body.to_string()).into_response()
+        answer
+    }
+
+    /// What a program could show instead (RFC 6750).
+    fn challenge(&self) -> Option<HeaderValue> {
+        match self {
+            Failure::SignInFirst { .. } => Some(HeaderValue::from_static("Bearer realm=\"onecard\"")),
+            Failure::TokenInvalid => {
+                Some(HeaderValue::from_static("Bearer realm=\"onecard\", error=\"invalid_token\""))
+            }
+            Failure::ScopeMissing { scope } => {
+                let scope = scope.map(|scope| format!(", scope=\"{scope}\"")).unwrap_or_default();
+                let text = format!("Bearer realm=\"onecard\", error=\"insufficient_scope\"{scope}");
+                HeaderValue::from_str(&text).ok()
+            }
+            _ => None,
+        }
     }
 }
 
@@ -212,13 +271,13 @@ impl Money {
 }
 
 /// Who must react decides the status: the person (4xx) or the operator (5xx).
-fn status_of(code: &str) -> StatusCode {
+pub(crate) fn status_of(code: &str) -> StatusCode {
     match code {
         "AUTH_FAILED" | "SIGNED_OUT" => StatusCode::UNAUTHORIZED,
         "PASSWORD_LOCKED" => StatusCode::TOO_MANY_REQUESTS,
         "FORM_REUSED" => StatusCode::CONFLICT,
         "BUSY" | "SERVER_FULL" | "STOPPING" | "TRY_AGAIN" | "AFTER_RESTORE" => StatusCode::SERVICE_UNAVAILABLE,
-        "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
+        "INTERNAL" | "STATEMENT_UNSURE" => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
@@ -286,6 +345,7 @@ pub(crate) async fn boundary(web: &Web, request: Request, next: Next) -> Respons
         Err(_) => Failure::Deadline.into_response(),
     };
     let Some(failure) = failure_in(&answer) else { return answer };
+    let allow = answer.headers().get(header::ALLOW).cloned();
     let reference = failure.told().status.is_server_error().then(|| {
         let reference = format!("{:08x}", u32::from_be_bytes(web.school.random()));
         tracing::error!(%reference, path = %visit.path, ?failure, "request {reference} failed");
@@ -298,7 +358,7 @@ pub(crate) async fn boundary(web: &Web, request: Request, next: Next) -> Respons
     }
     let wait = failure.wait();
     let mut face = match failure {
-        failure if program => failure.problem(&visit, reference),
+        failure if program => failure.problem(web, &visit, reference),
         // Only a page that was read can be gone on to.
         Failure::SignInFirst { .. } if !reading => page::go_with_next("/sign-in", ""),
         Failure::ChangeFirst { .. } if !reading => page::go_with_next("/password", ""),
@@ -306,6 +366,9 @@ pub(crate) async fn boundary(web: &Web, request: Request, next: Next) -> Respons
     };
     if let Some(wait) = wait {
         face.headers_mut().insert(header::RETRY_AFTER, wait);
+    }
+    if let Some(allow) = allow {
+        face.headers_mut().insert(header::ALLOW, allow);
     }
     face
 }
@@ -339,9 +402,12 @@ async fn own_origin(web: &Web, request: Request, next: Next) -> Response {
     if let Err(too_often) = web.doors.request(request.uri().path(), request.headers(), web) {
         return Failure::from(too_often).into_response();
     }
+    let (path, headers) = (request.uri().path(), request.headers());
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if safe || request.uri().path().starts_with("/notify/") || comes_from(&web.config.base_url, request.headers()) {
-        return next.run(request).await;
+    // A token is no cookie: no page of another site can send it.
+    let proved = path.starts_with("/notify/") || api::bearer::shown(path, headers);
+    if safe || proved || comes_from(&web.config.base_url, headers) {
+        return api::run(web, request, next).await;
     }
     Failure::ForeignOrigin.into_response()
 }
@@ -379,6 +445,13 @@ mod tests {
             Failure::NotAllowed,
             Failure::TooLarge,
             Failure::Malformed,
+            Failure::MalformedAt("line 1".to_owned()),
+            Failure::MediaType,
+            Failure::NotAcceptable,
+            Failure::TooSlow,
+            Failure::KeyConflict,
+            Failure::TokenInvalid,
+            Failure::ScopeMissing { scope: Some("read") },
             Failure::ForeignOrigin,
             Failure::StaleForm,
             Failure::NoKey,
@@ -388,6 +461,7 @@ mod tests {
             Failure::WeChatState,
             Failure::WeChatRefused,
             Failure::WeChatSilent,
+            Failure::NoPdf { page: next() },
             Failure::Deadline,
             Failure::Internal,
         ]
@@ -406,6 +480,7 @@ mod tests {
                 ];
                 assert!(texts.iter().all(|text| !text.starts_with("failure-")), "{failure:?}: {texts:?}");
             }
+            assert_eq!(api::codes::status(told.code), told.status, "what programs are told of {}", told.code);
         }
     }
 

@@ -1,7 +1,6 @@
 //! The holder's first page: where every yuan is, and what to do next (R10, R17, R30).
 
 use askama::Template;
-use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -13,14 +12,12 @@ use rules::card;
 use rules::ids::CardNo;
 use rules::top_up::Order;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::config::Web;
 use crate::failure::Failure;
-use crate::order::order_json;
 use crate::page::{self, Frame};
 use crate::records::Line;
-use crate::text::{Language, Text, Yuan, iso};
+use crate::text::{Language, Text, Yuan};
 use crate::visit::{Guest, Holder};
 
 /// How many records the first page shows.
@@ -53,6 +50,8 @@ struct HomePage {
     places: Places,
     open_orders: Vec<OpenOrder>,
     records: Vec<Line>,
+    /// Messages that are not read.
+    unread: u64,
 }
 
 /// The card on the page.
@@ -104,27 +103,10 @@ pub(crate) async fn page(
         }),
         open_orders: open_orders(&home, language, web.school.now()),
         places: places(&home, language),
+        unread: home.unread,
         records: newest.iter().map(|record| Line::of(record, language)).collect(),
     };
     Ok(page::html(&holder.visit, StatusCode::OK, &page))
-}
-
-/// `GET /api/v1/me`
-pub(crate) async fn json(State(web): State<Web>, holder: Holder) -> Result<Json<Value>, Failure> {
-    let (who, home) = look(&web, &holder).await?;
-    Ok(Json(json!({
-        "number": who.number,
-        "name_masked": who.name,
-        "department": who.department,
-        "card": home.card.map(|(no, state)| json!({ "number": no.to_string(), "state": card_state(state) })),
-        "available_fen": home.available.get(),
-        "waiting": { "amount_fen": home.waiting.amount.get(), "since": home.waiting.since.map(iso) },
-        "in_transit": { "amount_fen": home.in_transit.amount.get(), "since": home.in_transit.since.map(iso) },
-        "on_card_fen": home.on_card.get(),
-        "held": { "amount_fen": home.held.amount.get(), "since": home.held.since.map(iso) },
-        "total_fen": home.total.get(),
-        "open_orders": home.open_orders.iter().map(order_json).collect::<Vec<_>>(),
-    })))
 }
 
 async fn look(web: &Web, holder: &Holder) -> Result<(Profile, Home), Failure> {

@@ -1,7 +1,6 @@
 //! The money tracker: where the money of one top-up is, since when, and what to do next (R17, R30, R66, R67).
 
 use askama::Template;
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -9,16 +8,15 @@ use flows::home::{Place, Tracker, track};
 use flows::top_up::look_after;
 use ledger::Micros;
 use rules::ids::OrderNo;
-use rules::refund::{Refund, State as RefundState};
+use rules::refund::{Cause, Refund, State as RefundState};
 use rules::top_up::{Arrival, Order, State as OrderState};
-use serde_json::{Value, json};
 
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::icons;
 use crate::page::{self, Frame};
 use crate::sign_in::Asked;
-use crate::text::{Language, Text, Yuan, iso};
+use crate::text::{Language, Text, Yuan};
 use crate::visit::{Holder, Sent};
 
 #[derive(Template)]
@@ -51,6 +49,8 @@ struct Shown {
     place: Text,
     /// What to do next.
     next: Text,
+    /// When it goes back by itself.
+    until: Option<Text>,
     steps: Vec<Step>,
     /// Refunds of it: how each stands, and how much when.
     refunds: Vec<(Text, String)>,
@@ -124,96 +124,9 @@ pub(crate) async fn look(
     Ok(page::see_other(&format!("/me/orders/{}", tracker.order.no)))
 }
 
-/// `GET /api/v1/me/orders/{order}`
-pub(crate) async fn json(
-    State(web): State<Web>,
-    holder: Holder,
-    Path(order): Path<String>,
-) -> Result<Json<Value>, Failure> {
-    let tracker = find(&web, &holder, &order).await?;
-    let mut body = order_json(&tracker.order);
-    if let Some(body) = body.as_object_mut() {
-        body.insert("place".to_owned(), place_word(tracker.place).into());
-        body.insert("delayed".to_owned(), tracker.delayed.into());
-        // Refunding and refunded are states of an order to whoever follows it (R17).
-        if matches!(tracker.place, Place::Refunding | Place::Refunded) {
-            body.insert("state".to_owned(), place_word(tracker.place).into());
-        }
-        body.insert("refunds".to_owned(), tracker.refunds.iter().map(refund_json).collect());
-    }
-    Ok(Json(body))
-}
-
 async fn find(web: &Web, holder: &Holder, order: &str) -> Result<Tracker, Failure> {
     let no = OrderNo::parse(order).map_err(|_| Failure::NotFound)?;
     track(&web.school, holder.person, no).await?.ok_or(Failure::NotFound)
-}
-
-/// An order for programs.
-pub(crate) fn order_json(order: &Order) -> Value {
-    let credited = match &order.state {
-        OrderState::Credited(credited) => Some(credited),
-        _ => None,
-    };
-    json!({
-        "number": order.no.to_string(),
-        "amount_fen": order.amount.get(),
-        "channel": "wechat",
-        "state": state_word(&order.state),
-        "created_at": iso(order.created_at),
-        "expires_at": iso(order.expires_at),
-        "paid_at": credited.map(|credited| iso(credited.paid_at)),
-        "credited_at": credited.map(|credited| iso(credited.at)),
-        "on_card_at": credited.and_then(|credited| credited.on_card_at).map(iso),
-    })
-}
-
-/// A refund for programs.
-pub(crate) fn refund_json(refund: &Refund) -> Value {
-    let (state, at) = match refund.state {
-        RefundState::Settled { at } => ("refunded", Some(iso(at))),
-        RefundState::Released { at, .. } => ("failed", Some(iso(at))),
-        RefundState::Held
-        | RefundState::Sent
-        | RefundState::Short { .. }
-        | RefundState::Processing { .. }
-        | RefundState::Abnormal { .. } => ("refunding", None),
-    };
-    json!({
-        "number": refund.no.to_string(),
-        "amount_fen": refund.amount.get(),
-        "state": state,
-        "made_at": iso(refund.made_at),
-        "ended_at": at,
-    })
-}
-
-const fn state_word(state: &OrderState) -> &'static str {
-    match state {
-        OrderState::Created => "created",
-        OrderState::Unknown { .. } => "unknown",
-        OrderState::Paying { .. } => "paying",
-        OrderState::ExpiredLocal { .. } => "expired",
-        OrderState::Closed { .. } => "closed",
-        OrderState::InCase { .. } => "in_case",
-        OrderState::Credited(credited) if credited.on_card_at.is_some() => "on_card",
-        OrderState::Credited(_) => "credited",
-    }
-}
-
-const fn place_word(place: Place) -> &'static str {
-    match place {
-        Place::NotPaid => "not_paid",
-        Place::BeingChecked => "being_checked",
-        Place::Ended => "ended",
-        Place::InCase => "in_case",
-        Place::WaitingForCard => "waiting_for_card",
-        Place::OnItsWay => "on_its_way",
-        Place::OnCard => "on_card",
-        Place::InAccount => "in_account",
-        Place::Refunding => "refunding",
-        Place::Refunded => "refunded",
-    }
 }
 
 /// Part of the texts' keys, and how it looks.
@@ -233,7 +146,7 @@ const fn face(place: Place, payable: bool) -> (&'static str, Mood, &'static str)
 }
 
 fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
-    let Tracker { order, place, delayed, refunds } = tracker;
+    let Tracker { order, place, delayed, returns_at, refunds } = tracker;
     let in_time = now < order.expires_at;
     let payable = in_time && matches!(order.state, OrderState::Created | OrderState::Paying { .. });
     let (slug, mood, icon) = face(*place, payable);
@@ -252,7 +165,8 @@ fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
         mood,
         icon,
         state: language.t(format!("order-state-{slug}")),
-        place: language.t(format!("order-place-{slug}")).with("amount", amount),
+        place: where_it_is(tracker, slug, language),
+        until: returns_at.map(|at| language.t("order-until").with("until", language.moment(at))),
         next: language.t(format!("order-next-{slug}")).with("until", language.moment(order.expires_at)),
         steps: steps(tracker, language),
         refunds: refunds.iter().map(|refund| refund_line(order, refund, language)).collect(),
@@ -265,6 +179,32 @@ fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
         checkable: order.open(),
         live: !matches!(place, Place::Ended | Place::InCase | Place::OnCard | Place::InAccount | Place::Refunded)
             || refunds.iter().any(Refund::live),
+    }
+}
+
+/// Where the money is, in one sentence; of money that nobody fetched, that this is why it went back (R36).
+fn where_it_is(tracker: &Tracker, slug: &str, language: Language) -> Text {
+    let newest = tracker.refunds.iter().find(|refund| !matches!(refund.state, RefundState::Released { .. }));
+    let not_loaded = newest.filter(|refund| refund.cause() == Cause::NotLoaded);
+    let key = match tracker.place {
+        Place::Refunding => "order-place-returning",
+        Place::Refunded => "order-place-returned",
+        _ => "",
+    };
+    match (not_loaded, &tracker.order.state) {
+        (Some(refund), OrderState::Credited(credited)) if !key.is_empty() => {
+            language.t(key).with("after", how_long(refund.made_at.since(credited.at), language))
+        }
+        _ => language.t(format!("order-place-{slug}")).with("amount", Yuan(tracker.order.amount)),
+    }
+}
+
+/// A time of so many microseconds, in whole days, or in hours while it is less than two of them.
+fn how_long(micros: i64, language: Language) -> Text {
+    let hours = micros / 3_600_000_000;
+    match hours {
+        0..48 => language.t("order-hours").with("count", hours),
+        _ => language.t("order-days").with("count", hours / 24),
     }
 }
 

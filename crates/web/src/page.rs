@@ -152,6 +152,6 @@ pub(crate) struct FailurePage {
     pub(crate) money: Text,
     /// What to name when asking for help.
     pub(crate) reference: Option<String>,
-    pub(crate) way: &'static str,
+    pub(crate) way: String,
     pub(crate) way_text: Text,
 }

@@ -1,7 +1,6 @@
 //! A holder's records: every top-up, every purchase and every refund, newest first (R92).
 
 use askama::Template;
-use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -11,12 +10,11 @@ use rules::purchase::State as SaleState;
 use rules::refund::{Origin, State as RefundState};
 use rules::top_up::State as OrderState;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::page::{self, Frame};
-use crate::text::{Language, Text, Yuan, iso};
+use crate::text::{Language, Text, Yuan};
 use crate::visit::Holder;
 
 /// Records a page.
@@ -158,17 +156,6 @@ pub(crate) async fn one(
     Ok(page::html(&holder.visit, StatusCode::OK, &page))
 }
 
-/// `GET /api/v1/me/records?before=`
-pub(crate) async fn json(
-    State(web): State<Web>,
-    holder: Holder,
-    Query(asked): Query<Asked>,
-) -> Result<Json<Value>, Failure> {
-    let (shown, older) = some(&web, &holder, &asked).await?;
-    let records: Vec<Value> = shown.iter().map(record_json).collect();
-    Ok(Json(json!({ "records": records, "before": older })))
-}
-
 /// A page of records, and where the next one begins.
 async fn some(web: &Web, holder: &Holder, asked: &Asked) -> Result<(Vec<Record>, Option<i64>), Failure> {
     let before = asked.before.map_or(web.school.now(), Micros::new);
@@ -179,28 +166,8 @@ async fn some(web: &Web, holder: &Holder, asked: &Asked) -> Result<(Vec<Record>,
     Ok((found, older))
 }
 
-fn record_json(record: &Record) -> Value {
-    let (kind, state, merchant) = match record {
-        Record::TopUp(..) => ("top_up", None, None),
-        Record::Refund(refund) => ("refund", Some(refund_word(&refund.state)), None),
-        Record::Purchase(sale, merchant) => (
-            "purchase",
-            Some(sale_word(sale.state)),
-            merchant.as_ref().map(|merchant| json!({ "zh": merchant.name_zh, "en": merchant.name_en })),
-        ),
-    };
-    json!({
-        "number": record.number(),
-        "kind": kind,
-        "way": way(record).key(),
-        "amount_fen": record.amount().get(),
-        "at": iso(record.at()),
-        "state": state,
-        "merchant": merchant,
-    })
-}
-
-fn way(record: &Record) -> Way {
+/// Which way its money went.
+pub(crate) fn way(record: &Record) -> Way {
     match record {
         Record::TopUp(order, _) if matches!(order.state, OrderState::Credited(_)) => Way::In,
         Record::TopUp(..) => Way::None,
@@ -222,33 +189,6 @@ fn way(record: &Record) -> Way {
             (Origin::Case { .. }, _) => Way::Returned,
             (Origin::Waiting { .. } | Origin::Account { .. }, _) => Way::Out,
         },
-    }
-}
-
-/// The word for a refund's state in JSON.
-const fn refund_word(state: &RefundState) -> &'static str {
-    match state {
-        RefundState::Held
-        | RefundState::Sent
-        | RefundState::Short { .. }
-        | RefundState::Processing { .. }
-        | RefundState::Abnormal { .. } => "refunding",
-        RefundState::Settled { .. } => "refunded",
-        RefundState::Released { .. } => "failed",
-    }
-}
-
-/// The word for a sale's state in JSON.
-const fn sale_word(state: SaleState) -> &'static str {
-    match state {
-        SaleState::Paid => "paid",
-        SaleState::Reversed => "reversed",
-        SaleState::AwaitingPurse => "awaiting_purse",
-        SaleState::CalledOff => "called_off",
-        SaleState::FromPurse | SaleState::ByBalance(None) => "from_purse",
-        SaleState::Unconfirmed | SaleState::Untold(_) => "unconfirmed",
-        SaleState::NotDebited | SaleState::ByBalance(Some(_)) => "not_debited",
-        SaleState::Suspended(_) => "suspended",
     }
 }
 

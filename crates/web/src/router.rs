@@ -10,12 +10,12 @@ use tower_http::compression::CompressionLayer;
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    assets, change_password, display, failure, headers, home, notice, order, pay, proof, records, security, sign_in,
-    top_up, wechat,
+    api, assets, change_password, display, failure, guide, headers, home, messages, notice, order, pay, proof, records,
+    security, sign_in, spending, statements, tokens, top_up, wechat,
 };
 
 /// No body is larger.
-const LARGEST_BODY: usize = 64 * 1024;
+pub(crate) const LARGEST_BODY: usize = 64 * 1024;
 
 /// Everything that browsers, programs of holders and payment providers ask for. Terminals come in by
 /// [`crate::gateway::router`].
@@ -32,6 +32,11 @@ pub fn router(web: Web) -> Router {
         .route("/me/orders/{order}/status", get(order::status))
         .route("/me/records", get(records::page))
         .route("/me/records/{number}", get(records::one))
+        .route("/me/security/tokens", get(tokens::page).post(tokens::submit))
+        .route("/me/security/tokens/{token}/revoke", post(tokens::end))
+        .route("/me/statements", get(statements::page))
+        .route("/me/statements/{month}", get(statements::one))
+        .route("/me/spending", get(spending::page))
         .route("/pay/{order}", get(pay::page))
         .route("/wechat/return", get(wechat::come_back))
         .route("/wechat/enter", get(wechat::come))
@@ -47,10 +52,23 @@ pub fn router(web: Web) -> Router {
         .route("/api/v1/me/proof", post(proof::json))
         .route("/api/v1/me/password", post(change_password::json))
         .route("/display", post(display::set))
-        .route("/api/v1/me", get(home::json))
-        .route("/api/v1/me/topup", post(top_up::json))
-        .route("/api/v1/me/orders/{order}", get(order::json))
-        .route("/api/v1/me/records", get(records::json))
+        .route("/help", get(guide::contents))
+        .route("/help/all", get(guide::whole))
+        .route("/help/guide.pdf", get(guide::pdf))
+        .route("/help/{topic}", get(guide::chapter))
+        .route("/api/v1/openapi.json", get(api::served))
+        .route("/api/v1/me", get(api::me::json))
+        .route("/api/v1/me/topup", post(api::orders::make))
+        .route("/api/v1/me/orders/{order}", get(api::orders::one))
+        .route("/api/v1/me/records", get(api::records::json))
+        .route("/me/messages", get(messages::page).post(messages::read))
+        .route("/api/v1/me/messages", get(messages::json))
+        .route("/api/v1/me/messages/read", post(messages::json_read))
+        .route("/api/v1/me/statements", get(statements::json_list))
+        .route("/api/v1/me/statements/{month}", get(statements::json))
+        .route("/api/v1/me/spending", get(spending::json))
+        .route("/api/v1/guide", get(api::guide::whole))
+        .route("/api/v1/channels", get(api::guide::channels))
         .route("/notify/wechat", post(notice::wechat))
         .route("/assets/{file}", get(assets::file))
         .route("/healthz", get(health));

@@ -1,24 +1,21 @@
 //! Making a top-up order (R11, R17 to R22, R27 to R30).
 
 use askama::Template;
-use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use flows::room::{Room, room};
 use flows::top_up::{Refusal, open};
 use ledger::{Fen, Id};
 use rules::top_up::Scene;
 use rules::words::Words;
 use serde::Deserialize;
-use serde_json::json;
 
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::page::{self, Frame};
 use crate::text::Yuan;
-use crate::visit::{Client, Holder, Sent, Visit};
+use crate::visit::{Client, Holder, Sent};
 use crate::wechat;
 
 /// Amounts that take one touch, in whole yuan.
@@ -70,7 +67,16 @@ struct ElsewherePage {
 
 /// Where an order of this visit is paid; none inside WeChat as long as it did not say who pays, and where the school's
 /// contract with WeChat Pay does not let it be called.
-fn scene(web: &Web, visit: &Visit, Client(address): Client) -> Option<Scene> {
+pub(crate) fn scene(web: &Web, holder: &Holder, Client(address): Client) -> Option<Scene> {
+    let visit = &holder.visit;
+    if holder.by_token {
+        // A program pays nothing itself: whoever opens the pay page does, wherever that is.
+        return match (web.config.pay_by_code, web.config.pay_in_phone_browser) {
+            (true, _) => Some(Scene::Scan),
+            (false, true) => Some(Scene::PhoneBrowser { address: address.to_string() }),
+            (false, false) => None,
+        };
+    }
     if visit.in_wechat {
         return visit.payer(web).map(|openid| Scene::InWeChat { openid });
     }
@@ -83,7 +89,7 @@ fn scene(web: &Web, visit: &Visit, Client(address): Client) -> Option<Scene> {
 
 /// `GET /me/topup`: the form; or first to WeChat, which says who pays; or, where WeChat cannot be called, how to get there.
 pub(crate) async fn page(State(web): State<Web>, holder: Holder, client: Client) -> Result<Response, Failure> {
-    if scene(&web, &holder.visit, client).is_some() {
+    if scene(&web, &holder, client).is_some() {
         return form(&web, &holder, StatusCode::OK, Typed::default(), None).await;
     }
     if holder.visit.in_wechat {
@@ -101,7 +107,7 @@ pub(crate) async fn submit(
     client: Client,
     Sent(typed): Sent<Typed>,
 ) -> Result<Response, Failure> {
-    let scene = scene(&web, &holder.visit, client).ok_or(Failure::NoPayer)?;
+    let scene = scene(&web, &holder, client).ok_or(Failure::NoPayer)?;
     let key = Id::parse(&typed.key).map_err(|_| Failure::StaleForm)?.bytes();
     let amount = if typed.amount.trim().is_empty() { &typed.preset } else { &typed.amount };
     web.doors.order(&web, holder.person, key).await?;
@@ -114,46 +120,6 @@ pub(crate) async fn submit(
         Err(Refusal::Refused(words)) => form(&web, &holder, StatusCode::UNPROCESSABLE_ENTITY, typed, Some(words)).await,
         Err(Refusal::Fault(words)) => Err(words.into()),
     }
-}
-
-/// What a program posts.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Asked {
-    amount_fen: i64,
-}
-
-/// `POST /api/v1/me/topup`: `{"amount_fen": 5000}` with an `Idempotency-Key`; 201 and the order's number.
-///
-/// The header that a form of another site cannot send stands for the form's token.
-pub(crate) async fn json(
-    State(web): State<Web>,
-    holder: Holder,
-    client: Client,
-    headers: HeaderMap,
-    asked: Result<Json<Asked>, JsonRejection>,
-) -> Result<Response, Failure> {
-    let key = idempotency_key(&headers).ok_or(Failure::NoKey)?;
-    let Json(Asked { amount_fen }) = asked.map_err(page::refused_json)?;
-    let scene = scene(&web, &holder.visit, client).ok_or(Failure::NoPayer)?;
-    web.doors.order(&web, holder.person, key).await?;
-    let opened = open(&web.school, holder.person, &Fen::new(amount_fen).to_string(), scene, key).await;
-    if opened.is_err() {
-        web.doors.no_order(holder.person, key);
-    }
-    let no = opened.map_err(|refusal| Failure::Words(refusal.words().clone()))?;
-    let place = HeaderValue::from_str(&format!("/api/v1/me/orders/{no}")).map_err(|_| Failure::Internal)?;
-    Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(json!({ "number": no.to_string() }))).into_response())
-}
-
-/// The key of a program's request, of 1 to 128 visible ASCII letters, as the sixteen bytes that forms have.
-fn idempotency_key(headers: &HeaderMap) -> Option<[u8; 16]> {
-    let text = headers.get("idempotency-key")?.to_str().ok()?;
-    if !(1..=128).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return None;
-    }
-    let hash = blake3::derive_key("onecard web idempotency key v1", text.as_bytes());
-    hash.split_first_chunk().map(|(head, _)| *head)
 }
 
 async fn form(
@@ -188,27 +154,5 @@ fn shown(room: &Room, typed: &Typed) -> Shown {
         possible: room.most.is_positive(),
         waits_for_card: room.waits_for_card,
         presets: presets.collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_program_s_key_is_visible_ascii_and_makes_one_form_key() {
-        let key = |text: &'static str| {
-            let headers = HeaderMap::from_iter([(
-                header::HeaderName::from_static("idempotency-key"),
-                HeaderValue::from_static(text),
-            )]);
-            idempotency_key(&headers)
-        };
-        assert!(key("0b3f6a52-7b1e-4b8a-9a51-0f3a4d2c1e00").is_some());
-        assert_eq!(key("a"), key("a"));
-        assert_ne!(key("a"), key("b"));
-        assert_eq!(key(""), None);
-        assert_eq!(key("a b"), None);
-        assert_eq!(idempotency_key(&HeaderMap::new()), None);
     }
 }

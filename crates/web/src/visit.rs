@@ -16,6 +16,7 @@ use rules::session::Guard;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::api::bearer;
 use crate::config::Web;
 use crate::cookies::Cookie;
 use crate::failure::Failure;
@@ -132,7 +133,11 @@ impl Visit {
             on_phone: is_phone(text(header::USER_AGENT)),
             agent: Agent::of(text(header::USER_AGENT)),
             secure,
-            session_token: Cookie::Session.bytes(headers, secure).and_then(|bytes| bytes.try_into().ok()),
+            // Whoever shows a token is judged by it alone.
+            session_token: match bearer::shown(path, headers) {
+                true => None,
+                false => Cookie::Session.bytes(headers, secure).and_then(|bytes| bytes.try_into().ok()),
+            },
             visitor: visitor.unwrap_or_else(|| web.school.random()),
             new_visitor: visitor.is_none(),
             sealed_payer: Cookie::Payer.bytes(headers, secure),
@@ -231,17 +236,24 @@ pub struct Holder {
     pub visit: Visit,
     /// Who.
     pub person: PersonId,
+    /// A program asks, with an access token.
+    pub by_token: bool,
 }
 
 impl FromRequestParts<Web> for Holder {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Holder, Failure> {
+        if bearer::shown(parts.uri.path(), &parts.headers) {
+            let person = bearer::holder(parts, web).await?;
+            let visit = Visit::read(web, parts.uri.path(), &parts.headers);
+            return Ok(Holder { visit, person, by_token: true });
+        }
         let Guest { visit, session, .. } = Guest::from_request_parts(parts, web).await?;
         if session.must_change {
             return Err(Failure::ChangeFirst { next: visit.path });
         }
-        Ok(Holder { visit, person: session.person })
+        Ok(Holder { visit, person: session.person, by_token: false })
     }
 }
 

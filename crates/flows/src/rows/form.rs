@@ -5,24 +5,29 @@ use rules::binding::{Binding, State as BindingState};
 use rules::card::{Card, State as CardState};
 use rules::case::{Case, Ended, Kind as CaseKind};
 use rules::chart::Channel;
+use rules::credential::{Credential, Scope, Subject};
 use rules::epoch::{Epoch, Met};
+use rules::event::{Began, Cursor, Kind as EventKind};
 use rules::limits::{Change, Setting};
 use rules::load::{Attempt, Item, Session as LoadSession, Source, State as LoadState};
+use rules::message::{Back, Inbox, Message, Received};
 use rules::password::{Password, Secret};
 use rules::person::{Person, Standing};
 use rules::purchase::{Debit, Sale, State as SaleState};
-use rules::refund::{Failure, Origin, Payment, Refund, Repaid, State as RefundState};
+use rules::refund::{Cause, Failure, Origin, Payment, Refund, Repaid, State as RefundState};
 use rules::roster::Category;
 use rules::session::Kind as SessionKind;
 use rules::spent::{Loaded, Run, Spent};
-use rules::top_up::{Arrival, Credited, Order, Scene, State as OrderState, Ticket};
+use rules::top_up::{Arrival, Credited, Order, Scene, State as OrderState, Suspicion, Ticket};
+use rules::waiting::Reminder;
 
 use super::{
-    Enrolment, ForeignRefund, FormNote, Merchant, OddDebits, Ordered, PaymentNote, RecordNote, Strangers,
+    AnswerNote, Enrolment, ForeignRefund, FormNote, Merchant, OddDebits, Ordered, PaymentNote, RecordNote, Strangers,
     SuspendedPayment,
 };
 use crate::session::{EarlySession, Entry, Session};
 use crate::stored::{Stored, stored_enum, stored_struct};
+use crate::webhook::{Delivery, Last, SealedSecret, Webhook};
 
 impl<T: Stored> Stored for Box<T> {
     fn write(&self, out: &mut ledger::Writer) {
@@ -72,6 +77,11 @@ stored_struct! {
     OddDebits { kind, case, debits, first }
     Run { first, last, since, told }
     Loaded { old_balance, amount, at }
+    Credential { subject, name, scopes, made_at, expires_at, used_at, revoked_at }
+    AnswerNote { owner, input, status, location, body, at }
+    Inbox { newest, read, messages, reminders, look_at }
+    Received { no, at, message }
+    Reminder { order, since, told, failed, case }
     Session { person, kind, agent, made_at, seen_at, ends_at, proved_at, must_change }
     Agent { browser, system, hash }
     Binding { state, at }
@@ -80,6 +90,8 @@ stored_struct! {
 stored_enum!(Category { 1 => Student, 2 => Staff });
 stored_enum!(Standing { 1 => Open, 2 => Closed });
 stored_enum!(Secret { 1 => Initial, 2 => Own { hash, set_at } });
+stored_enum!(Subject { 1 => Person(person), 2 => School });
+stored_enum!(Scope { 1 => Read, 2 => TopUp, 3 => Card, 4 => EventsRead });
 stored_enum!(Entry { 1 => Browser });
 stored_enum!(SessionKind { 1 => Holder, 2 => WeChat, 3 => Kiosk, 4 => Device, 5 => Staff });
 stored_enum!(BindingState { 1 => Bound { user }, 2 => Ended { by } });
@@ -167,7 +179,27 @@ stored_enum!(CaseKind {
     31 => SaleTerminalStopped,
     32 => SaleMissing,
     33 => SaleDisplaced,
+    36 => WaitingNotReturned,
+    38 => WebhookPaused,
 });
+stored_enum!(Message {
+    1 => Credited { order, amount, arrival, late },
+    2 => Loaded { card, amount, order, more },
+    3 => RefundBegun { refund, order, amount, cause },
+    4 => RefundSettled { refund, order, amount },
+    5 => RefundFailed { refund, order, amount, back },
+    6 => PaymentInCase { order, amount, why },
+    7 => StillWaiting { order, amount, since, returns_at },
+    8 => PasswordChanged,
+    9 => CardLost { card },
+    10 => WeChatBound,
+    11 => WeChatUnbound,
+    12 => SignedInElsewhere,
+    13 => TokenMade,
+});
+stored_enum!(Back { 1 => Waiting, 2 => InAccount, 3 => InCase });
+stored_enum!(Cause { 1 => Person, 2 => Twice, 3 => AccountClosed, 4 => NotLoaded });
+stored_enum!(Suspicion { 1 => Mismatch, 2 => Twice, 3 => AccountClosed, 4 => GivenBack });
 
 impl Stored for Setting {
     fn write(&self, out: &mut ledger::Writer) {
@@ -177,3 +209,26 @@ impl Stored for Setting {
         Setting::from_name(&String::read(from)?).ok_or(ledger::CodecError::Unknown)
     }
 }
+
+stored_struct! {
+    Webhook { id, name, url, secrets, kinds, numbers, made_at, made_by }
+    SealedSecret { sealed, until }
+    Delivery { cursor, told, failing_since, failures, due_at, last, paused }
+    Last { at, status, events }
+    Cursor { epoch, seq }
+    Began { number, after, at }
+}
+
+stored_enum!(EventKind {
+    1 => TopUpCredited,
+    2 => CardLoaded,
+    3 => PurchasePaid,
+    4 => PurchaseReversed,
+    5 => RefundHeld,
+    6 => RefundSettled,
+    7 => RefundReleased,
+    8 => MoneySetAside,
+    9 => MoneyFreed,
+    10 => MoneyMoved,
+    11 => BookRestored,
+});

@@ -45,8 +45,15 @@ impl Schema for Campus {
         "agreed",
         "spent",
         "odd",
+        "credential",
+        "answer",
+        "inbox",
+        "messages",
         "wechat_user",
         "binding",
+        "webhook",
+        "delivery",
+        "lineage",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -64,6 +71,10 @@ impl Schema for Campus {
         lists::MERCHANTS,
         lists::ENROLMENTS,
         lists::SESSIONS,
+        lists::CREDENTIALS,
+        lists::ANSWERS,
+        lists::REMINDERS_DUE,
+        lists::WEBHOOKS,
     ];
 
     fn table(key: &Key) -> &'static str {
@@ -101,8 +112,15 @@ impl Schema for Campus {
             Key::Repaid(..) => "repaid",
             Key::Suspended(_) => "suspended",
             Key::ForeignRefund(..) => "foreign_refund",
+            Key::Credential(_) => "credential",
+            Key::Answer(..) => "answer",
+            Key::Inbox(_) => "inbox",
+            Key::Messages(..) => "messages",
             Key::WeChatUser(_) => "wechat_user",
             Key::Binding(_) => "binding",
+            Key::Webhook(_) => "webhook",
+            Key::Delivery(_) => "delivery",
+            Key::Lineage => "lineage",
         }
     }
 
@@ -135,8 +153,17 @@ impl Schema for Campus {
             Key::Case(id) | Key::Suspended(id) => id.write(&mut out),
             Key::Settings | Key::Strangers | Key::Epoch => {}
             Key::Form(person, key) => (*person, *key).write(&mut out),
+            Key::Credential(hash) => hash.write(&mut out),
+            Key::Answer(owner, key) => (*owner, *key).write(&mut out),
+            Key::Inbox(person) => person.write(&mut out),
+            Key::Messages(person, place) => (*person, *place).write(&mut out),
             Key::WeChatUser(hash) => hash.write(&mut out),
             Key::Binding(person) => person.write(&mut out),
+            Key::Webhook(name) => {
+                out.raw(name.as_bytes());
+            }
+            Key::Delivery(id) => id.write(&mut out),
+            Key::Lineage => {}
         }
         out.done()
     }
@@ -205,8 +232,15 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         Row::Merchant(_) => vec![place(lists::MERCHANTS, &[], ledger::Micros::default())],
         Row::Enrolment(_) => vec![place(lists::ENROLMENTS, &[], ledger::Micros::default())],
         Row::Session(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
+        Row::Credential(credential) => {
+            vec![place(lists::CREDENTIALS, &crate::credential::owner(credential.subject), credential.made_at)]
+        }
+        Row::Answer(note) => vec![place(lists::ANSWERS, &note.owner.bytes(), note.at)],
+        Row::Inbox(inbox) => inbox.look_at.map(|at| place(lists::REMINDERS_DUE, &[], at)).into_iter().collect(),
         Row::KindSession(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
+        Row::Webhook(webhook) => vec![place(lists::WEBHOOKS, &[], webhook.made_at)],
         Row::Holder(_)
+        | Row::Messages(_)
         | Row::Strangers(_)
         | Row::Waiting(_)
         | Row::Ordered(_)
@@ -225,6 +259,8 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         | Row::Repaid(_)
         | Row::Suspended(_)
         | Row::ForeignRefund(_)
-        | Row::Binding(_) => Vec::new(),
+        | Row::Binding(_)
+        | Row::Delivery(_)
+        | Row::Lineage(_) => Vec::new(),
     }
 }

@@ -15,7 +15,7 @@ use rules::refund::Origin;
 use rules::top_up::{Arrival, Credited, State as OrderState, Ticket};
 use teller::{Desk, Look, Seen};
 
-use super::{IMPATIENCE, Plant};
+use super::{IMPATIENCE, Plant, waiting};
 
 type CampusDesk<'a> = Desk<'a, Campus>;
 
@@ -23,6 +23,9 @@ type CampusDesk<'a> = Desk<'a, Campus>;
 pub(crate) fn also_needs(plant: Plant, keys: &mut Vec<Key>, seen: &Seen<'_, Campus>) {
     if plant == Plant::P30 {
         load_of_refunded(keys, seen);
+    }
+    if plant == Plant::P95 {
+        waiting::needs(keys, seen);
     }
     if plant != Plant::P25 {
         return;
@@ -85,6 +88,8 @@ pub(crate) fn before(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
         Plant::P81 => take_orders_at_once(keys, desk),
         Plant::P82 => waits_since_the_restore(keys, desk),
         Plant::P88 => seems_given_back_here(keys, desk),
+        Plant::P95 => waiting::takes_it_out_of_its_load(keys, desk),
+        Plant::P97 => waiting::seems_met(keys, desk),
         _ => None,
     };
 }
@@ -98,6 +103,9 @@ pub(crate) fn after(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
         Plant::P70 => forget_quarantine(keys, desk),
         Plant::P75 => forget_try(keys, desk),
         Plant::P87 => let_it_go_on(keys, desk),
+        Plant::P94 => waiting::goes_back_again(keys, desk),
+        Plant::P96 => waiting::tells_again(keys, desk),
+        Plant::P97 => waiting::is_not_met(keys, desk),
         _ => None,
     };
 }
@@ -108,7 +116,7 @@ const EXPIRY: i64 = 600;
 /// Hash of a record that was reversed before it arrived.
 const TOMBSTONE: [u8; 32] = [0; 32];
 
-fn find<T>(keys: &[Key], desk: &CampusDesk<'_>, get: impl Fn(&Row) -> Option<&T>) -> Option<(Key, T)>
+pub(super) fn find<T>(keys: &[Key], desk: &CampusDesk<'_>, get: impl Fn(&Row) -> Option<&T>) -> Option<(Key, T)>
 where
     T: Clone,
 {
@@ -194,7 +202,7 @@ fn move_order_back(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
 }
 
 /// The card's released attempt, if both are on the desk.
-fn released(keys: &[Key], desk: &CampusDesk<'_>) -> Option<(Card, Attempt)> {
+pub(super) fn released(keys: &[Key], desk: &CampusDesk<'_>) -> Option<(Card, Attempt)> {
     let (_, card) = find(keys, desk, Row::card)?;
     let key = Key::Attempt(card.no, card.released?);
     let attempt = desk.get(&key).ok()??.attempt()?.clone();
@@ -237,7 +245,7 @@ fn refund_despite_load(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
 }
 
 /// The attempt is not applied, and what it carried waits again.
-fn call_off(mut card: Card, mut attempt: Attempt, desk: &mut CampusDesk<'_>) -> Option<()> {
+pub(super) fn call_off(mut card: Card, mut attempt: Attempt, desk: &mut CampusDesk<'_>) -> Option<()> {
     let waiting = Key::Waiting(card.person);
     let mut items = desk.get(&waiting).ok()?.and_then(Row::waiting).cloned().unwrap_or_default();
     transfer(&card, carried(&attempt), Leg::Void(attempt.pend), Reason::LoadNotApplied, desk)?;

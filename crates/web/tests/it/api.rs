@@ -28,7 +28,7 @@ async fn r17_an_order_can_be_made_and_followed_by_a_program() {
     let again = top_up(&mut browser, "key-1", r#"{"amount_fen": 5000}"#).await;
     assert_eq!((again.status, again.json()["number"].as_str()), (StatusCode::CREATED, Some(number.as_str())));
     let other = top_up(&mut browser, "key-1", r#"{"amount_fen": 5001}"#).await;
-    assert_eq!((other.status, other.json()["code"].as_str()), (StatusCode::CONFLICT, Some("FORM_REUSED")));
+    assert_eq!((other.status, other.json()["code"].as_str()), (StatusCode::CONFLICT, Some("IDEMPOTENCY_CONFLICT")));
 
     let order = browser.get(&address).await.json();
     assert_eq!((order["state"].as_str(), order["place"].as_str()), (Some("created"), Some("not_paid")));
@@ -46,7 +46,7 @@ async fn r17_an_order_can_be_made_and_followed_by_a_program() {
     assert_eq!((me["total_fen"].as_i64(), me["on_card_fen"].as_i64()), (Some(3_800), Some(3_800)));
     assert_eq!(me["name_masked"], "林*雨");
     let records = browser.get("/api/v1/me/records").await.json();
-    assert_eq!(records["before"], serde_json::Value::Null);
+    assert_eq!(records["next"], serde_json::Value::Null);
     let kinds: Vec<&str> =
         records["records"].as_array().expect("a list").iter().filter_map(|r| r["kind"].as_str()).collect();
     assert_eq!(kinds, ["purchase", "top_up"]);
@@ -67,7 +67,7 @@ async fn a_failure_is_a_problem_with_a_stable_code_in_both_languages() {
         (browser.get("/api/v1/nothing").await, 404, "NOT_FOUND"),
         (browser.get("/api/v1/me/orders/1").await, 404, "NOT_FOUND"),
         (browser.get("/api/v1/me/topup").await, 405, "NOT_ALLOWED"),
-        (browser.get("/api/v1/me/records?before=x").await, 400, "MALFORMED"),
+        (browser.get("/api/v1/me/records?limit=x").await, 400, "MALFORMED"),
         (top_up(&mut browser, "", good).await, 400, "IDEMPOTENCY_KEY"),
         (top_up(&mut browser, "k", "{").await, 400, "MALFORMED"),
         (top_up(&mut browser, "k", "{}").await, 400, "MALFORMED"),

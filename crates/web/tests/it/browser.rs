@@ -111,7 +111,7 @@ impl Browser {
 
     /// Sends a request as it is, with the cookies and headers of this browser, and keeps the cookies of the answer.
     pub async fn send(&mut self, method: Method, path: &str, more: &[(&str, &str)], body: impl Into<Body>) -> Answer {
-        let mut request = Request::builder().method(method).uri(path);
+        let mut request = Request::builder().method(method.clone()).uri(path);
         for (name, value) in &self.headers {
             request = request.header(*name, value);
         }
@@ -135,6 +135,7 @@ impl Browser {
             }
         }
         let bytes = to_bytes(body, usize::MAX).await.expect("a body");
+        crate::contract::check(&method, path, parts.status.as_u16(), &parts.headers, &bytes);
         Answer { status: parts.status, headers: parts.headers, bytes }
     }
 

@@ -18,6 +18,7 @@ use flows::top_up::NoticeOutcome;
 use flows::{School, card_issue, top_up};
 use keys::{CardMasterKeys, Keyring, SoftSecrets, SystemEntropy};
 use ledger::{Fen, Id, JournalRow, Micros, SchoolId};
+use report::document::typeface::Typefaces;
 use rules::calendar::CampusDay;
 use rules::ids::{CardNo, OrderNo, PersonId};
 use rules::roster::{Cell, Entry, RawRow, check};
@@ -116,6 +117,8 @@ impl Rig {
             form_action_hosts: vec!["https://cashier.example".to_owned()],
             demo_link: None,
             domain_checks: vec![("MP_verify_abc.txt".to_owned(), "abc".to_owned())],
+            guide: web::guide::GuideConfig::default(),
+            typefaces: Typefaces::default(),
         };
         change(&mut config);
         let app = router(Web::new(school.clone(), config));

@@ -1,0 +1,299 @@
+//! Access tokens for programs: made, listed, ended and looked at. A holder's opens that holder's own data; the school's
+//! opens what the operator gave it.
+//!
+//! The secret itself is never stored; the row's key is its SHA-256. So a lookup compares hashes, and how long it takes
+//! tells nothing of a secret.
+
+use ledger::{Id, Micros};
+use rules::credential::{self, Credential, Life, Refusal, Subject, Wish, number};
+use rules::password::Secret;
+use rules::words::Words;
+use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
+
+use crate::ports::ListAsk;
+use crate::rows::{Campus, Key, Row, lists};
+use crate::unavailable::Unavailable;
+use crate::{ReadFault, School, desk, epoch};
+
+/// Tokens of one owner that are looked at: the live ones and those that ended lately.
+const LOOKED_AT: u32 = 200;
+
+/// Why an owner's wish came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialRefusal {
+    /// The rules say no.
+    #[error("{}", .0.words().en)]
+    Rule(Refusal),
+    /// There is no such token of this owner.
+    #[error("there is no such token")]
+    Unknown,
+    /// The server could not do it; nothing was done.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl From<ReadFault> for CredentialRefusal {
+    fn from(fault: ReadFault) -> Self {
+        CredentialRefusal::Unavailable(fault.into())
+    }
+}
+
+impl CredentialRefusal {
+    /// What the owner is told.
+    pub fn words(&self) -> Words {
+        match self {
+            CredentialRefusal::Rule(refusal) => refusal.words(),
+            CredentialRefusal::Unknown => Words::new(
+                "TOKEN_UNKNOWN",
+                "没有找到这个访问令牌，请回到列表查看。",
+                "There is no such token; please look at the list.",
+            ),
+            CredentialRefusal::Unavailable(why) => why.words(),
+        }
+    }
+}
+
+/// A token in its owner's list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// By what it is named; it opens nothing.
+    pub number: Id,
+    /// The token.
+    pub credential: Credential,
+    /// Whether it still opens anything.
+    pub life: Life,
+}
+
+/// In which list of [`lists::CREDENTIALS`] a subject's tokens stand.
+pub(crate) fn owner(subject: Subject) -> Vec<u8> {
+    match subject {
+        Subject::Person(person) => person.0.bytes().to_vec(),
+        Subject::School => Vec::new(),
+    }
+}
+
+/// Makes the token whose secret is `secret`: 256 unguessable bits that the caller drew, and shows once by
+/// [`credential::text`].
+///
+/// Errors: `Rule` with the refusals of [`credential::make`] in their order; `Unavailable`.
+/// Repeats: the same secret again gives the token as it stands, and makes none. Source: security design, API clients.
+pub async fn make(school: &School, wish: Wish, secret: &[u8; 32]) -> Result<Listed, CredentialRefusal> {
+    let key = school.secrets.token_hash(secret);
+    let known = keys(school, wish.subject).await?;
+    match school.submit(Make { wish, key, known }).await {
+        Ok(made) => Ok(made),
+        Err(Rejected::Refused(refusal)) => Err(CredentialRefusal::Rule(refusal)),
+        Err(Rejected::Fault(fault)) => Err(CredentialRefusal::Unavailable(fault.into())),
+    }
+}
+
+struct Make {
+    wish: Wish,
+    key: [u8; 32],
+    /// The owner's others.
+    known: Vec<[u8; 32]>,
+}
+
+impl Command<Campus> for Make {
+    type Answer = Listed;
+    type Refusal = Refusal;
+
+    fn needs(&self, _: &Seen<'_, Campus>) -> Vec<Key> {
+        let person = person_of(self.wish.subject);
+        let tokens = self.known.iter().chain([&self.key]).map(|key| Key::Credential(*key));
+        tokens.chain(person).chain([Key::Epoch]).collect()
+    }
+
+    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Listed, Halt<Campus, Refusal>> {
+        let now = desk.now();
+        let resting = Resting::on(desk, self.wish.subject)?;
+        if let Some(made) = desk.get(&Key::Credential(self.key))?.and_then(Row::credential) {
+            return match made.subject == self.wish.subject {
+                true => Ok(resting.listed(&self.key, made, now)),
+                false => Err(Halt::Broken("the secret of a token was drawn twice".to_owned())),
+            };
+        }
+        let mut live = 0_usize;
+        for key in &self.known {
+            let Some(token) = desk.get(&Key::Credential(*key))?.and_then(Row::credential) else { continue };
+            if resting.life(token, now) == Life::Live {
+                live = live.saturating_add(1);
+            } else if token.forgotten(now) {
+                desk.delete(Key::Credential(*key))?;
+            }
+        }
+        let made = credential::make(&self.wish, resting.secret.as_ref(), live, now).map_err(Halt::Refuse)?;
+        desk.put(Key::Credential(self.key), Row::Credential(Box::new(made.clone())))?;
+        Ok(resting.listed(&self.key, &made, now))
+    }
+}
+
+/// Tokens of an owner, newest first; those that ended long ago are left out.
+///
+/// Errors: a committed row could not be read. Repeats: harmless.
+pub async fn list(school: &School, subject: Subject) -> Result<Vec<Listed>, ReadFault> {
+    let keys = keys(school, subject).await?;
+    let resting = Resting::committed(school, subject).await?;
+    let asked: Vec<Key> = keys.iter().map(|key| Key::Credential(*key)).collect();
+    let rows = school.rows(&asked).await?;
+    let now = school.now();
+    let shown = keys.iter().zip(&rows).filter_map(|(key, row)| {
+        let token = row.as_ref().and_then(Row::credential)?;
+        Some(resting.listed(key, token, now)).filter(|_| !token.forgotten(now))
+    });
+    Ok(shown.collect())
+}
+
+/// Ends the owner's token of this number, as [`list`] gives it. From then on it opens nothing, in whatever request.
+///
+/// Errors: `Unknown`, also for a token of somebody else; `Unavailable`. Repeats: ended stays ended, at the first moment.
+pub async fn revoke(school: &School, subject: Subject, token: Id) -> Result<(), CredentialRefusal> {
+    let key = keys(school, subject).await?.into_iter().find(|key| number(key) == token);
+    let key = key.ok_or(CredentialRefusal::Unknown)?;
+    match school.submit(Revoke { key, subject }).await {
+        Ok(()) => Ok(()),
+        Err(Rejected::Refused(Gone)) => Err(CredentialRefusal::Unknown),
+        Err(Rejected::Fault(fault)) => Err(CredentialRefusal::Unavailable(fault.into())),
+    }
+}
+
+struct Revoke {
+    key: [u8; 32],
+    subject: Subject,
+}
+
+/// There is no such token.
+struct Gone;
+
+impl Command<Campus> for Revoke {
+    type Answer = ();
+    type Refusal = Gone;
+
+    fn needs(&self, _: &Seen<'_, Campus>) -> Vec<Key> {
+        vec![Key::Credential(self.key)]
+    }
+
+    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<(), Halt<Campus, Gone>> {
+        let now = desk.now();
+        let token = desk.get(&Key::Credential(self.key))?.and_then(Row::credential);
+        let Some(token) = token.filter(|token| token.subject == self.subject) else { return Err(Halt::Refuse(Gone)) };
+        if token.revoked_at.is_none() {
+            let ended = Credential { revoked_at: Some(now), ..token.clone() };
+            desk.put(Key::Credential(self.key), Row::Credential(Box::new(ended)))?;
+        }
+        Ok(())
+    }
+}
+
+/// The live token with this secret, if there is one.
+///
+/// Its last use is written down once a campus day. If that cannot be written now, the token is given all the same.
+/// Errors: a committed row could not be read. Repeats: harmless.
+pub async fn look(school: &School, secret: &[u8; 32]) -> Result<Option<Credential>, ReadFault> {
+    let key = school.secrets.token_hash(secret);
+    let Some(token) = school.row(&Key::Credential(key)).await?.and_then(|row| row.credential().cloned()) else {
+        return Ok(None);
+    };
+    let resting = Resting::committed(school, token.subject).await?;
+    let now = school.now();
+    if resting.life(&token, now) != Life::Live {
+        return Ok(None);
+    }
+    if !token.used_is_old(now) {
+        return Ok(Some(token));
+    }
+    match school.submit(Use { key, subject: token.subject }).await {
+        Ok(token) => Ok(Some(token)),
+        Err(Rejected::Refused(Gone)) => Ok(None),
+        Err(Rejected::Fault(_)) => Ok(Some(token)),
+    }
+}
+
+/// Writes down that a token is used.
+struct Use {
+    key: [u8; 32],
+    subject: Subject,
+}
+
+impl Command<Campus> for Use {
+    type Answer = Credential;
+    type Refusal = Gone;
+
+    fn needs(&self, _: &Seen<'_, Campus>) -> Vec<Key> {
+        [Key::Credential(self.key), Key::Epoch].into_iter().chain(person_of(self.subject)).collect()
+    }
+
+    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Credential, Halt<Campus, Gone>> {
+        let now = desk.now();
+        let resting = Resting::on(desk, self.subject)?;
+        let token = desk.get(&Key::Credential(self.key))?.and_then(Row::credential);
+        let Some(token) = token.filter(|token| resting.life(token, now) == Life::Live).cloned() else {
+            return Err(Halt::Refuse(Gone));
+        };
+        if !token.used_is_old(now) {
+            return Ok(token);
+        }
+        let used = Credential { used_at: Some(now), ..token };
+        desk.put(Key::Credential(self.key), Row::Credential(Box::new(used.clone())))?;
+        Ok(used)
+    }
+}
+
+/// What tokens of one owner rest on.
+struct Resting {
+    secret: Option<Secret>,
+    restored: Option<Micros>,
+}
+
+impl Resting {
+    async fn committed(school: &School, subject: Subject) -> Result<Resting, ReadFault> {
+        let keys: Vec<Key> = [Key::Epoch].into_iter().chain(person_of(subject)).collect();
+        let rows = school.rows(&keys).await?;
+        let row = |at: usize| rows.get(at).and_then(Option::as_ref);
+        Ok(Resting {
+            restored: row(0).and_then(Row::epoch).map(|epoch| epoch.since),
+            secret: row(1).and_then(Row::person).map(|holder| holder.password.secret.clone()),
+        })
+    }
+
+    /// Needs [`Key::Epoch`] and the person, if the subject is one.
+    fn on(desk: &Desk<'_, Campus>, subject: Subject) -> Result<Resting, NotLoaded<Key>> {
+        let holder = match subject {
+            Subject::Person(person) => desk::person(desk, person)?,
+            Subject::School => None,
+        };
+        Ok(Resting {
+            secret: holder.map(|holder| holder.password.secret.clone()),
+            restored: epoch::newest(desk)?.map(|epoch| epoch.since),
+        })
+    }
+
+    fn life(&self, token: &Credential, now: Micros) -> Life {
+        token.life(self.secret.as_ref(), self.restored, now)
+    }
+
+    fn listed(&self, key: &[u8; 32], token: &Credential, now: Micros) -> Listed {
+        Listed { number: number(key), credential: token.clone(), life: self.life(token, now) }
+    }
+}
+
+fn person_of(subject: Subject) -> Option<Key> {
+    match subject {
+        Subject::Person(person) => Some(Key::Person(person)),
+        Subject::School => None,
+    }
+}
+
+/// Keys of an owner's tokens, newest first.
+async fn keys(school: &School, subject: Subject) -> Result<Vec<[u8; 32]>, ReadFault> {
+    let ask = ListAsk {
+        list: lists::CREDENTIALS,
+        owner: owner(subject),
+        from: i64::MIN,
+        to: i64::MAX,
+        backwards: true,
+        most: LOOKED_AT,
+    };
+    let places = school.list(ask).await?;
+    Ok(places.iter().filter_map(|place| place.key[..].try_into().ok()).collect())
+}
