@@ -70,7 +70,11 @@ fn password_says(web: &Web, age: &PasswordAge, language: Language) -> Text {
         None => language.t("security-password-first"),
         Some(set_at) => {
             let days = web.school.now().since(set_at).max(0) / 86_400_000_000;
-            language.t("security-password-own").with("at", language.moment(set_at)).with("days", days)
+            let at = language.moment(set_at);
+            match days {
+                0 | 1 => language.t("security-password-fresh").with("at", at),
+                _ => language.t("security-password-own").with("at", at).with("days", days),
+            }
         }
     }
 }
