@@ -8,8 +8,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use flows::deliver::{Ahead, Round};
 use flows::card_desk::{NotReported, Reported};
+use flows::deliver::{Ahead, Round};
 use flows::epoch::Reopening;
 use flows::nonces::Nonces;
 use flows::ports::{Clock, ListAsk, Reader};

@@ -10,7 +10,8 @@ use tower_http::compression::CompressionLayer;
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    api, assets, card, change_password, display, events, failure, guide, headers, home, messages, notice, order, pay, proof, records, security, sign_in, spending, statements, tokens, top_up, wechat,
+    api, assets, card, change_password, display, events, failure, guide, headers, home, messages, notice, order, pay,
+    proof, records, security, sign_in, spending, statements, tokens, top_up, wechat,
 };
 
 /// No body is larger.
