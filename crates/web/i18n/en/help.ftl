@@ -62,7 +62,6 @@ guide-channels-title = Ways to top up
 guide-channels-lead = These are the ways that are open now; what is not listed is not open.
 guide-channels-head-method = Method
 guide-channels-head-arrival = Arrives
-guide-channels-head-least = Least
 guide-channels-head-order = Per order
 guide-channels-head-day = Per day
 guide-channels-wechat = WeChat Pay

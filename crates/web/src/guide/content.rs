@@ -214,13 +214,12 @@ impl Teller<'_> {
 
     /// The table of channels (R41): whatever the platform has.
     pub(super) fn channels(&self) -> Block {
-        let head = ["method", "arrival", "least", "order", "day"];
+        let head = ["method", "arrival", "order", "day"];
         let row = |terms: &Terms| {
             let day = terms.a_day.map_or_else(|| self.say("guide-channels-no-day"), |most| Yuan(most).to_string());
             vec![
                 self.say(&format!("guide-channels-{}", channel_word(terms.channel))),
                 self.say(&format!("guide-channels-{}", arrival_word(terms.arrival))),
-                Yuan(terms.least).to_string(),
                 Yuan(terms.per_order).to_string(),
                 day,
             ]
@@ -368,6 +367,6 @@ mod tests {
         };
         assert_eq!(rows.len(), Channel::ALL.len());
         assert!(rows.iter().all(|row| row.len() == head.len()));
-        assert_eq!(rows[0][3], "¥500.00");
+        assert_eq!(rows[0][2], "¥500.00");
     }
 }
