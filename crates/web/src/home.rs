@@ -48,6 +48,8 @@ struct HomePage {
     holder: Profile,
     card: Option<CardFace>,
     places: Places,
+    /// What waits cannot be loaded now: it is kept for another card.
+    kept: bool,
     open_orders: Vec<OpenOrder>,
     records: Vec<Line>,
     /// Messages that are not read.
@@ -66,6 +68,8 @@ struct CardFace {
     number: CardNo,
     state: Text,
     good: bool,
+    /// It is lost or frozen, since then.
+    stopped: Option<String>,
 }
 
 /// Where every yuan is.
@@ -107,7 +111,11 @@ pub(crate) async fn page(
             number,
             state: language.t(format!("card-state-{}", card_state(state))),
             good: state == card::State::Active,
+            stopped: (state == card::State::Lost)
+                .then(|| home.card_since.map(|since| language.moment_to_the_second(since)))
+                .flatten(),
         }),
+        kept: home.card.is_none_or(|(_, state)| state != card::State::Active),
         open_orders: open_orders(&home, language, web.school.now()),
         places: places(&home, language),
         unread: home.unread,

@@ -1,7 +1,6 @@
 //! What all pages have in common: the frame, going on to another page, and pages that say one thing.
 
 use askama::Template;
-use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
@@ -105,14 +104,6 @@ pub(crate) fn keep_visitor(answer: &mut Response, visit: &Visit) {
 /// Adds a `Set-Cookie` header to an answer.
 pub(crate) fn add_cookie(answer: &mut Response, cookie: HeaderValue) {
     answer.headers_mut().append(header::SET_COOKIE, cookie);
-}
-
-/// Why a program's JSON was not read.
-pub(crate) fn refused_json(rejection: JsonRejection) -> Failure {
-    match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge,
-        _ => Failure::Malformed,
-    }
 }
 
 /// Sends the browser on to an address that is our own or was checked.

@@ -20,5 +20,5 @@ spending-balance = 每日余额
 spending-balance-says = 最后一天日终余额 { $amount }，包括账户、待圈存、卡内和退款中的钱。
 spending-balance-table = 每日余额（表格）
 spending-balance-end = 日终余额
-spending-chart = { $month }{ $what }
+spending-chart = { $month }的{ $what }
 spending-statement = 查看本月账单

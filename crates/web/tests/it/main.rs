@@ -12,6 +12,7 @@ mod attacks;
 mod desk;
 
 mod api;
+mod card;
 mod colours;
 mod contract;
 mod entry;
@@ -28,6 +29,7 @@ mod policy;
 mod refund;
 mod security;
 mod spray;
+mod statements;
 mod texts;
 mod tokens;
 mod top_up;

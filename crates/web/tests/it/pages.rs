@@ -196,13 +196,13 @@ async fn every_record_is_on_exactly_one_page() {
             text.split("href=\"/me/records/").skip(1).filter_map(|rest| Some(rest.split('"').next()?.to_owned())),
         );
         pages += 1;
-        match text.split_once("href=\"/me/records?before=") {
-            Some((_, rest)) => path = format!("/me/records?before={}", rest.split('"').next().expect("a number")),
+        match text.split_once("href=\"/me/records?after=") {
+            Some((_, rest)) => path = format!("/me/records?after={}", rest.split('"').next().expect("a place")),
             None => break,
         }
     }
     assert_eq!((pages, seen), (3, all));
-    assert_eq!(browser.get("/me/records?before=x").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(browser.get("/me/records?after=x").await.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

@@ -28,13 +28,17 @@ const fn page(address: &'static str) -> Page {
 }
 
 /// Every page that a holder reads, and what programs ask for most.
-pub const PAGES: [Page; 6] = [
+pub const PAGES: [Page; 10] = [
     page("/me"),
     page("/me/topup"),
     page("/me/orders/{order}"),
     page("/me/records"),
     page("/me/records/{record}"),
     page("/api/v1/me"),
+    page("/me/statements"),
+    page("/me/statements/{month}"),
+    page("/me/spending?month={month}"),
+    page("/me/records?kind=purchase&month={month}"),
 ];
 
 /// A reader with a session.
