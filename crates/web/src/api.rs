@@ -22,6 +22,7 @@ pub(crate) mod me;
 pub(crate) mod operation;
 pub(crate) mod orders;
 pub(crate) mod records;
+pub(crate) mod statements;
 
 mod document;
 mod intake;
@@ -46,15 +47,15 @@ use crate::failure::Failure;
 pub(crate) const ROOT: &str = "/api/";
 
 /// Every operation, by the file that answers it.
-pub(crate) const TABLES: &[&[Operation]] =
-    &[
-        document::OPERATIONS,
-        me::OPERATIONS,
-        orders::OPERATIONS,
-        records::OPERATIONS,
-        guide::OPERATIONS,
-        crate::events::OPERATIONS,
-    ];
+pub(crate) const TABLES: &[&[Operation]] = &[
+    document::OPERATIONS,
+    me::OPERATIONS,
+    orders::OPERATIONS,
+    records::OPERATIONS,
+    statements::OPERATIONS,
+    guide::OPERATIONS,
+    crate::events::OPERATIONS,
+];
 
 /// The operation of a method at a path as the router has it.
 pub(crate) fn operation(method: &Method, path: &str) -> Option<&'static Operation> {

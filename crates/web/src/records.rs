@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use flows::records::{Record, record, terminal_of};
 use flows::rows::Enrolment;
-use ledger::{Fen, Micros};
+use ledger::Fen;
 use rules::calendar::{CampusMonth, of_card_stamp};
 use rules::purchase::State as SaleState;
 use rules::refund::{Origin, State as RefundState};

@@ -10,7 +10,8 @@ use tower_http::compression::CompressionLayer;
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    api, assets, change_password, display, events, failure, guide, headers, home, messages, notice, order, pay, proof, records, security, sign_in, spending, statements, tokens, top_up, wechat,
+    api, assets, change_password, display, events, failure, guide, headers, home, messages, notice, order, pay, proof,
+    records, security, sign_in, spending, statements, tokens, top_up, wechat,
 };
 
 /// No body is larger.
@@ -64,9 +65,9 @@ pub fn router(web: Web) -> Router {
         .route("/me/messages", get(messages::page).post(messages::read))
         .route("/api/v1/me/messages", get(messages::json))
         .route("/api/v1/me/messages/read", post(messages::json_read))
-        .route("/api/v1/me/statements", get(statements::json_list))
-        .route("/api/v1/me/statements/{month}", get(statements::json))
-        .route("/api/v1/me/spending", get(spending::json))
+        .route("/api/v1/me/statements", get(api::statements::list))
+        .route("/api/v1/me/statements/{month}", get(api::statements::one))
+        .route("/api/v1/me/spending", get(api::statements::spent))
         .route("/api/v1/guide", get(api::guide::whole))
         .route("/api/v1/channels", get(api::guide::channels))
         .route("/api/v1/events", get(events::json))

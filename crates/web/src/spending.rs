@@ -2,7 +2,6 @@
 //! drawn here, in whole numbers; every sum is the statement's).
 
 use askama::Template;
-use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -11,13 +10,12 @@ use ledger::Fen;
 use rules::calendar::CampusMonth;
 use rules::spending::{Spending, on_scale, spending, top_of_scale};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::page::{self, Frame};
 use crate::statements;
-use crate::text::{Language, Text, Yuan, iso};
+use crate::text::{Language, Text, Yuan};
 use crate::visit::Holder;
 
 /// Width of a day in a chart.
@@ -78,7 +76,7 @@ pub(crate) async fn page(
     holder: Holder,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
-    let (found, spent) = look(&web, &holder, &asked).await?;
+    let (found, spent) = look(&web, &holder, asked.month.as_deref()).await?;
     let language = holder.visit.language;
     let months = months(&web.school, holder.person).await?;
     let known = |month: &CampusMonth| months.contains(month);
@@ -98,39 +96,9 @@ pub(crate) async fn page(
     Ok(page::html(&holder.visit, StatusCode::OK, &page))
 }
 
-/// `GET /api/v1/me/spending?month=`
-pub(crate) async fn json(
-    State(web): State<Web>,
-    holder: Holder,
-    Query(asked): Query<Asked>,
-) -> Result<Json<Value>, Failure> {
-    let (found, spent) = look(&web, &holder, &asked).await?;
-    let date = |place: usize| format!("{}-{:02}", found.month, place + 1);
-    let days =
-        spent.days.iter().enumerate().map(|(place, spent)| json!({ "day": date(place), "spent_fen": spent.get() }));
-    let balances =
-        spent.balances.iter().enumerate().map(|(place, left)| json!({ "day": date(place), "balance_fen": left.get() }));
-    let places = spent.places.iter().map(|(merchant, spent)| {
-        let merchant = merchant.and_then(|id| found.merchants.get(&id));
-        json!({
-            "merchant": merchant.map(|merchant| json!({ "zh": merchant.name_zh, "en": merchant.name_en })),
-            "spent_fen": spent.get(),
-        })
-    });
-    Ok(Json(json!({
-        "month": found.month.to_string(),
-        "running": found.running,
-        "until": iso(found.until),
-        "spent_fen": spent.total.get(),
-        "days": days.collect::<Vec<_>>(),
-        "places": places.collect::<Vec<_>>(),
-        "balances": balances.collect::<Vec<_>>(),
-    })))
-}
-
 /// The month that was asked for, else the one that runs.
-async fn look(web: &Web, holder: &Holder, asked: &Asked) -> Result<(Monthly, Spending), Failure> {
-    let month = match &asked.month {
+pub(crate) async fn look(web: &Web, holder: &Holder, asked: Option<&str>) -> Result<(Monthly, Spending), Failure> {
+    let month = match asked {
         Some(text) => CampusMonth::parse(text).map_err(|_| Failure::NotFound)?,
         None => CampusMonth::of(web.school.now()),
     };

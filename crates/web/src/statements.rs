@@ -1,7 +1,6 @@
-//! A holder's statements by month (R92): the list of months, one month as a page, as PDF, as a workbook, and for programs.
+//! A holder's statements by month (R92): the list of months, one month as a page, as PDF, as a workbook. For programs: `api::statements`.
 
 use askama::Template;
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -11,13 +10,12 @@ use rules::calendar::CampusMonth;
 use rules::chart::{self, Reason};
 use rules::statement::{Entry, Place, Sums};
 use rules::words::Words;
-use serde_json::{Value, json};
 
 use crate::config::Web;
 use crate::document;
 use crate::failure::Failure;
 use crate::page::{self, Frame};
-use crate::text::{Language, Text, Yuan, iso};
+use crate::text::{Language, Text, Yuan};
 use crate::visit::Holder;
 
 mod paper;
@@ -97,61 +95,6 @@ pub(crate) async fn one(State(web): State<Web>, holder: Holder, Path(name): Path
         "pdf" => document::pdf(&web, paper, &file, &format!("/me/statements/{month}")).await,
         _ => document::workbook(paper, &file).await,
     }
-}
-
-/// `GET /api/v1/me/statements`
-pub(crate) async fn json_list(State(web): State<Web>, holder: Holder) -> Result<Json<Value>, Failure> {
-    let now = CampusMonth::of(web.school.now());
-    let months = months(&web.school, holder.person).await?;
-    let month = |month: CampusMonth| json!({ "month": month.to_string(), "running": month == now });
-    Ok(Json(json!({ "statements": months.into_iter().map(month).collect::<Vec<_>>() })))
-}
-
-/// `GET /api/v1/me/statements/{month}`
-pub(crate) async fn json(
-    State(web): State<Web>,
-    holder: Holder,
-    Path(month): Path<String>,
-) -> Result<Json<Value>, Failure> {
-    let month = CampusMonth::parse(&month).map_err(|_| Failure::NotFound)?;
-    let found = look(&web, &holder, month).await?;
-    let sums = |sums: &Sums| {
-        json!({
-            "opening_fen": sums.opening.get(),
-            "in_fen": sums.incoming.get(),
-            "out_fen": sums.outgoing.get(),
-            "closing_fen": sums.closing.get(),
-        })
-    };
-    let places: serde_json::Map<String, Value> =
-        found.statement.places.iter().map(|(place, of)| (place_word(*place).to_owned(), sums(of))).collect();
-    Ok(Json(json!({
-        "month": month.to_string(),
-        "number": found.number,
-        "hash": hex(&found.hash),
-        "running": found.running,
-        "until": iso(found.until),
-        "total": sums(&found.statement.total),
-        "places": places,
-        "movements": found.statement.entries.iter().map(|entry| movement_json(&found, entry)).collect::<Vec<_>>(),
-    })))
-}
-
-fn movement_json(found: &Monthly, entry: &Entry) -> Value {
-    let merchant = chart::merchant_of(&entry.counter).and_then(|id| found.merchants.get(&id));
-    json!({
-        "booking": entry.booking(),
-        "record": entry.record(),
-        "what": what(entry),
-        "recorded_at": iso(entry.recorded_at),
-        "effective_at": iso(entry.effective_at),
-        "amount_fen": entry.amount.get(),
-        "change_fen": entry.change().get(),
-        "balance_fen": entry.balance.get(),
-        "from": entry.from.map(place_word),
-        "to": entry.to.map(place_word),
-        "merchant": merchant.map(|merchant| json!({ "zh": merchant.name_zh, "en": merchant.name_en })),
-    })
 }
 
 /// The month of the holder. One that does not add up is in the log; nothing of it is shown.
@@ -253,7 +196,7 @@ fn happened(entry: &Entry, language: Language) -> Option<Text> {
 }
 
 /// Part of the texts' keys, and the word for programs.
-const fn what(entry: &Entry) -> &'static str {
+pub(crate) const fn what(entry: &Entry) -> &'static str {
     match entry.reason {
         Some(Reason::TopUp) => "top-up",
         Some(Reason::LoadApplied | Reason::LoadForgotten) => "load",
@@ -274,20 +217,20 @@ const fn what(entry: &Entry) -> &'static str {
 
 /// A place's name.
 fn place_text(place: Place, language: Language) -> Text {
-    language.t(format!("statement-place-{}", place_word(place).replace('_', "-")))
+    language.t(format!("statement-place-{}", place_word(place)))
 }
 
-/// The word for a place in JSON.
+/// Part of the texts' keys.
 const fn place_word(place: Place) -> &'static str {
     match place {
         Place::Available => "available",
         Place::Waiting => "waiting",
-        Place::OnCard => "on_card",
+        Place::OnCard => "on-card",
         Place::Held => "held",
     }
 }
 
 /// A hash as digits.
-fn hex(hash: &[u8; 32]) -> String {
+pub(crate) fn hex(hash: &[u8; 32]) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
