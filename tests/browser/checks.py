@@ -4,6 +4,8 @@ import os
 import re
 from urllib.parse import urlsplit
 
+from measure import Measure
+
 LANGUAGES = ("zh-CN", "en")
 SCHEMES = ("light", "dark")
 PHONE = {"width": 390, "height": 844}
@@ -13,6 +15,8 @@ PHONE_AGENT = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrom
 DESK_AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0.0.0 Safari/537.36"
 WECHAT_AGENT = f"{PHONE_AGENT} MicroMessenger/8.0.49"
 WIDTHS = (320, 390, 768, 1440)
+# Where larger or longer text has least room.
+TEXT_WIDTHS = (320, 390)
 MOST_REQUESTS = 6
 MOST_BYTES = 30_000
 HOST = "127.0.0.1"
@@ -64,12 +68,13 @@ class Watch:
 class Looker:
     """Opens an address as a first visit in every language and look, and checks it from all sides."""
 
-    def __init__(self, browser, tally, axe_path, shots, base):
+    def __init__(self, browser, tally, axe_path, shots, kept, base):
         with open(axe_path, encoding="utf-8") as file:
             self.axe = file.read()
         self.browser = browser
         self.tally = tally
         self.shots = shots
+        self.kept = kept
         self.base = base
         self.seen = set()
         if shots:
@@ -91,32 +96,53 @@ class Looker:
         context.add_cookies([{"name": "lang", "value": language, "url": self.base}])
         return context
 
-    def look(self, name, address, state=None, **more):
-        """Looks at the page at `address`, with the cookies of `state`."""
+    def look(self, name, address, state=None, act=None, lands=None, **more):
+        """Looks at the page at `address`, with the cookies of `state`; it is the one at `lands` that is shown, if that is
+        another; `act` brings it to what is looked at."""
+        lands = lands or urlsplit(address).path
         self.seen.add(name)
         for language in LANGUAGES:
             context = self.context(language, state, **more)
             try:
-                self._one(f"{name} {language}", context, address, language)
+                self._one(f"{name} {language}", context, address, language, act, lands)
+            except Exception:
+                for page in context.pages:
+                    self.keep(page, f"{name} {language}")
+                raise
             finally:
                 context.close()
 
-    def _one(self, name, context, address, language):
+    def _one(self, name, context, address, language, act, lands):
         check = self.tally.check
+        failed = self.tally.failed
         page = context.new_page()
         watch = Watch(page)
         page.goto(re.sub(r"\blang=[A-Za-z-]+", f"lang={language}", address), wait_until="load")
         check(f"{name}: at most {MOST_REQUESTS} requests", watch.requests <= MOST_REQUESTS, watch.requests)
         check(f"{name}: at most {MOST_BYTES} bytes", watch.bytes <= MOST_BYTES, watch.bytes)
+        check(f"{name}: is the page that was asked for", urlsplit(page.url).path == lands, page.url)
+        if act:
+            act(page)
         check(f"{name}: one heading", page.locator("h1").count() == 1, page.locator("h1").count())
         check(f"{name}: a title", page.title().strip() != "")
         spoken = page.locator("html").get_attribute("lang")
         check(f"{name}: its language is named", spoken == language, spoken)
-        for scheme in SCHEMES:
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            self._axe(f"{name} {scheme}", page)
-            self.shot(page, f"{name} {scheme}")
-        self._widths(name, page)
+        measure = Measure(page).ready()
+        strange = measure.foreign(language)
+        check(f"{name}: no words of the other language", not strange, strange)
+        unnamed = measure.unnamed()
+        check(f"{name}: every control has a name", not unnamed, unnamed)
+        for size, viewport in (("phone", PHONE), ("desk", DESK)):
+            page.set_viewport_size(viewport)
+            for scheme in SCHEMES:
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                self._axe(f"{name} {size} {scheme}", page)
+                self.shot(page, f"{name} {size} {scheme}")
+        self._widths(name, page, measure)
+        self._keyboard(name, page, measure)
+        if self.tally.failed > failed:
+            self.keep(page, name)
+        self._lengthened(name, page, measure)
         check(f"{name}: no console error", not watch.errors, watch.errors)
         check(f"{name}: nothing from another host", not watch.foreign, watch.foreign)
 
@@ -127,19 +153,40 @@ class Looker:
         seen = [(each["id"], [node["html"][:160] for node in each["nodes"]]) for each in found]
         self.tally.check(f"{name}: axe finds nothing", not found, seen)
 
-    def _widths(self, name, page):
+    def _fits(self, name, page, measure, width):
+        """Nothing is wider than the screen, sticks out of its box or is cut; no amount breaks."""
+        page.set_viewport_size({"width": width, "height": PHONE["height"]})
+        needed = page.evaluate("document.documentElement.scrollWidth")
+        self.tally.check(f"{name} {width}: no sideways scroll", needed <= width, needed)
+        out = measure.overflow()
+        self.tally.check(f"{name} {width}: nothing sticks out", not out, out)
+        broken = measure.broken()
+        self.tally.check(f"{name} {width}: no amount breaks", not broken, broken)
+
+    def _widths(self, name, page, measure):
         page.emulate_media(color_scheme="light", reduced_motion="reduce")
         for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": PHONE["height"]})
-            needed = page.evaluate("document.documentElement.scrollWidth")
-            self.tally.check(f"{name}: no sideways scroll at {width}", needed <= width, needed)
-            if width == WIDTHS[-1]:
+            self._fits(name, page, measure, width)
+            if width == WIDTHS[0]:
                 self.shot(page, f"{name} {width}")
-        page.set_viewport_size(PHONE)
         page.evaluate("document.documentElement.style.fontSize = '200%'")
-        needed = page.evaluate("document.documentElement.scrollWidth")
-        self.tally.check(f"{name}: no sideways scroll with text twice as large", needed <= PHONE["width"], needed)
-        self.shot(page, f"{name} large")
+        for width in TEXT_WIDTHS:
+            self._fits(f"{name} text twice as large", page, measure, width)
+            self.shot(page, f"{name} large {width}")
+        page.evaluate("document.documentElement.style.fontSize = ''")
+
+    def _keyboard(self, name, page, measure):
+        """From the top to the bottom with Tab, in each language."""
+        page.set_viewport_size(PHONE)
+        wrong = measure.walk()
+        self.tally.check(f"{name}: Tab reaches everything, in order, with a ring, uncovered", not wrong, wrong)
+
+    def _lengthened(self, name, page, measure):
+        """With every text longer by two fifths, as a language yet to come would have it. The page is spoilt afterwards."""
+        measure.lengthen()
+        for width in TEXT_WIDTHS:
+            self._fits(f"{name} lengthened", page, measure, width)
+        self.shot(page, f"{name} lengthened")
 
     def shot(self, page, name):
         """Keeps a picture of the whole page, if pictures are wanted."""
@@ -148,7 +195,8 @@ class Looker:
 
     def keep(self, page, name):
         """Keeps picture and source of a page on which something went wrong."""
-        if self.shots:
-            self.shot(page, f"failed {name}")
-            with open(os.path.join(self.shots, f"failed-{name}.html"), "w", encoding="utf-8") as file:
-                file.write(page.content())
+        os.makedirs(self.kept, exist_ok=True)
+        path = os.path.join(self.kept, name.replace(" ", "-"))
+        page.screenshot(path=path + ".png", full_page=True)
+        with open(path + ".html", "w", encoding="utf-8") as file:
+            file.write(page.content())

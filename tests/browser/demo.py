@@ -30,7 +30,7 @@ class Demo:
         threading.Thread(target=self._read, args=(self.process, self.lines), daemon=True).start()
         self.base = self._address()
         about = self.fetch("/demo/people.json")
-        self.people = about["people"]
+        self.people = self.everyone()
         self.sandbox = about["sandbox"]
         self.pos = about["pos"][0]
 
@@ -79,6 +79,11 @@ class Demo:
         ]
         self.start(self.base.rsplit(":", 1)[1])
         return [(run.returncode, run.stdout + run.stderr) for run in runs]
+
+    def everyone(self):
+        """Those who begin with nothing, then the one with a past."""
+        about = self.fetch("/demo/people.json")
+        return [*about["people"], about["with_past"]]
 
     def fetch(self, path):
         """The JSON at one of the demo's addresses."""

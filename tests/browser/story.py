@@ -18,13 +18,18 @@ from playwright.sync_api import expect, sync_playwright
 from breakage import damaged_book, killed, torn_purchase
 from checks import BROWSER_ARGUMENTS, Looker
 from demo import Demo
+from keyboard import by_keyboard
+from pages import new_to_everything, nothing_left_out, with_a_past
 from payments import by_address, by_code, inside_wechat, late, late_begun, paid_twice, refunded_by_hand
 from people import PASSWORD, Holder, Till, arrive
+from states import by_menu, faces, off_line, session_over, with_large_text
 from till import at_the_till
+from twice import twice
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
 from tally import Tally
 
+KEPT = pathlib.Path(__file__).resolve().parents[2] / "target/browser/failed"
 # A top-up without a notice is asked for after 5, 30 and 60 s.
 BY_QUERY_MILLISECONDS = 75_000
 # So long can an order be paid, the least that the rules allow: one expires while the story goes on.
@@ -34,14 +39,15 @@ PAY_WITHIN_SECONDS = 360
 class Story:
     """Everything that happens, one chapter after the other."""
 
-    def __init__(self, browser, demo, tally, axe, shots):
+    def __init__(self, browser, demo, tally, axe, shots, kept):
         self.demo = demo
         self.tally = tally
-        self.looker = Looker(browser, tally, axe, shots, demo.base)
+        self.looker = Looker(browser, tally, axe, shots, kept, demo.base)
         # The order that is going to be paid late: whose, its number, when its time is over.
         self.expiring = None
 
     def look(self, name, address, state=None, **more):
+        """See `Looker.look`."""
         self.looker.look(name, address, state, **more)
 
     def tell(self, chapters):
@@ -78,7 +84,6 @@ def first_visit(story):
     demo, look = story.demo, story.look
     look("start", demo.base + "/demo")
     look("sign-in", demo.base + "/sign-in")
-    look("not-found", demo.base + "/nothing-here")
     holder = Holder(story, 0, "zh-CN")
     page = holder.page
     holder.go("/demo")
@@ -99,7 +104,7 @@ def first_visit(story):
     page.click("main button.primary")
     expect(page.locator("#new-error")).to_be_visible()
     holder.change_password()
-    look("home-empty", demo.base + "/me", holder.state())
+    new_to_everything(story, holder)
     page.click("button[name=theme]")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -114,7 +119,6 @@ def amounts(story):
     holder.go("/me/topup")
     holder.sign_in(PASSWORD)
     arrive(page, "/me/topup")
-    story.look("top-up", story.demo.base + "/me/topup", holder.state())
     for garbage in ["", "0", "-1", "1e3", "1.001", "abc", "1000.01", "99999999999999999999"]:
         page.fill("#amount", garbage)
         page.click("main button.primary")
@@ -271,37 +275,6 @@ def without_script(story):
     holder.finish("without script")
 
 
-def by_keyboard(story):
-    """To the pay page with the keyboard alone."""
-    holder = Holder(story, 0, "zh-CN")
-    page = holder.page
-
-    def tab_to(selector):
-        for _ in range(40):
-            page.keyboard.press("Tab")
-            if page.locator(selector).evaluate("element => element === document.activeElement"):
-                return
-        raise AssertionError(f"{selector} is not reached with Tab")
-
-    holder.go("/sign-in")
-    tab_to("#number")
-    page.keyboard.type(holder.who["number"])
-    tab_to("#password")
-    page.keyboard.type(PASSWORD)
-    page.keyboard.press("Enter")
-    arrive(page, "/me")
-    tab_to("a.skip")
-    tab_to("a[href='/me/topup']")
-    page.keyboard.press("Enter")
-    arrive(page, "/me/topup")
-    tab_to("#amount")
-    page.keyboard.type("1")
-    tab_to("main button.primary")
-    page.keyboard.press("Enter")
-    arrive(page, "/pay/*")
-    holder.finish("by keyboard")
-
-
 def breakage(story):
     """A purchase torn in the middle, and a process that is killed between payment and tap."""
     holder, till = Holder(story, 2, "zh-CN"), Till(story, "zh-CN")
@@ -324,14 +297,21 @@ CHAPTERS = [
     ("late begun", late_begun),
     ("paid and tapped", paid_and_tapped),
     ("pulled away", pulled_away),
+    ("at the till", at_the_till),
     ("notices lost", notices_lost),
+    ("every page", with_a_past),
+    ("faces", faces),
+    ("off line", off_line),
+    ("session over", session_over),
     ("without script", without_script),
     ("inside wechat", inside_wechat),
+    ("by menu", by_menu),
+    ("large text", with_large_text),
+    ("twice", twice),
     ("by address", by_address),
     ("by code", by_code),
     ("paid twice", paid_twice),
     ("by keyboard", by_keyboard),
-    ("at the till", at_the_till),
     ("breakage", breakage),
     ("late", late),
     ("refunded by hand", refunded_by_hand),
@@ -343,6 +323,7 @@ def main():
     parser.add_argument("--binary", required=True, help="the onecard program")
     parser.add_argument("--axe", required=True, help="axe.min.js of axe-core")
     parser.add_argument("--shots", help="folder for pictures of every page")
+    parser.add_argument("--kept", default=KEPT, help="folder for what went wrong: pictures, pages, the server's log")
     parser.add_argument("--chromium", default="/usr/bin/chromium", help="the browser")
     parser.add_argument("--chapter", action="append", choices=[name for name, _ in CHAPTERS], help="only this one")
     options = parser.parse_args()
@@ -355,7 +336,9 @@ def main():
             demo.set("order.pay_within", PAY_WITHIN_SECONDS)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=options.chromium, args=BROWSER_ARGUMENTS)
-                Story(browser, demo, tally, options.axe, options.shots).tell(chapters)
+                story = Story(browser, demo, tally, options.axe, options.shots, options.kept)
+                story.tell(chapters)
+                nothing_left_out(story, whole=not options.chapter)
                 browser.close()
         finally:
             stopped = demo.stop()
@@ -365,6 +348,10 @@ def main():
         damaged_book(tally, options.binary, folder)
         if tally.failed:
             print("\n".join(["-- the demo said:", *demo.log]))
+            kept = pathlib.Path(options.kept)
+            kept.mkdir(parents=True, exist_ok=True)
+            (kept / "server.log").write_text("\n".join(demo.log), encoding="utf-8")
+            print(f"-- pictures and pages of what went wrong are in {kept}")
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 1 if tally.failed or not tally.passed else 0
 

@@ -4,8 +4,8 @@ from playwright.sync_api import expect
 
 from people import PATIENCE_MILLISECONDS, Holder, Till
 
-# Cards beside the till: that of the holder, and one of somebody who never topped up.
-OURS, EMPTY = 1, 3
+# Cards beside the till: that of the holder, and one of somebody who has not topped up yet.
+OURS, EMPTY = 1, 2
 
 
 def at_the_till(story):

@@ -64,6 +64,24 @@ impl Places {
         self.card().join("venv/bin/python")
     }
 
+    /// Where the stranger that reads the description of the interface is kept; nothing of it is committed.
+    fn api(&self) -> PathBuf {
+        self.target.join("xtask/api")
+    }
+
+    fn api_python(&self) -> PathBuf {
+        self.api().join("venv/bin/python")
+    }
+
+    fn schemathesis(&self) -> PathBuf {
+        self.api().join("venv/bin/st")
+    }
+
+    /// The Rust example of a client, which `cargo test` builds.
+    fn rust_client(&self) -> PathBuf {
+        self.target.join("debug/examples/top_up")
+    }
+
     fn binary(&self) -> PathBuf {
         self.target.join("release/onecard")
     }
@@ -225,6 +243,9 @@ fn filled(word: &str, places: &Places) -> String {
         "{axe}" => places.axe().display().to_string(),
         "{sdk-python}" => places.sdk_python().display().to_string(),
         "{sdk-modules}" => places.sdk_modules().display().to_string(),
+        "{api-python}" => places.api_python().display().to_string(),
+        "{schemathesis}" => places.schemathesis().display().to_string(),
+        "{rust-client}" => places.rust_client().display().to_string(),
         "{binary}" => places.binary().display().to_string(),
         word => word.to_owned(),
     }
@@ -274,6 +295,7 @@ browser                not run: a step before it failed
         assert_eq!(filled("{python}", &places), "/t/browser/venv/bin/python");
         assert_eq!(filled("{sdk-python}", &places), "/t/xtask/sdk/venv/bin/python");
         assert_eq!(filled("{sdk-modules}", &places), "/t/xtask/sdk/node_modules");
+        assert_eq!(filled("{schemathesis}", &places), "/t/xtask/api/venv/bin/st");
         assert_eq!(filled("--binary", &places), "--binary");
     }
 }

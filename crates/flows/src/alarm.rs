@@ -6,7 +6,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use ledger::Micros;
-use rules::ids::CaseId;
+use rules::ids::{CaseId, PersonId};
 use teller::Fault;
 
 use crate::ports::NoticeFault;
@@ -72,6 +72,7 @@ static FORGED: Mutex<Rate> = Mutex::new(Rate::new());
 static FOREIGN: Mutex<Quota> = Mutex::new(Quota::new(1));
 static BUSY: Mutex<Quota> = Mutex::new(Quota::new(1));
 static FULL: Mutex<Quota> = Mutex::new(Quota::new(1));
+static LOSS: Mutex<Quota> = Mutex::new(Quota::new(5));
 static POISON: Mutex<Quota> = Mutex::new(Quota::new(20));
 
 fn quota(kind: &Mutex<Quota>, now: Micros) -> Option<u64> {
@@ -105,6 +106,21 @@ pub(crate) fn not_believed(fault: NoticeFault, now: Micros) {
                 );
             }
         }
+    }
+}
+
+/// Tells that a holder reports a card lost again and again: somebody else may have the session, or a program runs wild. No
+/// report is refused for that. Source: R82.
+pub(crate) fn many_loss_reports(person: PersonId, now: Micros) {
+    if let Some(left_out) = quota(&LOSS, now) {
+        tracing::error!(
+            counter.loss_reports = left_out.saturating_add(1),
+            person = %person.0,
+            "ALARM: holder {} reported a card lost more than {} times in an hour; the card is stopped since the first report. \
+             A program runs wild, or somebody else has the holder's session: ask the holder",
+            person.0,
+            rules::card::MOST_REPORTS
+        );
     }
 }
 

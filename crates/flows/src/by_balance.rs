@@ -9,9 +9,9 @@ use rules::ids::{CardNo, CaseId};
 use rules::purchase::{self, Debit, DebitFacts, Sale, State};
 use teller::{Desk, Halt, NotLoaded, Seen};
 
-use crate::cases;
 use crate::rows::{Campus, Key, Row};
-use crate::tap_load::{post, stop};
+use crate::tap_load::post;
+use crate::{card_desk, cases};
 
 /// The sale that has the counter of this debit.
 pub(crate) fn needs(seen: &Seen<'_, Campus>, card: CardNo, debit: &Debit) -> Option<Key> {
@@ -85,8 +85,8 @@ pub(crate) fn proved<R>(
         Some(case) => {
             let counter = sale.debit.map_or(0, |debit| debit.m);
             let detail = format!("card {}: two debits at its counter {counter} are proved", card.no);
-            cases::tell(desk, Kind::CardCloned, Id::new(u128::from(card.no.0)), detail);
-            stop(card, desk.now());
+            let alarm = cases::tell(desk, Kind::CardCloned, Id::new(u128::from(card.no.0)), detail);
+            card_desk::stop(desk, card, sale.asked_by.0, alarm);
             State::Suspended(case)
         }
     };

@@ -1,14 +1,14 @@
 //! A card is handed to its holder (R1, R3).
 
-use rules::card::{self, Card, Event, Refusal, State};
+use rules::card::{Actor, Card, Event, Place, Refusal, State, Why};
 use rules::ids::{CardNo, PersonId};
 use rules::spent::Spent;
 use rules::words::Words;
 use teller::{Command, Desk, Halt, Rejected, Seen};
 
-use crate::School;
 use crate::rows::{Campus, Key, Row};
 use crate::school::fault_words;
+use crate::{School, card_desk};
 
 struct Issue {
     person: PersonId,
@@ -45,11 +45,10 @@ impl Command<Campus> for Issue {
                 return Err(Halt::Refuse(Stop::Card(Refusal::AlreadyActive)));
             }
         }
-        let state = card::decide(State::Issued, Event::HandOut).map_err(|refusal| Halt::Refuse(Stop::Card(refusal)))?;
-        let card = Card {
+        let mut card = Card {
             no: self.no,
             person: self.person,
-            state,
+            state: State::Issued,
             since: desk.now(),
             n: 0,
             attempt: 0,
@@ -57,6 +56,8 @@ impl Command<Campus> for Issue {
             unconfirmed: Vec::new(),
             awaiting: Vec::new(),
         };
+        card_desk::happen(desk, &mut card, Event::HandOut, (Actor::Office, Place::Office, Why::HandedOut))
+            .map_err(|refusal| Halt::Refuse(Stop::Card(refusal)))?;
         holder.card = Some(self.no);
         desk.put(Key::Card(self.no), Row::Card(card))?;
         desk.put(Key::Spent(self.no), Row::Spent(Box::new(Spent::of_new_card())))?;

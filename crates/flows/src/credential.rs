@@ -6,6 +6,7 @@
 
 use ledger::{Id, Micros};
 use rules::credential::{self, Credential, Life, Refusal, Subject, Wish, number};
+use rules::message::Message;
 use rules::password::Secret;
 use rules::words::Words;
 use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
@@ -13,7 +14,7 @@ use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
 use crate::ports::ListAsk;
 use crate::rows::{Campus, Key, Row, lists};
 use crate::unavailable::Unavailable;
-use crate::{ReadFault, School, desk, epoch};
+use crate::{ReadFault, School, desk, epoch, inbox};
 
 /// Tokens of one owner that are looked at: the live ones and those that ended lately.
 const LOOKED_AT: u32 = 200;
@@ -98,10 +99,14 @@ impl Command<Campus> for Make {
     type Answer = Listed;
     type Refusal = Refusal;
 
-    fn needs(&self, _: &Seen<'_, Campus>) -> Vec<Key> {
+    fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
         let person = person_of(self.wish.subject);
         let tokens = self.known.iter().chain([&self.key]).map(|key| Key::Credential(*key));
-        tokens.chain(person).chain([Key::Epoch]).collect()
+        let told = match self.wish.subject {
+            Subject::Person(person) => inbox::needs(seen, person),
+            Subject::School => Vec::new(),
+        };
+        tokens.chain(person).chain([Key::Epoch]).chain(told).collect()
     }
 
     fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Listed, Halt<Campus, Refusal>> {
@@ -124,6 +129,9 @@ impl Command<Campus> for Make {
         }
         let made = credential::make(&self.wish, resting.secret.as_ref(), live, now).map_err(Halt::Refuse)?;
         desk.put(Key::Credential(self.key), Row::Credential(Box::new(made.clone())))?;
+        if let Subject::Person(person) = self.wish.subject {
+            inbox::tell(desk, person, Message::TokenMade)?;
+        }
         Ok(resting.listed(&self.key, &made, now))
     }
 }

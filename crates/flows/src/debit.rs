@@ -18,8 +18,8 @@ use teller::{Desk, Halt, NotLoaded, Seen};
 
 use crate::desk::limits;
 use crate::rows::{Campus, Key, Row};
-use crate::tap_load::{freeze, post, stop};
-use crate::{by_balance, cases, epoch, odd};
+use crate::tap_load::{freeze, post};
+use crate::{by_balance, card_desk, cases, epoch, odd};
 
 /// A debit as its terminal recorded it.
 pub(crate) fn of(told: &PurseSale) -> Debit {
@@ -212,16 +212,19 @@ pub(crate) fn apply<R>(
     acceptance: Acceptance,
 ) -> Result<(), Halt<Campus, R>> {
     let card_known = card.is_some();
-    put(desk, card, card_known, sale, acceptance)
+    put(desk, card, card_known, sale, acceptance)?;
+    Ok(())
 }
 
+/// Gives the case in which the money of the debit is, or the debit alone, when there is one.
 fn put<R>(
     desk: &mut Desk<'_, Campus>,
     card: Option<Card>,
     card_known: bool,
     mut sale: Sale,
     acceptance: Acceptance,
-) -> Result<(), Halt<Campus, R>> {
+) -> Result<Option<CaseId>, Halt<Campus, R>> {
+    let mut suspended = None;
     match acceptance {
         Acceptance::Keep => {
             sale.state = State::Unconfirmed;
@@ -252,6 +255,7 @@ fn put<R>(
                 stands(desk, &sale, card_known)?;
             }
             sale.state = State::Suspended(id);
+            suspended = Some(id);
             if case == case::Kind::SaleConflict
                 && let Some(other) = by_balance::standing(desk, &sale)?
             {
@@ -261,12 +265,12 @@ fn put<R>(
                 cases::note(desk, id, &fact)?;
             }
             if alarm && let Some(card) = card {
-                freeze(desk, card)?;
+                freeze(desk, card, sale.asked_by.0, id)?;
             }
         }
     }
     desk.insert_new(Key::Sale(sale.id), Row::Sale(Box::new(sale)));
-    Ok(())
+    Ok(suspended)
 }
 
 fn open_case(
@@ -330,10 +334,10 @@ pub(crate) fn settle<R>(
                     desk.put(Key::Sale(sale.id), Row::Sale(Box::new(sale.clone())))?;
                 }
                 acceptance => {
-                    if matches!(acceptance, Acceptance::Suspend { freeze: true, .. }) {
-                        stop(card, desk.now());
+                    let case = put(desk, None, true, sale.clone(), acceptance)?;
+                    if let (Acceptance::Suspend { freeze: true, .. }, Some(case)) = (acceptance, case) {
+                        card_desk::stop(desk, card, sale.asked_by.0, case);
                     }
-                    put(desk, None, true, sale.clone(), acceptance)?;
                     if !proved {
                         by_balance::posted(desk, sale.id)?;
                     }

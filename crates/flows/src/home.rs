@@ -5,14 +5,14 @@ use rules::card;
 use rules::chart;
 use rules::ids::{CardNo, OrderNo, PersonId};
 use rules::limits::Limits;
-use rules::load::{Attempt, Source};
+use rules::load::{Attempt, Item, Source};
 use rules::message::Inbox;
-use rules::refund::{Origin, Refund, State as RefundState};
+use rules::refund::{Origin, Refund, Repaid, State as RefundState};
 use rules::top_up::{Arrival, Order, State};
 use rules::waiting::Promise;
 
-use crate::rows::Key;
-use crate::{ReadFault, School, refund};
+use crate::rows::{Key, Row};
+use crate::{ReadFault, School, refund, tap_load};
 
 /// An amount and since when it is where it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,8 +26,10 @@ pub struct Standing {
 /// Where every yuan of a holder is. Nothing else exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
-    /// The active card, with its state.
+    /// The card, with its state.
     pub card: Option<(CardNo, card::State)>,
+    /// Since when the card is in that state.
+    pub card_since: Option<Micros>,
     /// Spendable on line now.
     pub available: Fen,
     /// Waits for the card.
@@ -55,7 +57,7 @@ pub enum Place {
     BeingChecked,
     /// Ended unpaid.
     Ended,
-    /// A payment of it is in a case: a person looks after it.
+    /// Its money is in a case, because the payment does not fit or because a restore left it unsure: a person looks after it.
     InCase,
     /// In the book, waiting for the card.
     WaitingForCard,
@@ -78,6 +80,8 @@ pub struct Tracker {
     pub order: Order,
     /// Where the money is.
     pub place: Place,
+    /// The holder's card, as far as the money waits for it or is on its way there.
+    pub card: Option<card::State>,
     /// It has waited longer than it should (R66).
     pub delayed: bool,
     /// When it goes back by itself, while it waits for the card; none when it never does (R36).
@@ -103,6 +107,7 @@ pub async fn home(school: &School, person: PersonId) -> Result<Option<Home>, Rea
     let awaiting = school.balances.account(&chart::awaiting_tap(person));
     let mut home = Home {
         card: None,
+        card_since: None,
         available: school.balance(&chart::available(person)),
         waiting: Standing { amount: awaiting.spendable(), since },
         in_transit: Standing { amount: awaiting.debits_pending, since: None },
@@ -117,6 +122,7 @@ pub async fn home(school: &School, person: PersonId) -> Result<Option<Home>, Rea
         && let Some(card) = school.row(&Key::Card(no)).await?.and_then(|row| row.card().cloned())
     {
         home.card = Some((no, card.state));
+        home.card_since = Some(card.since);
         // What was spent of a load before it was proved is not there any more (M13).
         early = school.balance(&chart::suspense_card(no));
         home.on_card = school.balance(&chart::on_card(no));
@@ -154,16 +160,15 @@ pub async fn track(school: &School, person: PersonId, no: OrderNo) -> Result<Opt
     if order.person != person {
         return Ok(None);
     }
+    let (order, place, card) = located(school, order).await?;
     let mut refunds = refund::of_person(school, person, Micros::new(i64::MAX), MOST_REFUNDS).await?;
     refunds.retain(|refund| refund.origin.of().is_some_and(|(_, of)| of == no));
-    let place = match went_back(&order, &refunds) {
-        Some(place) => place,
-        None => place(school, &order).await?,
-    };
+    let place = went_back(&order, &refunds).unwrap_or(place);
     let history = crate::settings::history(school).await?;
     let limits = Limits::at(&history, school.now());
     let delayed = match &order.state {
-        State::Credited(credited) if place == Place::WaitingForCard => {
+        // What waits for a card that is frozen is late for another reason.
+        State::Credited(credited) if place == Place::WaitingForCard && card == Some(card::State::Active) => {
             let threshold = limits.get(rules::limits::Setting::DelayThreshold);
             school.now() >= credited.at.after_seconds(threshold)
         }
@@ -176,7 +181,7 @@ pub async fn track(school: &School, person: PersonId, no: OrderNo) -> Result<Opt
         }
         _ => None,
     };
-    Ok(Some(Tracker { order, place, delayed, returns_at, refunds }))
+    Ok(Some(Tracker { order, place, card, delayed, returns_at, refunds }))
 }
 
 /// Where the money is when all of it went back, or is on its way back; `None` while it is somewhere else.
@@ -200,27 +205,80 @@ fn went_back(order: &Order, refunds: &[Refund]) -> Option<Place> {
     whole.then_some(if live { Place::Refunding } else { Place::Refunded })
 }
 
-async fn place(school: &School, order: &Order) -> Result<Place, ReadFault> {
-    let credited = match &order.state {
-        State::Created | State::Paying { .. } => return Ok(Place::NotPaid),
-        State::Unknown { .. } | State::ExpiredLocal { .. } => return Ok(Place::BeingChecked),
-        State::Closed { .. } => return Ok(Place::Ended),
-        State::InCase { .. } => return Ok(Place::InCase),
-        State::Credited(credited) => credited,
-    };
-    if order.arrival == Arrival::Instant {
-        return Ok(Place::InAccount);
+/// Where the money of an order is, with the order and the card as they were at that moment.
+///
+/// Order, refunds of its payment, waiting items and card are read together: between two reads a load may have begun or ended,
+/// and money that is in neither place then would look as if it were gone. What an attempt carries never changes.
+async fn located(school: &School, mut order: Order) -> Result<(Order, Place, Option<card::State>), ReadFault> {
+    let no = order.no;
+    let mut own: Option<CardNo> = None;
+    // Once to learn which card it is; again if the holder gets another one at that very moment.
+    for _ in 0..CHANGES {
+        let mut keys = vec![Key::Order(no), Key::Person(order.person), Key::Waiting(order.person)];
+        keys.extend(own.map(Key::Card));
+        keys.extend(tap_load::repaid_key(&order));
+        let rows = school.rows(&keys).await?;
+        let of = |key: &Key| keys.iter().position(|each| each == key).and_then(|at| rows.get(at)?.as_ref());
+        let card = of(&Key::Person(order.person)).and_then(Row::person).and_then(|holder| holder.card);
+        if card != own {
+            own = card;
+            continue;
+        }
+        order = of(&Key::Order(no)).and_then(Row::order).cloned().unwrap_or(order);
+        if tap_load::repaid_key(&order).is_some_and(|key| !keys.contains(&key)) {
+            continue;
+        }
+        let card = own.and_then(|no| of(&Key::Card(no))).and_then(Row::card).cloned();
+        let repaid = rows.iter().flatten().find_map(Row::repaid);
+        let waits = of(&Key::Waiting(order.person)).and_then(Row::waiting).is_some_and(|items| holds(items, no));
+        let place = match unpaid(&order).or_else(|| arrived(&order)) {
+            Some(place) => place,
+            None if waits => Place::WaitingForCard,
+            None => match &card {
+                Some(card) if released(school, card).await?.is_some_and(|attempt| holds(&attempt.items, no)) => {
+                    Place::OnItsWay
+                }
+                Some(_) | None => gone(repaid),
+            },
+        };
+        return Ok((order, place, card.map(|card| card.state)));
     }
-    if credited.on_card_at.is_some() {
-        return Ok(Place::OnCard);
+    let place = unpaid(&order).or_else(|| arrived(&order)).unwrap_or(Place::WaitingForCard);
+    Ok((order, place, None))
+}
+
+/// A card more often than this at one moment is nobody's.
+const CHANGES: u32 = 4;
+
+fn holds(items: &[Item], no: OrderNo) -> bool {
+    items.iter().any(|item| item.source == Source::Order(no))
+}
+
+/// Where the money of an order is that is in no account of its holder's.
+const fn unpaid(order: &Order) -> Option<Place> {
+    match &order.state {
+        State::Created | State::Paying { .. } => Some(Place::NotPaid),
+        State::Unknown { .. } | State::ExpiredLocal { .. } => Some(Place::BeingChecked),
+        State::Closed { .. } => Some(Place::Ended),
+        State::InCase { .. } => Some(Place::InCase),
+        State::Credited(_) => None,
     }
-    let holder = school.row(&Key::Person(order.person)).await?.and_then(|row| row.person().cloned());
-    let Some(no) = holder.and_then(|holder| holder.card) else { return Ok(Place::WaitingForCard) };
-    let Some(card) = school.row(&Key::Card(no)).await?.and_then(|row| row.card().cloned()) else {
-        return Ok(Place::WaitingForCard);
-    };
-    let on_its_way = released(school, &card)
-        .await?
-        .is_some_and(|attempt| attempt.items.iter().any(|item| item.source == Source::Order(order.no)));
-    Ok(if on_its_way { Place::OnItsWay } else { Place::WaitingForCard })
+}
+
+/// Where the money is when it came to where the order wants it.
+const fn arrived(order: &Order) -> Option<Place> {
+    match (&order.arrival, &order.state) {
+        (Arrival::Instant, _) => Some(Place::InAccount),
+        (Arrival::Tap, State::Credited(credited)) if credited.on_card_at.is_some() => Some(Place::OnCard),
+        (Arrival::Tap, _) => None,
+    }
+}
+
+/// Where credited money is that neither waits nor is on its way: it goes back, or a restore left it to a person (M9).
+fn gone(repaid: Option<&Repaid>) -> Place {
+    match repaid {
+        Some(repaid) if repaid.live.is_some() => Place::Refunding,
+        Some(repaid) if repaid.back.is_positive() => Place::Refunded,
+        Some(_) | None => Place::InCase,
+    }
 }

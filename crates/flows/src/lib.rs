@@ -7,6 +7,7 @@
 
 pub mod answered;
 pub mod binding;
+pub mod card_desk;
 pub mod card_face;
 pub mod card_issue;
 pub mod cases;

@@ -6,7 +6,7 @@ mod schema;
 
 use ledger::Id;
 use rules::binding::Binding;
-use rules::card::Card;
+use rules::card::{Card, Change as CardChange, Reports};
 use rules::case::{Case, Ended};
 use rules::credential::Credential;
 use rules::epoch::{Epoch, Met};
@@ -97,6 +97,10 @@ pub enum Key {
     Suspended(CaseId),
     /// A refund that the provider tells of and that is none of ours: channel and its number there.
     ForeignRefund(u8, String),
+    /// A change of a card's state, for ever (R3).
+    CardChange(CardNo, Id),
+    /// How often a holder reported a card lost lately.
+    LossReports(PersonId),
     /// An access token, by the hash of its secret.
     Credential([u8; 32]),
     /// What a program was answered, by whom it asked for and its idempotency key.
@@ -182,6 +186,10 @@ pub enum Row {
     CaseEnded(Box<Ended>),
     /// The case of a refund that is none of ours, and what was last told of it.
     ForeignRefund(ForeignRefund),
+    /// A change of a card's state.
+    CardChange(CardChange),
+    /// Reports of lost cards lately.
+    LossReports(Reports),
     /// An access token.
     Credential(Box<Credential>),
     /// What a program was answered.
@@ -373,6 +381,8 @@ pub mod lists {
     pub const ENROLMENTS: &str = "enrolments";
     /// Sessions of a holder, by absolute end.
     pub const SESSIONS: &str = "sessions_of_person";
+    /// Changes of a holder's cards, by time.
+    pub const CARD_CHANGES: &str = "card_changes_of_person";
     /// Access tokens of a holder, or of the school, by time of making.
     pub const CREDENTIALS: &str = "credentials_of_owner";
     /// Answers to changing calls of a holder's programs, by time.
@@ -415,6 +425,8 @@ stored_enum!(Row {
     29 => Agreed(epoch),
     30 => Spent(spent),
     31 => Odd(cases),
+    40 => CardChange(change),
+    41 => LossReports(reports),
     55 => Credential(credential),
     56 => Answer(note),
     44 => Inbox(inbox),
@@ -468,6 +480,8 @@ rows_of! {
     foreign_refund: ForeignRefund => ForeignRefund,
     spent: Spent => Spent,
     odd: Odd => Vec<OddDebits>,
+    card_change: CardChange => CardChange,
+    loss_reports: LossReports => Reports,
     credential: Credential => Credential,
     answer: Answer => AnswerNote,
     inbox: Inbox => Inbox,

@@ -7,8 +7,9 @@ mod confirmed;
 mod restored;
 
 pub use confirmed::confirm;
+pub(crate) use restored::repaid_key;
 
-use ledger::{Fen, Id, Micros, Stage as Leg, Transfer};
+use ledger::{Fen, Id, Stage as Leg, Transfer};
 use rules::calendar::card_stamp;
 use rules::card::{self, Card};
 use rules::case::{self, Case};
@@ -31,7 +32,7 @@ use crate::nonces::{Known, Nonce, PROOFS_AT_ONCE};
 use crate::ports::{CardStamp, LoadSession, PurseDebit};
 use crate::rows::{Campus, Key, Row};
 use crate::school::fault_words;
-use crate::{School, by_balance, debit, epoch, inbox};
+use crate::{School, by_balance, card_desk, debit, epoch, inbox};
 
 /// Nonce and amount for the first INITIALIZE of a tap.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -304,7 +305,7 @@ impl Command<Campus> for Begin {
             (Decision::Resend, Some(attempt)) => Ok(Begun::Release(Box::new(attempt))),
             (Decision::Resend, None) => Err(Halt::Broken("a resend of nothing".to_owned())),
             (Decision::Alarm(kind), _) => {
-                alarm(desk, &view.card, kind, &self.session)?;
+                alarm(desk, &view.card, kind, &self.session, self.enrolment)?;
                 Ok(Begun::Alarm)
             }
             (Decision::Proceed { resolution, sales, ahead, agrees, next }, _) => {
@@ -509,7 +510,13 @@ fn not_applied(
     Ok(())
 }
 
-fn alarm(desk: &mut Desk<'_, Campus>, card: &Card, kind: case::Kind, session: &Session) -> Result<(), NotLoaded<Key>> {
+fn alarm(
+    desk: &mut Desk<'_, Campus>,
+    card: &Card,
+    kind: case::Kind,
+    session: &Session,
+    at: EnrolmentId,
+) -> Result<(), NotLoaded<Key>> {
     let id = CaseId(desk.new_id());
     let detail = format!(
         "card {} shows N {} and purse {}; the book has N {} and on_card {}",
@@ -521,21 +528,18 @@ fn alarm(desk: &mut Desk<'_, Campus>, card: &Card, kind: case::Kind, session: &S
     );
     let reference = Id::new(u128::from(card.no.0));
     crate::cases::open(desk, Case { id, kind, opened_at: desk.now(), reference, amount: Fen::ZERO, detail });
-    freeze(desk, card.clone())
+    freeze(desk, card.clone(), at, id)
 }
 
-/// Stops a card after an alarm, and writes it.
-pub(crate) fn freeze(desk: &mut Desk<'_, Campus>, mut card: Card) -> Result<(), NotLoaded<Key>> {
-    stop(&mut card, desk.now());
+/// Stops a card after the alarm of this case, which came of something at that terminal, and writes it.
+pub(crate) fn freeze(
+    desk: &mut Desk<'_, Campus>,
+    mut card: Card,
+    at: EnrolmentId,
+    case: CaseId,
+) -> Result<(), NotLoaded<Key>> {
+    card_desk::stop(desk, &mut card, at, case);
     desk.put(Key::Card(card.no), Row::Card(card))
-}
-
-/// Stops a card after an alarm; one that is stopped already stays as it is. The caller writes it.
-pub(crate) fn stop(card: &mut Card, now: Micros) {
-    if let Ok(state) = card::decide(card.state, card::Event::Freeze) {
-        card.state = state;
-        card.since = now;
-    }
 }
 
 fn port_session(session: &Session) -> LoadSession {

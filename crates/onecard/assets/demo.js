@@ -1,4 +1,18 @@
 "use strict";
+// Copies what a button names to the clipboard. Without it people type.
+(function () {
+  if (!navigator.clipboard) { return; }
+  document.querySelectorAll("[data-copy]").forEach(function (button) {
+    var words = button.textContent;
+    button.hidden = false;
+    button.addEventListener("click", function () {
+      navigator.clipboard.writeText(button.getAttribute("data-copy")).then(function () {
+        button.textContent = button.getAttribute("data-copied");
+        setTimeout(function () { button.textContent = words; }, 1500);
+      });
+    });
+  });
+})();
 // Keeps the terminal's face current and plays its sounds. Everything but the sounds works without it: the page then shows the
 // face as it was when it loaded.
 (function () {

@@ -1,9 +1,13 @@
-//! A card's life and what the book knows of its chip (R1, R3).
+//! A card's life and what the book knows of its chip (R1, R3); its holder reports it lost (R82).
+
+mod loss;
 
 use ledger::{Id, Micros};
 
-use crate::ids::{CardNo, PersonId};
+use crate::ids::{CardNo, CaseId, EnrolmentId, PersonId};
 use crate::words::Words;
+
+pub use loss::{LossRefusal, MOST_REPORTS, Report, Reports, report_lost};
 
 /// State of a card (R3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +33,68 @@ pub enum Event {
     HandOut,
     /// An alarm about its chip: frozen until someone looked.
     Freeze,
+    /// Its holder reports it lost (挂失).
+    ReportLost,
+}
+
+/// Who moved a card from one state to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// Its holder.
+    Holder,
+    /// The card office.
+    Office,
+    /// The platform, by a rule.
+    Platform,
+}
+
+/// Where a card was moved from one state to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On the holder's pages, in a browser.
+    Pages,
+    /// On the same pages, inside WeChat.
+    WeChat,
+    /// By a program of the holder's.
+    Program,
+    /// At the card office.
+    Office,
+    /// At a terminal: where it was held, or that sent a record of it.
+    Terminal(EnrolmentId),
+}
+
+/// Why a card was moved from one state to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Handed to its holder.
+    HandedOut,
+    /// Reported lost by its holder.
+    ReportedLost,
+    /// Chip and book contradict each other; the case tells how.
+    Alarm(CaseId),
+}
+
+/// One change of a card's state, kept for ever (R3). Shape: `from` and `to` differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its identifier; by time.
+    pub id: Id,
+    /// Which card.
+    pub card: CardNo,
+    /// Its holder then.
+    pub person: PersonId,
+    /// What it was.
+    pub from: State,
+    /// What it is from then on.
+    pub to: State,
+    /// When that took effect.
+    pub at: Micros,
+    /// Who.
+    pub by: Actor,
+    /// Where.
+    pub place: Place,
+    /// Why.
+    pub why: Why,
 }
 
 /// A card. Shape: `n` is the on-line counter its chip must show when no load is in transit; `attempt` the number of its
@@ -87,6 +153,11 @@ pub fn decide(state: State, event: Event) -> Result<State, Refusal> {
         | (State::Damaged, Event::Freeze)
         | (State::Replaced, Event::Freeze)
         | (State::Closed, Event::Freeze) => Err(Refusal::State(state)),
+        (State::Issued, Event::ReportLost) | (State::Active, Event::ReportLost) => Ok(State::Lost),
+        (State::Lost, Event::ReportLost)
+        | (State::Damaged, Event::ReportLost)
+        | (State::Replaced, Event::ReportLost)
+        | (State::Closed, Event::ReportLost) => Err(Refusal::State(state)),
     }
 }
 
@@ -154,6 +225,12 @@ mod tests {
             (Damaged, Event::Freeze, None),
             (Replaced, Event::Freeze, None),
             (Closed, Event::Freeze, None),
+            (Issued, Event::ReportLost, Some(Lost)),
+            (Active, Event::ReportLost, Some(Lost)),
+            (Lost, Event::ReportLost, None),
+            (Damaged, Event::ReportLost, None),
+            (Replaced, Event::ReportLost, None),
+            (Closed, Event::ReportLost, None),
         ];
         for (state, event, expected) in table {
             assert_eq!(decide(state, event).ok(), expected, "{state:?} {event:?}");

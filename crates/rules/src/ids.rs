@@ -43,6 +43,21 @@ impl fmt::Display for TerminalNo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CardNo(pub u64);
 
+/// The text was not a card number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a card number has 16 hexadecimal digits")]
+pub struct CardNoText;
+
+impl CardNo {
+    /// Reads 16 hexadecimal digits, as they are printed on the card.
+    pub fn parse(text: &str) -> Result<CardNo, CardNoText> {
+        if text.len() != 16 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(CardNoText);
+        }
+        u64::from_str_radix(text, 16).map(CardNo).map_err(|_| CardNoText)
+    }
+}
+
 impl fmt::Display for CardNo {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{:016X}", self.0)

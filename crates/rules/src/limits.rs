@@ -54,6 +54,8 @@ pub enum Setting {
     PasswordAddressFailures,
     /// Top-up orders of one person in a minute.
     OrderPerMinute,
+    /// Fee for a new card in the place of a lost or damaged one (R84, R5), fen.
+    ReplaceFee,
 }
 
 /// Name, default, least and most of a setting.
@@ -75,7 +77,7 @@ const WEEK: i64 = 604_800;
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Setting; 23] = [
+    pub const ALL: [Setting; 24] = [
         Setting::TopUpMin,
         Setting::WeChatPerOrderMax,
         Setting::WeChatDailyMax,
@@ -99,6 +101,7 @@ impl Setting {
         Setting::PendingRefundAfter,
         Setting::PasswordAddressFailures,
         Setting::OrderPerMinute,
+        Setting::ReplaceFee,
     ];
 
     /// Name, default and bounds.
@@ -128,6 +131,7 @@ impl Setting {
             Setting::PendingRefundAfter => ("pending.refund_after", 30 * DAY, 0, 300 * DAY),
             Setting::PasswordAddressFailures => ("password.address_failures", 60, 10, 100_000),
             Setting::OrderPerMinute => ("order.per_minute", 10, 1, 1_000),
+            Setting::ReplaceFee => ("replace.fee", 2_000, 0, 100_000),
         };
         Spec { name, default, least, most }
     }
@@ -181,7 +185,7 @@ pub enum ChangeRefusal {
 /// What holds at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    values: [i64; 23],
+    values: [i64; 24],
 }
 
 impl Limits {

@@ -1,5 +1,7 @@
 //! Personal data as pages, receipts and lists show it: enough to be recognised by its owner, too little for others.
 
+use crate::ids::CardNo;
+
 /// A name: 林*雨, 林*, 欧**雨. A name of several parts, and one in another script, keeps the first character of each part:
 /// 阿***·买**, J*** S****.
 pub fn name(name: &str) -> String {
@@ -44,6 +46,13 @@ pub fn document(number: &str) -> String {
     if number.chars().count() >= 15 { keep(number, 4, 4) } else { keep(number, 1, 2) }
 }
 
+/// The number of a campus card: its last four digits, **** 0042.
+pub fn card(no: CardNo) -> String {
+    let digits = no.to_string();
+    let last: String = digits.chars().skip(digits.chars().count().saturating_sub(4)).collect();
+    format!("**** {last}")
+}
+
 /// Keeps the ends, if at least as much lies between them; else nothing is shown.
 fn keep(text: &str, front: usize, back: usize) -> String {
     let chars: Vec<char> = text.chars().collect();
@@ -63,6 +72,12 @@ fn stars(count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_card_number_the_last_four_digits_are_shown() {
+        assert_eq!(card(CardNo(0x2026_0000_0000_0042)), "**** 0042");
+        assert_eq!(card(CardNo(0)), "**** 0000");
+    }
 
     #[test]
     fn names_are_recognised_by_their_owner_and_by_few_others() {

@@ -532,6 +532,12 @@ impl OpenRefusal {
                 "您还没有校园卡，请先到校园卡服务中心领卡。",
                 "You have no card yet; please collect one at the card service centre first.",
             ),
+            OpenRefusal::Card(card::Refusal::State(card::State::Lost)) => Words::new(
+                "CARD_STATE",
+                "卡片已挂失冻结，现在不能充值。账户里的钱和待圈存的钱都为您保留，解挂或补办新卡后即可充值。",
+                "Your card is frozen, so it cannot be topped up now. What is in your account and what waits for the card is kept for \
+                 you; once the card is unfrozen or replaced you can top up again.",
+            ),
             OpenRefusal::Card(refusal) => refusal.words(),
             OpenRefusal::ApprovalRequired(from) => Words::new(
                 "APPROVAL_REQUIRED",

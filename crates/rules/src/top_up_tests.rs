@@ -187,7 +187,7 @@ fn r19_r21_r22_r28_r29_r65_an_order_is_checked_at_the_exact_boundary() {
         (50_001, facts(&daily, 0, 0, 100_000), Err("LIMIT_DAILY")),
         (100_000, facts(&default, 800_000, 100_000, 0), Ok(())),
         (100_000, facts(&default, 800_000, 100_001, 0), Err("BALANCE_CAP")),
-        (100, OpenFacts { card: Some(card::State::Lost), ..facts(&default, 0, 0, 0) }, Err("CARD_LOST")),
+        (100, OpenFacts { card: Some(card::State::Lost), ..facts(&default, 0, 0, 0) }, Err("CARD_STATE")),
         (100, OpenFacts { card: None, ..facts(&default, 0, 0, 0) }, Err("CARD_STATE")),
         (100, OpenFacts { standing: Standing::Closed, ..facts(&default, 0, 0, 0) }, Err("CARD_STATE")),
     ];

@@ -3,9 +3,11 @@
 
 use flows::cases::Listed;
 use flows::refund::{self, NotMade, What};
+use flows::rows::{Key, Row};
 use ledger::Fen;
 use rules::case::Kind;
 use rules::ids::{OrderNo, RefundNo};
+use rules::load::Source;
 use rules::refund::Asked;
 
 use crate::notes::Who;
@@ -73,9 +75,28 @@ impl World {
         }
     }
 
+    /// An order that waits for a card, of somebody who is asked at random: what is reported to finance is mostly still there.
+    fn waiting_order(&mut self) -> Option<u128> {
+        for _ in 0..self.holders.len() {
+            let person = self.holders.get(self.clerk.rng.place(self.holders.len()))?.person;
+            let row = self.server.row(&Key::Waiting(person));
+            let items = row.as_ref().and_then(Row::waiting).map(Vec::as_slice).unwrap_or_default();
+            let orders = items.iter().filter_map(|item| match item.source {
+                Source::Order(no) => Some(no.id().get()),
+                Source::Float => None,
+            });
+            let orders: Vec<u128> = orders.collect();
+            if !orders.is_empty() {
+                return orders.get(self.clerk.rng.place(orders.len())).copied();
+            }
+        }
+        None
+    }
+
     fn refund_order(&mut self) {
+        let waiting = if self.clerk.rng.chance(600) { self.waiting_order() } else { None };
         let place = self.clerk.rng.place(self.checker.payments.order_count());
-        let Some(order) = self.checker.payments.some_order(place) else { return };
+        let Some(order) = waiting.or_else(|| self.checker.payments.some_order(place)) else { return };
         let amount = match self.clerk.rng.below(10) {
             0 => Some(Fen::new(self.clerk.rng.between(1, 100_000))),
             _ => None,

@@ -217,10 +217,11 @@ impl World {
             (&reply, self.holders.get(holder).and_then(|me| me.clicks.get(click)))
         {
             let copied = self.checker.people.crook == Some(holder) && self.checker.crook.was_found();
+            let stopped = copied || self.checker.people.lost.contains(&holder);
             let (payments, findings) = (&self.checker.payments, &mut self.checker.findings);
             match outcome {
-                // A card that was copied is stopped.
-                Err(refusal) if copied && refusal.words().code == "CARD_LOST" => {}
+                // A card that was copied, or reported lost, is stopped.
+                Err(refusal) if stopped && refusal.words().code == "CARD_STATE" => {}
                 Ok(no) => payments.accepted(holder, sent.form, sent.amount, no.id().get(), findings),
                 Err(refusal) => payments.refused(holder, sent.form, sent.amount, refusal.words().code, findings),
             }
@@ -299,6 +300,7 @@ impl World {
         // The payer pays what the provider knows, under whatever number it got it.
         let number = self.server.wechat.number_at_provider(no);
         if self.pay(holder, &number) {
+            self.may_lose_after_paying(holder);
             let look = self.holders.get_mut(holder).is_some_and(|me| me.rng.chance(700));
             if look {
                 self.at(4 * SECOND, Event::Again { holder, click, request: Request::Look });

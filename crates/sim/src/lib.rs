@@ -38,6 +38,7 @@ mod gateway;
 mod holder;
 mod kept;
 mod line;
+mod loss;
 mod net;
 mod notes;
 mod notice;

@@ -187,6 +187,8 @@ pub(crate) struct Faults {
     pub(crate) clone_seconds: u32,
     /// Mean hours between replacements of a till's device; 0 for never.
     pub(crate) replace_hours: u32,
+    /// Mean hours between reports of lost cards; 0 for never.
+    pub(crate) loss_hours: u32,
 }
 
 impl Options {
@@ -204,6 +206,7 @@ impl Options {
         faults.clone_seconds = if faults.disk_lost_hours > 0 { 0 } else { drawn(&mut rng, &[20, 120]) };
         // Nor would a restored book know the new devices.
         faults.replace_hours = if faults.disk_lost_hours > 0 { 0 } else { drawn(&mut rng, &[1, 4]) };
+        faults.loss_hours = drawn(&mut Rng::fork(seed, "lost cards", 0), &[2, 5]);
         let (holders, tills, dark, new_key) = (30, 4, None, None);
         let waiting = Rng::fork(seed, "waiting", 0).pick(&[None, Some([5, 20, 50, 60]), Some([10, 40, 90, 180]), None]);
         let waiting = waiting.flatten();
@@ -302,6 +305,7 @@ impl Faults {
         clone_seconds: 0,
         replace_hours: 0,
         guess_minutes: 0,
+        loss_hours: 0,
     };
 
     fn draw(rng: &mut Rng) -> Faults {
@@ -363,6 +367,7 @@ impl Faults {
             disk_lost_hours: 0,
             clone_seconds: 0,
             replace_hours: 0,
+            loss_hours: 0,
         }
     }
 }

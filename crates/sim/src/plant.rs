@@ -107,6 +107,10 @@ plants! {
     P86: "a sale is paid in part from its source (M18)" => ["I5", "ACK"];
     P87: "a card that was found to be copied is not stopped (T1)" => ["T1"];
     P88: "after a restore nobody asks whether money that waits was given back (M9)" => ["I3"];
+    P90: "a card that was reported lost still pays and is loaded on line (R82)" => ["I6"];
+    P91: "the report of a lost card drops what waits for it (M23)" => ["L3"];
+    P92: "a card that was reported lost is still loaded (R82)" => ["I6"];
+    P93: "the report of a lost card takes a load on its way for not applied (M11)" => ["I3"];
     P94: "waiting money that went back by rule goes back once more (R36)" => ["R36", "I2r", "I4"];
     P95: "a load on its way does not keep what it carries from going back by rule (M12)" => ["I3", "I4", "R36"];
     P96: "a reminder is told again whenever somebody looks (R36)" => ["R36"];

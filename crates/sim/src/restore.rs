@@ -90,6 +90,7 @@ impl World {
             rogue.forgotten(then);
         }
         self.doors.forgotten();
+        self.reports_are_forgotten();
         self.bill_is_read();
         self.bill_of_refunds_is_read();
         if self.plant == Some(Plant::P78) {

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
+use flows::card_desk::{NotReported, Reported};
 use flows::deliver::{Ahead, Round};
 use flows::epoch::Reopening;
 use flows::nonces::Nonces;
@@ -56,6 +57,7 @@ pub(crate) enum Said {
     Crook { which: usize, fresh: bool, other: bool, asked: ToPlatform, answers: Vec<ToTerminal> },
     Enrolled { till: usize, enrolment: EnrolmentId },
     Fed(Ahead, Option<Round>),
+    Reported { form: usize, outcome: Result<Reported, NotReported> },
     Nothing,
 }
 
@@ -331,6 +333,7 @@ impl World {
             }
             Said::Enrolled { till, enrolment } => self.enrolled(till, enrolment),
             Said::Fed(ahead, round) => self.fed(ahead, round),
+            Said::Reported { form, outcome } => self.report_answered(form, &outcome),
             Said::Nothing => {}
         }
     }

@@ -73,6 +73,7 @@ impl World {
         self.plan_backup();
         self.plan_receiver_dark();
         self.plan_arrival();
+        self.plan_loss();
     }
 
     fn make_school(&mut self) -> Result<(), String> {

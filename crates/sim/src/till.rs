@@ -365,6 +365,7 @@ impl World {
         };
         let (Some(card), rng) = (self.cards.get_mut(on.holder), &mut self.card_rng) else { return };
         // CREDIT FOR LOAD and DEBIT FOR PURCHASE.
+        let loads_now = matches!(bytes, [0x80, 0x52, ..]);
         let moves_money = matches!(bytes, [0x80, 0x52 | 0x54, ..]);
         if moves_money && rng.chance(self.faults.tear_money) {
             let place = draw_place(rng);
@@ -382,6 +383,9 @@ impl World {
         let terminal = chip.log().first().map(|record| record.terminal).unwrap_or_default();
         let who = Who::both(Some(on.holder), till);
         self.note(who, || format!("card got {bytes:02x?}, answered {answer:02x?}, still there: {present}"));
+        if loads_now {
+            self.may_lose_while_loading(on.holder);
+        }
         let changed = (loads, purchases) != (n, m);
         if loads != n {
             let checker = &mut self.checker;

@@ -174,6 +174,9 @@ impl World {
 
     /// The people see the display.
     pub(crate) fn people_see(&mut self, till: usize, screen: &Screen) {
+        if matches!(screen, Screen::Refused { words, .. } if words.code == "CARD_LOST") {
+            self.counters.add("loss: card refused at a till");
+        }
         match screen {
             Screen::Paid(_) => self.lunch_over(till, End::Paid),
             Screen::CalledOff => self.lunch_over(till, End::NotPaid),

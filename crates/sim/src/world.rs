@@ -16,6 +16,7 @@ use crate::digest::Digest;
 use crate::door::Doors;
 use crate::gateway::Pipe;
 use crate::holder::{Holder, Reply, Request};
+use crate::loss::Losses;
 use crate::net::Net;
 use crate::notes::{Notes, Who};
 use crate::notice::Wire;
@@ -89,6 +90,10 @@ pub(crate) enum Event {
     Crook,
     Replace,
     EnrolAgain { till: usize },
+    Loss,
+    Loses { holder: usize },
+    Reports { form: usize },
+    ReportsAgain { holder: usize },
 
     Act { holder: usize },
     Request { holder: usize, click: usize, request: Request },
@@ -161,6 +166,7 @@ pub(crate) struct World {
     pub(crate) provider: Provider,
     pub(crate) clerk: Clerk,
     pub(crate) receiver: Receiver,
+    pub(crate) losses: Losses,
     pub(crate) holders: Vec<Holder>,
     pub(crate) cards: Vec<TearableCard>,
     /// Where each card is planned to be torn in its present hold.
@@ -203,6 +209,7 @@ impl World {
             provider: Provider::new(seed),
             clerk: Clerk::new(seed),
             receiver: Receiver::new(seed, plant),
+            losses: Losses::new(seed),
             holders: Vec::new(),
             cards: Vec::new(),
             cuts: Vec::new(),
@@ -305,6 +312,10 @@ impl World {
             Event::Crook => self.crook_acts(),
             Event::Replace => self.replace_device(),
             Event::EnrolAgain { till } => self.enrol_again(till),
+            Event::Loss => self.loss(),
+            Event::Loses { holder } => self.loses(holder),
+            Event::Reports { form } => self.reports(form),
+            Event::ReportsAgain { holder } => self.report(holder),
             Event::Act { holder } => self.act(holder),
             Event::Request { holder, click, request } => self.request(holder, click, request),
             Event::Reply { holder, click, reply } => self.page(holder, click, reply),

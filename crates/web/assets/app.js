@@ -20,6 +20,35 @@
     });
   }
 
+  // While nothing comes from the server, the page says that it shows what was last known.
+  var offline = one('#offline');
+  var failures = 0;
+  var reached = function (now) {
+    // One failure alone may be that of a page being left.
+    failures = now ? 0 : failures + 1;
+    var silent = failures > 1 || navigator.onLine === false;
+    if (silent === !!offline.textContent) return;
+    offline.className = silent ? 'note warn' : '';
+    offline.textContent = silent ? offline.getAttribute('data-says') : '';
+  };
+  window.addEventListener('offline', function () { reached(false); });
+  window.addEventListener('online', function () { reached(true); });
+  // A form that cannot be sent stays as it is, with what was typed.
+  document.addEventListener('submit', function (event) {
+    if (navigator.onLine === false) { event.preventDefault(); reached(false); }
+  });
+  var ask = function (address, take, after) {
+    fetch(address, { credentials: 'same-origin', cache: 'no-store' })
+      .then(function (answer) {
+        if (answer.status >= 500) throw answer;
+        // Signed out meanwhile: the page itself leads to the door.
+        if (answer.redirected) location.reload();
+        return answer.ok && !answer.redirected ? answer.text() : null;
+      })
+      .then(function (html) { reached(true); if (html) take(html); }, function () { reached(false); })
+      .then(after);
+  };
+
   // The tracker refreshes itself: quickly at first, slowly later, not at all in the background.
   var tracker = one('#tracker[data-poll]');
   if (tracker) {
@@ -39,22 +68,14 @@
       tracker.innerHTML = html;
       if (focused) tracker.focus();
     };
-    var look = function () {
-      fetch(tracker.getAttribute('data-poll'), { credentials: 'same-origin', cache: 'no-store' })
-        .then(function (answer) {
-          // Signed out meanwhile: the page itself leads to the door.
-          if (answer.redirected) location.reload();
-          return answer.ok && !answer.redirected ? answer.text() : null;
-        })
-        .then(function (html) { if (html) show(html); plan(); })
-        .catch(function () { plan(); });
-    };
+    var look = function () { ask(tracker.getAttribute('data-poll'), show, plan); };
     var plan = function () {
       clearTimeout(timer);
       if (document.hidden || tracker.querySelector('[data-live="false"]')) return;
       timer = setTimeout(look, Date.now() - began < 120000 ? 1000 : 5000);
     };
     document.addEventListener('visibilitychange', plan);
+    window.addEventListener('online', look);
     plan();
   }
 
@@ -67,19 +88,13 @@
       box.innerHTML = html;
       return !!box.querySelector('[data-payable="false"]');
     };
-    var ask = function () {
+    var follow = function () {
       if (document.hidden) return;
-      fetch(next + '/status', { credentials: 'same-origin', cache: 'no-store' })
-        .then(function (answer) {
-          if (answer.redirected) location.reload();
-          return answer.ok && !answer.redirected ? answer.text() : null;
-        })
-        .then(function (html) { if (html && moved(html)) location.replace(next); })
-        .catch(function () {});
+      ask(next + '/status', function (html) { if (moved(html)) location.replace(next); });
     };
-    ask();
-    setInterval(ask, 2000);
-    document.addEventListener('visibilitychange', ask);
+    follow();
+    setInterval(follow, 2000);
+    document.addEventListener('visibilitychange', follow);
   }
 
   // Inside WeChat: its bridge asks the payer. Whatever it says proves nothing, so the tracker comes next.

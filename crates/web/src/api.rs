@@ -14,14 +14,17 @@
 //! hands [`keyed::Key`] on to its command, so that nothing is done twice either.
 
 pub(crate) mod bearer;
+pub(crate) mod card;
 pub(crate) mod codes;
 pub(crate) mod cursor;
 pub(crate) mod guide;
 pub(crate) mod keyed;
 pub(crate) mod me;
+pub(crate) mod messages;
 pub(crate) mod operation;
 pub(crate) mod orders;
 pub(crate) mod records;
+pub(crate) mod security;
 pub(crate) mod statements;
 
 mod document;
@@ -48,13 +51,16 @@ pub(crate) const ROOT: &str = "/api/";
 
 /// Every operation, by the file that answers it.
 pub(crate) const TABLES: &[&[Operation]] = &[
+    card::OPERATIONS,
     document::OPERATIONS,
     me::OPERATIONS,
+    messages::OPERATIONS,
     orders::OPERATIONS,
     records::OPERATIONS,
-    statements::OPERATIONS,
     guide::OPERATIONS,
     crate::events::OPERATIONS,
+    statements::OPERATIONS,
+    security::OPERATIONS,
 ];
 
 /// The operation of a method at a path as the router has it.
@@ -76,7 +82,7 @@ pub(crate) async fn run(web: &Web, request: Request, next: Next) -> Response {
     if !takes(request.headers(), operation.answer.media()) {
         return Failure::NotAcceptable.into_response();
     }
-    if operation.changes() { keyed::run(web, operation, request, next).await } else { next.run(request).await }
+    if operation.keyed() { keyed::run(web, operation, request, next).await } else { next.run(request).await }
 }
 
 /// Whether a program takes an answer of this media type; one that names none takes everything.

@@ -1,8 +1,6 @@
 //! Changing the query password, because it is the first one or because the holder wants to (R26, R77).
 
 use askama::Template;
-use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -11,6 +9,7 @@ use flows::sign_in::SignedIn;
 use rules::password::{MAX_LENGTH, MIN_LENGTH};
 use serde::Deserialize;
 
+use crate::api;
 use crate::config::Web;
 use crate::cookies::Cookie;
 use crate::failure::Failure;
@@ -120,10 +119,13 @@ async fn change(
 }
 
 /// What a program posts.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PasswordAsked)]
 pub(crate) struct Asks {
+    /// The present one.
     old: String,
+    /// The new one.
     new: String,
 }
 
@@ -132,9 +134,9 @@ pub(crate) async fn json(
     State(web): State<Web>,
     guest: Guest,
     client: Client,
-    asks: Result<Json<Asks>, JsonRejection>,
+    api::Sent(asks): api::Sent<Asks>,
 ) -> Result<Response, Failure> {
-    let Json(Asks { old, new }) = asks.map_err(page::refused_json)?;
+    let Asks { old, new } = asks;
     match change(&web, &guest, &client, &old, &new).await? {
         Ok(signed_in) => {
             let mut answer = StatusCode::NO_CONTENT.into_response();

@@ -1,5 +1,5 @@
-//! How often something may be asked, counted in memory: failures at the password door by address, orders by person, requests
-//! by session.
+//! How often something may be asked, counted in memory: wrong passwords and refused codes by address, orders by person,
+//! requests by session.
 //!
 //! A whole campus comes from one address, so by address only failures count: what was right is given back. Everything here
 //! is bounded: when there is no more room, whoever is nearest to a full bucket is forgotten first. A restart forgets all of
@@ -23,6 +23,9 @@ use crate::visit::Client;
 
 /// What one session may ask for: far above what a person with several tabs does, and little for the server.
 const REQUESTS: Pace = Pace { times: 3_000, seconds: 60 };
+/// Codes of WeChat from one address that WeChat refuses. They have a count of their own, and a long one: who guesses at
+/// passwords behind the same address keeps nobody from coming in by WeChat.
+const CODES: Pace = Pace { times: 600, seconds: 60 };
 /// Seconds in which orders and failures are counted.
 const MINUTE: i64 = 60;
 /// How many addresses, sessions or persons are kept in mind at most, of each.
@@ -32,6 +35,7 @@ const ROOM: usize = 65_536;
 #[derive(Default)]
 pub(crate) struct Doors {
     failures: Mutex<Buckets<IpAddr>>,
+    codes: Mutex<Buckets<IpAddr>>,
     requests: Mutex<Buckets<[u8; 32]>>,
     orders: Mutex<Orders>,
 }
@@ -127,18 +131,18 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// A try at the password door. It counts as a failure unless it is said to have been none.
+/// A try at a door. It counts as a failure unless it is said to have been none.
 #[must_use]
 pub(crate) struct Tried<'a> {
-    doors: &'a Doors,
+    count: &'a Mutex<Buckets<IpAddr>>,
     from: IpAddr,
     pace: Pace,
 }
 
 impl Tried<'_> {
-    /// The password was right, or nobody looked at it.
+    /// What was shown was right, or nobody looked at it.
     pub(crate) fn was_no_failure(self) {
-        open(&self.doors.failures).give_back(self.from, self.pace);
+        open(self.count).give_back(self.from, self.pace);
     }
 }
 
@@ -150,7 +154,16 @@ impl Doors {
         let times = limits(&web.school).await?.get(Setting::PasswordAddressFailures);
         let (from, pace) = (network(*from), Pace { times, seconds: MINUTE });
         open(&self.failures).take(from, pace, web.school.now())?;
-        Ok(Tried { doors: self, from, pace })
+        Ok(Tried { count: &self.failures, from, pace })
+    }
+
+    /// A code of WeChat is brought. It is counted before WeChat is asked, so that nobody asks it through us without end.
+    ///
+    /// Errors: [`Failure::TooMany`]; then WeChat must not be asked.
+    pub(crate) fn code<'a>(&'a self, web: &Web, Client(from): &Client) -> Result<Tried<'a>, Failure> {
+        let from = network(*from);
+        open(&self.codes).take(from, CODES, web.school.now())?;
+        Ok(Tried { count: &self.codes, from, pace: CODES })
     }
 
     /// A person orders by this form. Errors: [`Failure::TooMany`].

@@ -197,7 +197,8 @@ impl Failure {
         }
     }
 
-    fn page(&self, web: &Web, visit: &Visit, reference: Option<String>) -> Response {
+    /// The page; `reading` when the address can be asked for once more.
+    fn page(&self, web: &Web, visit: &Visit, reading: bool, reference: Option<String>) -> Response {
         let language = visit.language;
         let Told { status, slug, money, way: (way, way_key), .. } = self.told();
         let way = match self {
@@ -207,13 +208,23 @@ impl Failure {
             Failure::NoPdf { page } => page.as_str(),
             _ => way,
         };
+        let passes = status.is_server_error();
+        let own = (way.to_owned(), language.t(way_key));
+        // Coming back from WeChat counts once: it is begun anew instead.
+        let again = own_path(&visit.path).filter(|path| passes && reading && !path.starts_with("/wechat/"));
+        let ((way, way_text), other) = match again {
+            Some(path) => ((path.to_owned(), language.t("failure-way-again")), Some(own)),
+            None => (own, None),
+        };
         let template = page::FailurePage {
             frame: page::Frame::new(web, visit, language.t(format!("failure-title-{slug}"))),
             sentence: self.sentence(language, slug),
             money: language.t(money.key()),
             reference,
-            way: way.to_owned(),
-            way_text: language.t(way_key),
+            way,
+            way_text,
+            passes,
+            other,
         };
         page::html(visit, status, &template)
     }
@@ -340,6 +351,7 @@ impl From<Unavailable> for Failure {
 pub(crate) async fn boundary(web: &Web, request: Request, next: Next) -> Response {
     let mut visit = Visit::read(web, request.uri().path(), request.headers());
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
+    let formed = form_page(&web.config.base_url, request.headers()).unwrap_or_default().to_owned();
     let answer = match tokio::time::timeout(DEADLINE, own_origin(web, request, next)).await {
         Ok(answer) => answer,
         Err(_) => Failure::Deadline.into_response(),
@@ -359,10 +371,10 @@ pub(crate) async fn boundary(web: &Web, request: Request, next: Next) -> Respons
     let wait = failure.wait();
     let mut face = match failure {
         failure if program => failure.problem(web, &visit, reference),
-        // Only a page that was read can be gone on to.
-        Failure::SignInFirst { .. } if !reading => page::go_with_next("/sign-in", ""),
-        Failure::ChangeFirst { .. } if !reading => page::go_with_next("/password", ""),
-        failure => failure.page(web, &visit, reference),
+        // Only a page that was read can be gone on to: that on which the form stood.
+        Failure::SignInFirst { .. } if !reading => page::go_with_next("/sign-in", &formed),
+        Failure::ChangeFirst { .. } if !reading => page::go_with_next("/password", &formed),
+        failure => failure.page(web, &visit, reading, reference),
     };
     if let Some(wait) = wait {
         face.headers_mut().insert(header::RETRY_AFTER, wait);
@@ -410,6 +422,12 @@ async fn own_origin(web: &Web, request: Request, next: Next) -> Response {
         return api::run(web, request, next).await;
     }
     Failure::ForeignOrigin.into_response()
+}
+
+/// The path of the page of ours that a form was sent from, if the browser tells.
+fn form_page<'a>(origin: &str, headers: &'a HeaderMap) -> Option<&'a str> {
+    let page = headers.get(header::REFERER)?.to_str().ok()?.strip_prefix(origin)?;
+    own_path(page.split('?').next()?)
 }
 
 fn comes_from(origin: &str, headers: &HeaderMap) -> bool {

@@ -48,10 +48,19 @@ struct HomePage {
     holder: Profile,
     card: Option<CardFace>,
     places: Places,
+    /// What waits cannot be loaded now: it is kept for another card.
+    kept: bool,
     open_orders: Vec<OpenOrder>,
     records: Vec<Line>,
     /// Messages that are not read.
     unread: u64,
+}
+
+impl HomePage {
+    /// Whether there is a card that pays.
+    fn usable(&self) -> bool {
+        self.card.as_ref().is_some_and(|card| card.good)
+    }
 }
 
 /// The card on the page.
@@ -59,6 +68,8 @@ struct CardFace {
     number: CardNo,
     state: Text,
     good: bool,
+    /// It is lost or frozen, since then.
+    stopped: Option<String>,
 }
 
 /// Where every yuan is.
@@ -100,7 +111,11 @@ pub(crate) async fn page(
             number,
             state: language.t(format!("card-state-{}", card_state(state))),
             good: state == card::State::Active,
+            stopped: (state == card::State::Lost)
+                .then(|| home.card_since.map(|since| language.moment_to_the_second(since)))
+                .flatten(),
         }),
+        kept: home.card.is_none_or(|(_, state)| state != card::State::Active),
         open_orders: open_orders(&home, language, web.school.now()),
         places: places(&home, language),
         unread: home.unread,

@@ -22,3 +22,10 @@ pub(crate) const SUN: &str = "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 2.5v2M12 19.
 pub(crate) const MOON: &str = "M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z";
 pub(crate) const AUTO: &str = "M12 3.5a8.5 8.5 0 1 0 0 17zM12 3.5a8.5 8.5 0 0 1 0 17";
 pub(crate) const RETURN: &str = "M9 14L4 9l5-5M4 9h10a5.5 5.5 0 0 1 0 11h-4";
+pub(crate) const CALENDAR: &str =
+    "M5 5h14a1 1 0 0 1 1 1v13a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1zM4 10h16M8.5 3v4M15.5 3v4";
+pub(crate) const CHART: &str = "M4 20h16M7.5 16.5v-4M12 16.5v-10M16.5 16.5v-7";
+pub(crate) const MAIL: &str =
+    "M4 6h16a1 1 0 0 1 1 1v10a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V7a1 1 0 0 1 1-1zM3.5 7l8.5 6.5L20.5 7";
+pub(crate) const SHIELD: &str = "M12 3l7.5 3v5.5c0 4.5-3 7.5-7.5 9.5-4.5-2-7.5-5-7.5-9.5V6zM9 12l2.2 2.2L15.2 10";
+pub(crate) const BOOK: &str = "M12 6.5C10 5 7 4.5 4 5v13c3-.5 6 0 8 1.5 2-1.5 5-2 8-1.5V5c-3-.5-6 0-8 1.5zM12 6.5v13";

@@ -10,6 +10,7 @@ pub mod guide;
 
 mod api;
 mod assets;
+mod card;
 mod change_password;
 mod config;
 mod cookies;
@@ -45,4 +46,4 @@ pub use config::{Authorize, Web, WebConfig};
 pub use events::parcel_body;
 pub use router::router;
 pub use text::{Language, Yuan};
-pub use visit::language_of;
+pub use visit::{Theme, language_of, theme_of};

@@ -3,8 +3,6 @@
 //! Looking changes nothing: messages are read when their reader says so, up to the newest one that the page showed.
 
 use askama::Template;
-use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -14,13 +12,12 @@ use rules::message::{Back, Message, Received};
 use rules::refund::Cause;
 use rules::top_up::{Arrival, Suspicion};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
 
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::icons;
 use crate::page::{self, Frame};
-use crate::text::{Language, Text, Yuan, iso};
+use crate::text::{Language, Text, Yuan};
 use crate::visit::{Holder, Sent};
 
 /// Messages a page.
@@ -97,42 +94,6 @@ pub(crate) async fn read(
 
 async fn mark(web: &Web, holder: &Holder, to: u64) -> Result<u64, Failure> {
     inbox::read(&web.school, holder.person, to).await.map_err(|fault| Failure::Words(fault_words(&fault)))
-}
-
-/// `GET /api/v1/me/messages?before=`
-pub(crate) async fn json(
-    State(web): State<Web>,
-    holder: Holder,
-    Query(asked): Query<Asked>,
-) -> Result<Json<Value>, Failure> {
-    let shown = inbox::page(&web.school, holder.person, asked.before, PAGE).await?;
-    let messages: Vec<Value> = shown.messages.iter().map(|received| message_json(received, shown.read)).collect();
-    Ok(Json(json!({
-        "messages": messages,
-        "unread": shown.unread,
-        "newest": shown.newest,
-        "before": shown.older,
-    })))
-}
-
-/// What a program posts.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct MarkedByProgram {
-    to: u64,
-}
-
-/// `POST /api/v1/me/messages/read`: `{"to": 7}`; gives how many are not read afterwards.
-pub(crate) async fn json_read(
-    State(web): State<Web>,
-    holder: Holder,
-    marked: Result<Json<MarkedByProgram>, JsonRejection>,
-) -> Result<Json<Value>, Failure> {
-    let Json(MarkedByProgram { to }) = marked.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge,
-        _ => Failure::Malformed,
-    })?;
-    Ok(Json(json!({ "unread": mark(&web, &holder, to).await? })))
 }
 
 fn line(received: &Received, read: u64, language: Language) -> Line {
@@ -221,101 +182,5 @@ fn link(message: &Message) -> String {
         Message::WeChatBound | Message::WeChatUnbound | Message::SignedInElsewhere | Message::TokenMade => {
             "/me/security".to_owned()
         }
-    }
-}
-
-/// A message for programs: its facts, no sentence.
-fn message_json(received: &Received, read: u64) -> Value {
-    let (kind, facts) = match received.message {
-        Message::Credited { order, amount, arrival, late } => (
-            "credited",
-            json!({
-                "order": order.to_string(),
-                "amount_fen": amount.get(),
-                "waits_for_card": arrival == Arrival::Tap,
-                "late": late,
-            }),
-        ),
-        Message::Loaded { card, amount, order, more } => (
-            "loaded",
-            json!({
-                "card": card.to_string(),
-                "amount_fen": amount.get(),
-                "order": order.to_string(),
-                "more_orders": more,
-            }),
-        ),
-        Message::RefundBegun { refund, order, amount, cause } => {
-            let mut facts = refund_json(refund.to_string(), order.to_string(), amount.get());
-            facts["cause"] = cause_word(cause).into();
-            ("refund_begun", facts)
-        }
-        Message::RefundSettled { refund, order, amount } => {
-            ("refund_settled", refund_json(refund.to_string(), order.to_string(), amount.get()))
-        }
-        Message::RefundFailed { refund, order, amount, back } => {
-            let mut facts = refund_json(refund.to_string(), order.to_string(), amount.get());
-            facts["back"] = back_word(back).into();
-            ("refund_failed", facts)
-        }
-        Message::PaymentInCase { order, amount, why } => (
-            "payment_in_case",
-            json!({ "order": order.to_string(), "amount_fen": amount.get(), "why": suspicion_word(why) }),
-        ),
-        Message::StillWaiting { order, amount, since, returns_at } => (
-            "still_waiting",
-            json!({
-                "order": order.to_string(),
-                "amount_fen": amount.get(),
-                "since": iso(since),
-                "returns_at": returns_at.map(iso),
-            }),
-        ),
-        Message::PasswordChanged => ("password_changed", json!({})),
-        Message::CardLost { card } => ("card_lost", json!({ "card": card.to_string() })),
-        Message::WeChatBound => ("wechat_bound", json!({})),
-        Message::WeChatUnbound => ("wechat_unbound", json!({})),
-        Message::SignedInElsewhere => ("signed_in_elsewhere", json!({})),
-        Message::TokenMade => ("token_made", json!({})),
-    };
-    let mut body = Map::new();
-    body.insert("no".to_owned(), received.no.into());
-    body.insert("at".to_owned(), iso(received.at).into());
-    body.insert("kind".to_owned(), kind.into());
-    body.insert("read".to_owned(), (received.no <= read).into());
-    if let Value::Object(facts) = facts {
-        body.extend(facts);
-    }
-    Value::Object(body)
-}
-
-fn refund_json(refund: String, order: String, fen: i64) -> Value {
-    json!({ "refund": refund, "order": order, "amount_fen": fen })
-}
-
-/// The word for why a refund began, in JSON.
-pub(crate) const fn cause_word(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Person => "asked_for",
-        Cause::Twice => "paid_twice",
-        Cause::AccountClosed => "account_closed",
-        Cause::NotLoaded => "not_loaded",
-    }
-}
-
-const fn back_word(back: Back) -> &'static str {
-    match back {
-        Back::Waiting => "waiting_for_card",
-        Back::InAccount => "in_account",
-        Back::InCase => "in_case",
-    }
-}
-
-const fn suspicion_word(why: Suspicion) -> &'static str {
-    match why {
-        Suspicion::Mismatch => "mismatch",
-        Suspicion::Twice => "paid_twice",
-        Suspicion::AccountClosed => "account_closed",
-        Suspicion::GivenBack => "given_back",
     }
 }

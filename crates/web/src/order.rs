@@ -7,6 +7,7 @@ use axum::response::Response;
 use flows::home::{Place, Tracker, track};
 use flows::top_up::look_after;
 use ledger::Micros;
+use rules::card::State as CardState;
 use rules::ids::OrderNo;
 use rules::refund::{Cause, Refund, State as RefundState};
 use rules::top_up::{Arrival, Order, State as OrderState};
@@ -146,11 +147,27 @@ const fn face(place: Place, payable: bool) -> (&'static str, Mood, &'static str)
 }
 
 fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
-    let Tracker { order, place, delayed, returns_at, refunds } = tracker;
+    let Tracker { order, place, card, delayed, returns_at, refunds } = tracker;
     let in_time = now < order.expires_at;
     let payable = in_time && matches!(order.state, OrderState::Created | OrderState::Paying { .. });
     let (slug, mood, icon) = face(*place, payable);
-    let slug = if *delayed { "delayed" } else { slug };
+    let (slug, mood) = match place {
+        Place::WaitingForCard if *delayed => ("delayed", mood),
+        // It waits for another card than the one in the holder's hand, if there is one.
+        Place::WaitingForCard if *card != Some(CardState::Active) => ("kept", Mood::Waiting),
+        Place::OnItsWay if *card != Some(CardState::Active) => ("stopped-on-its-way", Mood::Waiting),
+        Place::InCase if matches!(order.state, OrderState::Credited(_)) => ("set-aside", mood),
+        Place::NotPaid
+        | Place::BeingChecked
+        | Place::Ended
+        | Place::InCase
+        | Place::WaitingForCard
+        | Place::OnItsWay
+        | Place::OnCard
+        | Place::InAccount
+        | Place::Refunding
+        | Place::Refunded => (slug, mood),
+    };
     let amount = Yuan(order.amount);
     let late = matches!(&order.state, OrderState::Credited(credited) if credited.late);
     Shown {

@@ -1,7 +1,6 @@
 //! What all pages have in common: the frame, going on to another page, and pages that say one thing.
 
 use askama::Template;
-use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
@@ -107,14 +106,6 @@ pub(crate) fn add_cookie(answer: &mut Response, cookie: HeaderValue) {
     answer.headers_mut().append(header::SET_COOKIE, cookie);
 }
 
-/// Why a program's JSON was not read.
-pub(crate) fn refused_json(rejection: JsonRejection) -> Failure {
-    match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge,
-        _ => Failure::Malformed,
-    }
-}
-
 /// Sends the browser on to an address that is our own or was checked.
 pub(crate) fn see_other(location: &str) -> Response {
     match HeaderValue::from_str(location) {
@@ -154,4 +145,8 @@ pub(crate) struct FailurePage {
     pub(crate) reference: Option<String>,
     pub(crate) way: String,
     pub(crate) way_text: Text,
+    /// It passes by itself.
+    pub(crate) passes: bool,
+    /// A second way, and what its link says.
+    pub(crate) other: Option<(String, Text)>,
 }

@@ -1,8 +1,6 @@
 //! A holder who is signed in types the password again, before what gives access to others or opens a door.
 
 use askama::Template;
-use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequestParts, Query, State};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, header};
@@ -11,6 +9,7 @@ use flows::proof::{ProofRefusal, prove};
 use rules::ids::PersonId;
 use serde::Deserialize;
 
+use crate::api;
 use crate::config::Web;
 use crate::cookies::Cookie;
 use crate::failure::{Failure, next_of};
@@ -101,9 +100,11 @@ pub(crate) async fn submit(
 }
 
 /// What a program posts.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ProofAsked)]
 pub(crate) struct Asks {
+    /// The password.
     password: String,
 }
 
@@ -112,9 +113,9 @@ pub(crate) async fn json(
     State(web): State<Web>,
     guest: Guest,
     client: Client,
-    asks: Result<Json<Asks>, JsonRejection>,
+    api::Sent(asks): api::Sent<Asks>,
 ) -> Result<Response, Failure> {
-    let Json(Asks { password }) = asks.map_err(page::refused_json)?;
+    let Asks { password } = asks;
     let fresh = check(&web, &guest, &client, &password).await?.map_err(|refusal| Failure::Words(refusal.words()))?;
     let mut answer = StatusCode::NO_CONTENT.into_response();
     carry_on(&web, &guest, &fresh, &mut answer);

@@ -10,8 +10,8 @@ use tower_http::compression::CompressionLayer;
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    api, assets, change_password, display, events, failure, guide, headers, home, messages, notice, order, pay, proof,
-    records, security, sign_in, spending, statements, tokens, top_up, wechat,
+    api, assets, card, change_password, display, events, failure, guide, headers, home, messages, notice, order, pay,
+    proof, records, security, sign_in, spending, statements, tokens, top_up, wechat,
 };
 
 /// No body is larger.
@@ -33,6 +33,8 @@ pub fn router(web: Web) -> Router {
         .route("/me/records", get(records::list::page))
         .route("/me/records.csv", get(records::list::file))
         .route("/me/records/{number}", get(records::one))
+        .route("/me/card", get(card::page))
+        .route("/me/card/loss", get(card::ask).post(card::report))
         .route("/me/security/tokens", get(tokens::page).post(tokens::submit))
         .route("/me/security/tokens/{token}/revoke", post(tokens::end))
         .route("/me/statements", get(statements::page))
@@ -46,10 +48,10 @@ pub fn router(web: Web) -> Router {
         .route("/me/security/sessions", post(security::end))
         .route("/me/security/wechat", get(security::wechat_page).post(security::bind_wechat))
         .route("/me/security/wechat/end", post(security::unbind_wechat))
-        .route("/api/v1/me/security", get(security::json))
-        .route("/api/v1/me/sessions", get(security::sessions_json).delete(security::end_others_json))
-        .route("/api/v1/me/sessions/{id}", delete(security::end_json))
-        .route("/api/v1/me/wechat", delete(security::unbind_json))
+        .route("/api/v1/me/security", get(api::security::json))
+        .route("/api/v1/me/sessions", get(api::security::sessions).delete(api::security::end_others))
+        .route("/api/v1/me/sessions/{id}", delete(api::security::end))
+        .route("/api/v1/me/wechat", delete(api::security::end_wechat))
         .route("/api/v1/me/proof", post(proof::json))
         .route("/api/v1/me/password", post(change_password::json))
         .route("/display", post(display::set))
@@ -63,14 +65,16 @@ pub fn router(web: Web) -> Router {
         .route("/api/v1/me/orders/{order}", get(api::orders::one))
         .route("/api/v1/me/records", get(api::records::json))
         .route("/me/messages", get(messages::page).post(messages::read))
-        .route("/api/v1/me/messages", get(messages::json))
-        .route("/api/v1/me/messages/read", post(messages::json_read))
+        .route("/api/v1/me/messages", get(api::messages::json))
+        .route("/api/v1/me/messages/read", post(api::messages::read))
         .route("/api/v1/me/statements", get(api::statements::list))
         .route("/api/v1/me/statements/{month}", get(api::statements::one))
         .route("/api/v1/me/spending", get(api::statements::spent))
         .route("/api/v1/guide", get(api::guide::whole))
         .route("/api/v1/channels", get(api::guide::channels))
         .route("/api/v1/events", get(events::json))
+        .route("/api/v1/me/card", get(api::card::json))
+        .route("/api/v1/me/card/loss", post(api::card::report))
         .route("/notify/wechat", post(notice::wechat))
         .route("/assets/{file}", get(assets::file))
         .route("/healthz", get(health));

@@ -1,10 +1,9 @@
 //! The holder's security page: the password's age, who is signed in where, the WeChat user that is bound.
 
 use askama::Template;
-use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use flows::binding::{self, BindRefusal, Standing, UnbindRefusal};
 use flows::people::{PasswordAge, password_age, profile};
 use flows::session::{self, Shown};
@@ -13,13 +12,12 @@ use rules::agent::Agent;
 use rules::binding::Refusal as Rule;
 use rules::session::Kind;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::page::{self, Frame};
 use crate::proof::Proved;
-use crate::text::{Language, Text, iso};
+use crate::text::{Language, Text};
 use crate::visit::{Guest, Holder, Sent};
 use crate::wechat::{self, Purpose};
 
@@ -72,7 +70,11 @@ fn password_says(web: &Web, age: &PasswordAge, language: Language) -> Text {
         None => language.t("security-password-first"),
         Some(set_at) => {
             let days = web.school.now().since(set_at).max(0) / 86_400_000_000;
-            language.t("security-password-own").with("at", language.moment(set_at)).with("days", days)
+            let at = language.moment(set_at);
+            match days {
+                0 | 1 => language.t("security-password-fresh").with("at", at),
+                _ => language.t("security-password-own").with("at", at).with("days", days),
+            }
         }
     }
 }
@@ -100,7 +102,7 @@ fn device(shown: &Shown, language: Language) -> Device {
 }
 
 /// Such as `Chrome, Android`.
-fn agent_name(agent: &Agent, language: Language) -> String {
+pub(crate) fn agent_name(agent: &Agent, language: Language) -> String {
     let (browser, system) = agent.names();
     let browser = browser.map(|(zh, en)| language.either(zh, en));
     match (browser, system) {
@@ -246,80 +248,12 @@ pub(crate) async fn unbind_wechat(
     Ok(page::see_other("/me/security"))
 }
 
-async fn unbind(web: &Web, proved: &Proved) -> Result<(), Failure> {
+pub(crate) async fn unbind(web: &Web, proved: &Proved) -> Result<(), Failure> {
     binding::unbind(&web.school, &proved.token).await.map_err(|refusal| match refusal {
         UnbindRefusal::SignedOut => Failure::SignInFirst { next: String::new() },
         UnbindRefusal::NotProved => Failure::ProveFirst { next: "/me/security/wechat".to_owned() },
         UnbindRefusal::Unavailable(why) => why.into(),
     })
-}
-
-/// `GET /api/v1/me/security`
-pub(crate) async fn json(State(web): State<Web>, holder: Holder) -> Result<Json<Value>, Failure> {
-    let age = password_age(&web.school, holder.person).await?.ok_or(Failure::NotFound)?;
-    let (state, at) = match binding::standing(&web.school, holder.person).await? {
-        Standing::None => ("none", None),
-        Standing::Bound { since } => ("bound", Some(since)),
-        Standing::BeforeRestore { since } => ("before_restore", Some(since)),
-        Standing::Ended { at, by: None } => ("ended", Some(at)),
-        Standing::Ended { at, by: Some(_) } => ("ended_at_counter", Some(at)),
-    };
-    Ok(Json(json!({
-        "password": { "own": age.set_at.is_some(), "set_at": age.set_at.map(iso), "change_recommended": age.reminder },
-        "wechat": { "state": state, "at": at.map(iso) },
-    })))
-}
-
-/// `GET /api/v1/me/sessions`
-pub(crate) async fn sessions_json(
-    State(web): State<Web>,
-    guest: Guest,
-    holder: Holder,
-) -> Result<Json<Value>, Failure> {
-    let sessions = session::shown(&web.school, holder.person, &guest.token).await?;
-    Ok(Json(json!({ "sessions": sessions.iter().map(session_json).collect::<Vec<_>>() })))
-}
-
-fn session_json(shown: &Shown) -> Value {
-    let session = &shown.session;
-    json!({
-        "id": shown.id.to_string(),
-        "kind": kind_word(session.kind),
-        "device": agent_name(&session.agent, Language::English),
-        "made_at": iso(session.made_at),
-        "seen_at": iso(session.seen_at),
-        "ends_at": iso(session.ends_at),
-        "this": shown.this,
-    })
-}
-
-/// `DELETE /api/v1/me/sessions/{id}`: 204; 404 when the holder has no such session any more.
-pub(crate) async fn end_json(
-    State(web): State<Web>,
-    holder: Holder,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Failure> {
-    let id = Id::parse(&id).map_err(|_| Failure::NotFound)?;
-    match session::end_one(&web.school, holder.person, id).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Failure::NotFound),
-    }
-}
-
-/// `DELETE /api/v1/me/sessions`: ends all but this one; 204.
-pub(crate) async fn end_others_json(
-    State(web): State<Web>,
-    guest: Guest,
-    holder: Holder,
-) -> Result<StatusCode, Failure> {
-    session::end_others(&web.school, holder.person, &guest.token).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// `DELETE /api/v1/me/wechat`: ends the binding; 204, also when there is none.
-pub(crate) async fn unbind_json(State(web): State<Web>, proved: Proved) -> Result<Response, Failure> {
-    unbind(&web, &proved).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 #[cfg(test)]

@@ -47,6 +47,8 @@ struct SignInPage {
     number: String,
     next: String,
     hint: String,
+    /// The browser was signed in, and is no longer.
+    over: bool,
     error: Option<String>,
     /// Inside WeChat: what is said of coming in by it.
     wechat: Option<Text>,
@@ -192,6 +194,7 @@ async fn form(
         number: typed.number,
         next: typed.next,
         hint: visit.language.words(&hint).to_owned(),
+        over: visit.session_token.is_some(),
         wechat: visit.in_wechat.then(|| {
             visit.language.t(match typed.by.as_str() {
                 "unbound" => "sign-in-wechat-unbound",

@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::page::{self, Frame};
 use crate::text::Text;
 // Who makes a token has proved lately who they are; this is the one place that says by which guard.
-use crate::visit::Holder as Maker;
+use crate::proof::Proved as Maker;
 use crate::visit::{Holder, Sent, Visit};
 
 /// A new token's secret is shown for so many seconds at most.
@@ -93,7 +93,7 @@ struct Line {
 /// `GET /me/security/tokens`
 pub(crate) async fn page(
     State(web): State<Web>,
-    holder: Holder,
+    holder: Maker,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
     let tokens = list(&web.school, Subject::Person(holder.person)).await?;
@@ -183,7 +183,7 @@ fn show(
         chosen: typed.days == days.to_string(),
     };
     let page = TokensPage {
-        frame: Frame::new(web, visit, language.t("tokens-title")).below("/me"),
+        frame: Frame::new(web, visit, language.t("tokens-title")).below("/me/security"),
         fresh,
         tokens: tokens.iter().map(|token| line(visit, token)).collect(),
         name: typed.name.clone(),

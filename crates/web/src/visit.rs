@@ -68,6 +68,11 @@ pub fn language_of(headers: &HeaderMap, secure_cookies: bool) -> Language {
     })
 }
 
+/// The look that a visitor chose on a page of ours; else as the system says.
+pub fn theme_of(headers: &HeaderMap, secure_cookies: bool) -> Theme {
+    Cookie::Theme.read(headers, secure_cookies).and_then(Theme::from_tag).unwrap_or(Theme::Auto)
+}
+
 /// A browser on a phone says so; a tablet's may, or may not.
 fn is_phone(agent: &str) -> bool {
     ["Mobile", "iPhone"].iter().any(|word| agent.contains(word)) && !agent.contains("iPad")
@@ -127,7 +132,7 @@ impl Visit {
         let visitor = Cookie::Visitor.bytes(headers, secure).and_then(|bytes| bytes.try_into().ok());
         Visit {
             language: language_of(headers, secure),
-            theme: Cookie::Theme.read(headers, secure).and_then(Theme::from_tag).unwrap_or(Theme::Auto),
+            theme: theme_of(headers, secure),
             path: path.to_owned(),
             in_wechat: text(header::USER_AGENT).contains("MicroMessenger"),
             on_phone: is_phone(text(header::USER_AGENT)),
@@ -221,6 +226,11 @@ impl FromRequestParts<Web> for Guest {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Guest, Failure> {
+        if bearer::shown(parts.uri.path(), &parts.headers) {
+            // No token opens a session; the reason is the token's.
+            let refused = bearer::holder(parts, web).await.err();
+            return Err(refused.unwrap_or(Failure::ScopeMissing { scope: None }));
+        }
         let visit = Visit::read(web, parts.uri.path(), &parts.headers);
         let sign_in = || Failure::SignInFirst { next: visit.path.clone() };
         let token = visit.session_token.ok_or_else(sign_in)?;

@@ -15,7 +15,7 @@ use crate::cookies::Cookie;
 use crate::failure::{Failure, next_of};
 use crate::page;
 use crate::sign_in::{self, Asked};
-use crate::visit::{Guest, Holder, Visit, own_path, seal_payer};
+use crate::visit::{Client, Guest, Holder, Visit, own_path, seal_payer};
 
 /// Why somebody is sent to WeChat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +98,7 @@ pub(crate) async fn come_back(
     State(web): State<Web>,
     visit: Visit,
     holder: Result<Holder, Failure>,
+    client: Client,
     Query(brought): Query<Brought>,
 ) -> Result<Response, Failure> {
     let Some(errand) = visit.came_back_with(&brought.state) else {
@@ -107,7 +108,9 @@ pub(crate) async fn come_back(
     let mut answer = match (errand.purpose, holder) {
         (Purpose::Name, holder) => name(&web, &holder?.visit, &brought.code, &errand.next).await?,
         (Purpose::Enter, Ok(_)) => page::see_other(&errand.next),
-        (Purpose::Enter, Err(Failure::SignInFirst { .. })) => let_in(&web, &visit, &brought.code, &errand.next).await?,
+        (Purpose::Enter, Err(Failure::SignInFirst { .. })) => {
+            let_in(&web, &visit, &client, &brought.code, &errand.next).await?
+        }
         (Purpose::Enter, Err(failure)) => return Err(failure),
     };
     page::add_cookie(&mut answer, Cookie::WeChatVisit.clear(visit.secure));
@@ -128,8 +131,13 @@ async fn name(web: &Web, visit: &Visit, code: &str, next: &str) -> Result<Respon
 }
 
 /// A session for the holder to whom the WeChat user is bound; else on to the password, with the reason.
-async fn let_in(web: &Web, visit: &Visit, code: &str, next: &str) -> Result<Response, Failure> {
-    let Ok(openid) = web.school.wechat.openid(code).await else {
+async fn let_in(web: &Web, visit: &Visit, client: &Client, code: &str, next: &str) -> Result<Response, Failure> {
+    let tried = web.doors.code(web, client)?;
+    let openid = web.school.wechat.openid(code).await;
+    if !matches!(openid, Err(ChannelError::Refused { .. })) {
+        tried.was_no_failure();
+    }
+    let Ok(openid) = openid else {
         return Ok(page::see_other(&sign_in::address("silent", next)));
     };
     let signed_in = match enter(&web.school, &openid, &visit.agent).await {

@@ -14,6 +14,8 @@ const AXE: &str = "4.14";
 /// Merchant SDKs of WeChat Pay written by others: from PyPI and from npm.
 const PYTHON_SDK: [(&str, &str); 1] = [("wechatpayv3", "2.0.4")];
 const NODE_SDK: &str = "0.9.6";
+/// A stranger that reads the description of the interface for programs and asks everything.
+const API: [(&str, &str); 1] = [("schemathesis", "4.32")];
 /// The arithmetic of the stranger's card client.
 const CARD: [(&str, &str); 1] = [("pycryptodome", "3.23")];
 /// The system's Python: its package of PC/SC is for that one alone.
@@ -73,6 +75,7 @@ pub fn everything(places: &Places) -> Result<(), String> {
     axe(places)?;
     python_sdk(places)?;
     node_sdk(places)?;
+    api(places)?;
     card(places)
 }
 
@@ -140,6 +143,11 @@ fn browser(places: &Places) -> Result<(), String> {
 /// The Python SDK in a folder of its own.
 fn python_sdk(places: &Places) -> Result<(), String> {
     from_pypi(places, &["python3"], &PYTHON_SDK, &places.sdk().join("venv"), &places.sdk_python())
+}
+
+/// The stranger that asks the interface for programs, in a folder of its own.
+fn api(places: &Places) -> Result<(), String> {
+    from_pypi(places, &["python3"], &API, &places.api().join("venv"), &places.api_python())
 }
 
 /// The arithmetic of the card client, beside the system's packages.

@@ -26,7 +26,7 @@ pub enum Work {
     PowerCuts(u32),
     /// Hold cards to readers of PC/SC, where the machine permits.
     CardReaders,
-    /// Run a program; `{python}`, `{axe}`, `{sdk-python}`, `{sdk-modules}` and `{binary}` stand for places.
+    /// Run a program; `{python}`, `{axe}`, `{binary}` and the like stand for places.
     Command {
         /// The program and its arguments.
         line: &'static [&'static str],
@@ -169,6 +169,24 @@ pub const STEPS: &[Step] = &[
         quick: false,
         work: Work::Command {
             line: &["{python}", "tests/webhooks/run.py", "--binary", "{binary}"],
+            counting: Counting::Summary,
+        },
+    },
+    Step {
+        name: "api",
+        shows: "programs that race, a stranger that read the description, and the examples of clients",
+        quick: false,
+        work: Work::Command {
+            line: &[
+                "{api-python}",
+                "tests/api/run.py",
+                "--binary",
+                "{binary}",
+                "--schemathesis",
+                "{schemathesis}",
+                "--rust",
+                "{rust-client}",
+            ],
             counting: Counting::Summary,
         },
     },

@@ -2,7 +2,7 @@
 
 use rules::agent::{Agent, Browser, System};
 use rules::binding::{Binding, State as BindingState};
-use rules::card::{Card, State as CardState};
+use rules::card::{Actor, Card, Change as CardChange, Place, Reports, State as CardState, Why};
 use rules::case::{Case, Ended, Kind as CaseKind};
 use rules::chart::Channel;
 use rules::credential::{Credential, Scope, Subject};
@@ -77,6 +77,8 @@ stored_struct! {
     OddDebits { kind, case, debits, first }
     Run { first, last, since, told }
     Loaded { old_balance, amount, at }
+    CardChange { id, card, person, from, to, at, by, place, why }
+    Reports { since, count }
     Credential { subject, name, scopes, made_at, expires_at, used_at, revoked_at }
     AnswerNote { owner, input, status, location, body, at }
     Inbox { newest, read, messages, reminders, look_at }
@@ -200,6 +202,9 @@ stored_enum!(Message {
 stored_enum!(Back { 1 => Waiting, 2 => InAccount, 3 => InCase });
 stored_enum!(Cause { 1 => Person, 2 => Twice, 3 => AccountClosed, 4 => NotLoaded });
 stored_enum!(Suspicion { 1 => Mismatch, 2 => Twice, 3 => AccountClosed, 4 => GivenBack });
+stored_enum!(Actor { 1 => Holder, 2 => Office, 3 => Platform });
+stored_enum!(Place { 1 => Pages, 2 => WeChat, 3 => Program, 4 => Office, 5 => Terminal(enrolment) });
+stored_enum!(Why { 1 => HandedOut, 2 => ReportedLost, 3 => Alarm(case) });
 
 impl Stored for Setting {
     fn write(&self, out: &mut ledger::Writer) {

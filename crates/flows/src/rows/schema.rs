@@ -45,6 +45,8 @@ impl Schema for Campus {
         "agreed",
         "spent",
         "odd",
+        "card_change",
+        "loss_reports",
         "credential",
         "answer",
         "inbox",
@@ -71,6 +73,7 @@ impl Schema for Campus {
         lists::MERCHANTS,
         lists::ENROLMENTS,
         lists::SESSIONS,
+        lists::CARD_CHANGES,
         lists::CREDENTIALS,
         lists::ANSWERS,
         lists::REMINDERS_DUE,
@@ -112,6 +115,8 @@ impl Schema for Campus {
             Key::Repaid(..) => "repaid",
             Key::Suspended(_) => "suspended",
             Key::ForeignRefund(..) => "foreign_refund",
+            Key::CardChange(..) => "card_change",
+            Key::LossReports(_) => "loss_reports",
             Key::Credential(_) => "credential",
             Key::Answer(..) => "answer",
             Key::Inbox(_) => "inbox",
@@ -153,6 +158,8 @@ impl Schema for Campus {
             Key::Case(id) | Key::Suspended(id) => id.write(&mut out),
             Key::Settings | Key::Strangers | Key::Epoch => {}
             Key::Form(person, key) => (*person, *key).write(&mut out),
+            Key::CardChange(card, change) => (*card, *change).write(&mut out),
+            Key::LossReports(person) => person.write(&mut out),
             Key::Credential(hash) => hash.write(&mut out),
             Key::Answer(owner, key) => (*owner, *key).write(&mut out),
             Key::Inbox(person) => person.write(&mut out),
@@ -232,6 +239,7 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         Row::Merchant(_) => vec![place(lists::MERCHANTS, &[], ledger::Micros::default())],
         Row::Enrolment(_) => vec![place(lists::ENROLMENTS, &[], ledger::Micros::default())],
         Row::Session(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
+        Row::CardChange(change) => vec![place(lists::CARD_CHANGES, &change.person.0.bytes(), change.at)],
         Row::Credential(credential) => {
             vec![place(lists::CREDENTIALS, &crate::credential::owner(credential.subject), credential.made_at)]
         }
@@ -261,6 +269,7 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         | Row::ForeignRefund(_)
         | Row::Binding(_)
         | Row::Delivery(_)
-        | Row::Lineage(_) => Vec::new(),
+        | Row::Lineage(_)
+        | Row::LossReports(_) => Vec::new(),
     }
 }

@@ -91,8 +91,8 @@ impl Command<Campus> for Confirm {
                     self.card, attempt.k, attempt.session.n
                 );
                 let reference = Id::new(u128::from(self.card.0));
-                crate::cases::tell(desk, case::Kind::CardCloned, reference, detail);
-                freeze(desk, view.card)?;
+                let case = crate::cases::tell(desk, case::Kind::CardCloned, reference, detail);
+                freeze(desk, view.card, self.enrolment, case)?;
                 return Ok(Confirming::Cloned);
             }
             (

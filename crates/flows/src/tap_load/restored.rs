@@ -113,7 +113,7 @@ pub(super) fn reopens(view: &CardView, resolution: Resolution) -> bool {
 }
 
 /// Where refunds of an order's payment are noted, once it is paid.
-pub(super) fn repaid_key(order: &Order) -> Option<Key> {
+pub(crate) fn repaid_key(order: &Order) -> Option<Key> {
     refund::of_order(order, None, Fen::ZERO).ok().map(|(payment, _, _)| crate::refund::repaid_key(&payment))
 }
 

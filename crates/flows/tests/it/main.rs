@@ -10,6 +10,7 @@ mod forged;
 mod hand;
 mod inbox;
 mod lists;
+mod lost;
 mod money;
 mod monthly;
 mod people;

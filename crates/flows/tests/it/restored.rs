@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::atomic::Ordering;
 
 use flows::epoch::Reopening;
+use flows::home::{Place, track};
 use flows::ports::{ChannelError, ListAsk, Payment, RefundState, Repayment, Trade};
 use flows::refund::What;
 use flows::rows::{Key, Row, lists};
@@ -38,6 +39,10 @@ fn of_kind(campus: &Campus, kind: Kind) -> Case {
 
 fn state(campus: &Campus) -> State {
     campus.rig.row(&Key::Card(CARD)).unwrap().card().unwrap().state
+}
+
+fn place(campus: &Campus, no: OrderNo) -> Place {
+    campus.rig.run(track(&campus.rig.school, campus.person, no)).unwrap().unwrap().place
 }
 
 fn arrive(campus: &Campus, on_line: i64) {
@@ -264,6 +269,7 @@ fn m9_an_order_that_the_purse_does_not_show_whole_is_neither_loaded_nor_forgotte
     assert_eq!(campus.balance(chart::awaiting_tap(campus.person)), 0);
     let untold = of_kind(&campus, Kind::LoadUntold);
     assert_eq!((untold.amount, campus.balance(chart::suspense_case(untold.id))), (Fen::new(700), 700));
+    assert_eq!(place(&campus, open), Place::InCase, "the holder is told, and not asked to hold the card for ever");
     let case = of_kind(&campus, Kind::CardAhead);
     assert_eq!((case.amount, campus.balance(chart::suspense_case(case.id))), (Fen::new(200), -200));
     assert_eq!((campus.chip.balance(), campus.balance(chart::on_card(CARD))), (200, 200));
@@ -272,6 +278,7 @@ fn m9_an_order_that_the_purse_does_not_show_whole_is_neither_loaded_nor_forgotte
     let refund = flows::refund::open(&campus.rig.school, What::Case(untold.id), None, asked, [1; 16]);
     let refund = campus.rig.run(refund).expect("a refund");
     assert_eq!(campus.balance(chart::held(refund)), 700);
+    assert_eq!(place(&campus, open), Place::Refunding);
     campus.rig.verify();
 }
 
@@ -306,6 +313,7 @@ fn m9_what_was_given_back_after_the_backup_is_not_loaded_and_no_forgotten_load_t
             other => panic!("{other:?}"),
         }
         assert_eq!(cases(&campus), vec![], "{loaded}");
+        assert_eq!(place(&campus, order), Place::WaitingForCard, "{loaded}");
         assert_eq!(campus.balance(chart::awaiting_tap(campus.person)), waits, "{loaded}");
         assert_eq!(campus.rig.row(&Key::Waiting(campus.person)).unwrap().waiting().unwrap().len(), 1, "{loaded}");
 
@@ -313,6 +321,7 @@ fn m9_what_was_given_back_after_the_backup_is_not_loaded_and_no_forgotten_load_t
         assert_eq!(campus.hold(Stage::Load).0, 0, "{loaded}");
         let case = of_kind(&campus, Kind::PaymentGivenBack);
         assert_eq!((case.amount, case.subject()), (Fen::new(1000), format!("order {order}")), "{loaded}");
+        assert_eq!(place(&campus, order), Place::InCase, "{loaded}");
         assert_eq!(campus.balance(chart::suspense_case(case.id)), 1000, "{loaded}");
         assert_eq!(campus.balance(chart::awaiting_tap(campus.person)), 0, "{loaded}");
         let on_card = campus.balance(chart::on_card(CARD));

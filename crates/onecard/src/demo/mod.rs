@@ -5,8 +5,10 @@ mod before;
 mod pages;
 mod people;
 mod pos;
+mod progress;
 mod setup;
 mod text;
+mod tour;
 
 pub use pages::web_config;
 pub use people::roster;

@@ -1,5 +1,6 @@
 //! The demo's start page, its list of people, and the virtual POS.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use askama::Template;
@@ -24,34 +25,39 @@ use web::guide::{GuideConfig, OwnTexts, Service};
 use super::before::FIRST_SETTLED;
 use super::pos::{Counter, PULLS, Shows, key};
 use super::setup::{Folder, first_people};
-use super::text::{Lang, Texts};
+use super::text::{Lang, Look, Texts};
+use super::tour;
 use crate::Failure;
 use crate::card_office::card_number;
 
 /// How many people the start page names.
-const SHOWN: u32 = 3;
+pub(super) const SHOWN: u32 = 3;
 /// How many cards lie beside the virtual POS.
 const CARDS: u32 = 6;
 
 /// What the demo's pages need.
 #[derive(Clone)]
 pub struct Demo {
-    school: School,
+    pub(super) school: School,
+    /// Folder of the book.
+    pub(super) data: PathBuf,
+    /// Held by whoever checks the book.
+    pub(super) verifying: Arc<tokio::sync::Mutex<()>>,
     counters: Arc<Vec<Counter>>,
-    people: Arc<Vec<PersonId>>,
-    cards: Arc<std::path::PathBuf>,
-    sandbox: Arc<str>,
+    pub(super) people: Arc<Vec<PersonId>>,
+    cards: Arc<PathBuf>,
+    pub(super) sandbox: Arc<str>,
     /// Some people have been here for weeks.
     has_past: bool,
 }
 
 /// A person of the demo, as `/demo/people.json` gives it.
 #[derive(Serialize)]
-struct Person {
-    number: String,
-    name: String,
-    initial_password: Option<String>,
-    card: String,
+pub(super) struct Person {
+    pub(super) number: String,
+    pub(super) name: String,
+    pub(super) initial_password: Option<String>,
+    pub(super) card: String,
 }
 
 impl Demo {
@@ -68,15 +74,24 @@ impl Demo {
             Some(person) => !records(&school, *person, school.now(), 1).await?.is_empty(),
             None => false,
         };
-        Ok(Demo { school, counters: Arc::new(counters), people, cards, sandbox: sandbox.into(), has_past })
+        Ok(Demo {
+            school,
+            data: folder.path().to_owned(),
+            verifying: Arc::default(),
+            counters: Arc::new(counters),
+            people,
+            cards,
+            sandbox: sandbox.into(),
+            has_past,
+        })
     }
 
-    async fn shown(&self, most: u32) -> Result<Vec<Person>, Failure> {
+    pub(super) async fn shown(&self, most: u32) -> Result<Vec<Person>, Failure> {
         self.persons(self.people.iter().take(most as usize)).await
     }
 
     /// Somebody who has been here for weeks.
-    async fn settled(&self) -> Result<Option<Person>, Failure> {
+    pub(super) async fn settled(&self) -> Result<Option<Person>, Failure> {
         let settled = self.people.get(FIRST_SETTLED as usize).into_iter();
         Ok(self.persons(settled).await?.pop().filter(|_| self.has_past))
     }
@@ -134,7 +149,9 @@ fn service() -> Service {
 /// Addresses of the demo's own pages.
 pub fn router(demo: Demo) -> Router {
     Router::new()
-        .route("/demo", get(start))
+        .route("/demo", get(tour::start))
+        .route("/demo/verify", get(tour::verify))
+        .route("/demo/display", post(tour::display))
         .route("/demo/people.json", get(people_json))
         .route("/demo/pos", get(|| async { Redirect::to("/demo/pos/1") }))
         .route("/demo/pos/{id}", get(pos))
@@ -174,31 +191,16 @@ fn asset(kind: &'static str, body: &'static str) -> Response {
     ([(header::CONTENT_TYPE, format!("{kind}; charset=utf-8"))], body).into_response()
 }
 
-fn broken(failure: Failure) -> Response {
+pub(super) fn broken(failure: Failure) -> Response {
     tracing::error!("{}", crate::prompt::sentence(failure.as_ref()));
     (StatusCode::INTERNAL_SERVER_ERROR, "the demo could not read its school; see the terminal it runs in\n")
         .into_response()
 }
 
-fn page(template: &impl Template) -> Response {
+pub(super) fn page(template: &impl Template) -> Response {
     match template.render() {
         Ok(html) => Html(html).into_response(),
         Err(fault) => broken(fault.into()),
-    }
-}
-
-#[derive(Template)]
-#[template(path = "start.html")]
-struct StartPage<'a> {
-    t: Texts,
-    sandbox: &'a str,
-    people: Vec<Person>,
-}
-
-async fn start(State(demo): State<Demo>, headers: HeaderMap) -> Response {
-    match demo.shown(SHOWN).await {
-        Ok(people) => page(&StartPage { t: Texts(Lang::of(&headers)), sandbox: &demo.sandbox, people }),
-        Err(failure) => broken(failure),
     }
 }
 
@@ -220,6 +222,7 @@ async fn people_json(State(demo): State<Demo>) -> Response {
 #[template(path = "pos.html")]
 struct PosPage<'a> {
     t: Texts,
+    look: Look,
     id: usize,
     other: usize,
     place: &'a str,
@@ -269,6 +272,7 @@ async fn pos_page(demo: &Demo, id: usize, headers: &HeaderMap, said: &str) -> Re
     };
     page(&PosPage {
         t: Texts(lang),
+        look: Look::of(headers, &format!("/demo/pos/{id}")),
         id,
         other: if id == 1 { 2 } else { 1 },
         place: lang.pick(counter.place),

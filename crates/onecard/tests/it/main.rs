@@ -6,6 +6,7 @@ mod bench;
 mod card_office;
 mod cases;
 mod doctor;
+mod guide;
 mod reports;
 mod terminal_screen;
 mod verify;

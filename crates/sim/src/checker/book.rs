@@ -213,7 +213,9 @@ fn permitted(row: &JournalRow, from: Name, to: Name, people: &People) -> bool {
         // Money of a sale that no card can have paid: there is none in an honest world. To a card it goes back.
         reason::SALE_UNEXPLAINED => {
             let to = matches!(codes.1, code::MERCHANT | code::ON_CARD);
-            direct && people.crook.is_some() && codes.0 == code::SUSPENSE_CASE && to
+            // What is paid with a lost card is the school's.
+            let cause = people.crook.is_some() || !people.lost.is_empty();
+            direct && cause && codes.0 == code::SUSPENSE_CASE && to
         }
         _ => false,
     }

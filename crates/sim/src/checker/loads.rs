@@ -54,6 +54,8 @@ pub(crate) struct Loads {
     was_ahead: BTreeSet<u64>,
     /// Orders that waited in the backup and that a forgotten load took.
     spent: BTreeSet<u128>,
+    /// What waits for each holder's card, item by item, added up.
+    waiting: BTreeMap<u128, Sum>,
 }
 
 impl Loads {
@@ -107,6 +109,12 @@ impl Loads {
         chip.n = n.wrapping_add(1);
         findings.demand(!twice, "I3", people.who(card), || format!("card {card:x} took two loads at counter {n}"));
         self.equation(card, book, people, findings);
+    }
+
+    /// What waits for a holder's card (M10).
+    pub(super) fn waits(&mut self, person: &[u8], items: &[Item]) {
+        let Ok(person) = person.try_into().map(u128::from_be_bytes) else { return };
+        self.waiting.insert(person, items.iter().map(|item| Sum::from(item.amount.get())).sum());
     }
 
     /// A TAC for this attempt reached the platform.
@@ -238,12 +246,24 @@ impl Loads {
     /// Everything is calm: no load is on its way and nothing waits.
     pub(super) fn converged(&self, book: &Book, people: &People, findings: &mut Findings) {
         for ((card, k), known) in &self.attempts {
-            findings.demand(known.stage != Stage::Released || people.of_crook(*card), "L3", people.who(*card), || {
+            let stopped = people.of_crook(*card) || people.is_lost(*card);
+            findings.demand(known.stage != Stage::Released || stopped, "L3", people.who(*card), || {
                 format!("attempt {k} of card {card:x} is not settled: {known:?}")
             });
         }
         for holder in (0..people.count()).filter(|holder| people.crook != Some(*holder)) {
             let waiting = book.held(code::AWAITING_TAP, people.person(holder));
+            if people.lost.contains(&holder) {
+                // It is kept for the next card, every fen of it.
+                let items = self.waiting.get(&people.person(holder)).copied().unwrap_or(0);
+                findings.demand(waiting.posted - waiting.leaving == items, "L3", Who::holder(holder), || {
+                    format!(
+                        "{} wait for the next card, of which {} are on their way; items have {items}",
+                        waiting.posted, waiting.leaving
+                    )
+                });
+                continue;
+            }
             findings.demand((waiting.posted, waiting.leaving) == (0, 0), "L3", Who::holder(holder), || {
                 format!(
                     "after two calm taps {} still wait for the card, {} of them on their way",

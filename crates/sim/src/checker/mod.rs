@@ -8,6 +8,7 @@
 //! | `payments.rs` | I2 provider, I9 limits, ACK of notices |
 //! | `refunds.rs` | I2r refunds, I4 of what is held, L2 |
 //! | `loads.rs` | I3 purse, ACK of released loads |
+//! | `losses.rs` | I6: a card that was reported lost is granted nothing on line from then on |
 //! | `crook.rs` | T1: a copied card is stopped at its first conflict, and every debit of a copy is paid once |
 //! | `sales.rs` | I3 and I8 of debits, I5 once, ACK of records |
 //! | `replay.rs`, `form.rs` | I7: what stands on the disk, read, hashed and added up again |
@@ -21,6 +22,7 @@ mod crook;
 mod end;
 mod form;
 mod loads;
+mod losses;
 mod payments;
 mod received;
 mod refunds;
@@ -28,7 +30,7 @@ mod replay;
 mod sales;
 mod waiting;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use device::journal::State as Journal;
 use flows::rows::Row;
@@ -41,6 +43,7 @@ use crate::notes::Who;
 use book::Book;
 use crook::Crook;
 use loads::Loads;
+use losses::Losses;
 use payments::Payments;
 pub(crate) use payments::{Capture, Charge};
 pub(crate) use received::Received;
@@ -93,6 +96,7 @@ pub(crate) struct Checker {
     pub(crate) loads: Loads,
     pub(crate) sales: Sales,
     pub(crate) crook: Crook,
+    pub(crate) losses: Losses,
     pub(crate) replay: Replay,
     pub(crate) waits: Waits,
     /// Time of the newest block, and when it was made.
@@ -116,6 +120,8 @@ pub(crate) struct People {
     cards: Vec<u64>,
     /// The holder whose card is copied: nothing that is true of an honest card need be true of his.
     pub(crate) crook: Option<usize>,
+    /// Holders who lost their cards, and report that.
+    pub(crate) lost: BTreeSet<usize>,
 }
 
 impl People {
@@ -138,6 +144,11 @@ impl People {
     /// Whether this card is, or will be, copied.
     pub(crate) fn of_crook(&self, card: u64) -> bool {
         self.crook.is_some() && self.holder_of_card(card) == self.crook
+    }
+
+    /// Whether this card is lost, or on the way to be reported so.
+    pub(crate) fn is_lost(&self, card: u64) -> bool {
+        self.holder_of_card(card).is_some_and(|holder| self.lost.contains(&holder))
     }
 
     fn who(&self, card: u64) -> Who {
@@ -164,6 +175,7 @@ impl Checker {
     pub(crate) fn restored(&mut self, then: Checker, kept: &BTreeMap<u128, Journal>, now_is: i64) {
         let now = std::mem::replace(self, then);
         self.findings = now.findings;
+        self.people.lost = now.people.lost;
         self.payments.restored(now.payments, now_is);
         self.refunds.restored(now.refunds);
         let payments = &self.payments;
@@ -207,6 +219,7 @@ impl Checker {
             self.refunds.journal(row);
             self.loads.journal(row, &mut self.findings, &self.people);
             self.crook.journal(row, &mut self.findings);
+            self.losses.journal(row, &self.sales, &self.people, &mut self.findings);
             self.sales.journal(row, (&self.book, &self.loads), &self.people, &mut self.findings, counters);
         }
         self.payments.settle(&self.book, &self.refunds, &self.people, &mut self.findings);
@@ -215,6 +228,7 @@ impl Checker {
         self.loads.settle(&self.book, &self.people, &mut self.findings, counters);
         self.sales.settle(counters);
         self.waits.settle(&self.people, &mut self.findings, counters);
+        self.losses.settle();
     }
 
     fn row(&mut self, key: &[u8], row: &Row, counters: &mut Counters) {
@@ -227,6 +241,10 @@ impl Checker {
             Row::Payment(note) => self.payments.payment(key, note),
             Row::Attempt(attempt) => self.loads.attempt(attempt, &self.people, &mut self.findings, counters),
             Row::Sale(sale) => {
+                if self.sales.card_of(sale.id.get()).is_none() {
+                    let who = self.people.who(sale.card.0);
+                    self.losses.sale(sale.card.0, sale.state, who, &mut self.findings);
+                }
                 self.sales.sale(sale);
                 if self.people.of_crook(sale.card.0) {
                     self.crook.sale(sale);
@@ -237,11 +255,16 @@ impl Checker {
                 let who = self.people.who(card.no.0);
                 let state = card.state;
                 let copied = self.people.of_crook(card.no.0) && self.crook.is_copied();
-                self.findings.demand(state == CardState::Active || copied, "I8", who, || {
+                let reported = state == CardState::Lost && self.people.is_lost(card.no.0);
+                self.findings.demand(state == CardState::Active || copied || reported, "I8", who, || {
                     format!("the card of an honest holder was stopped: it is {state:?}")
                 });
+                if !self.people.of_crook(card.no.0) {
+                    self.losses.card(card, who, &mut self.findings, counters);
+                }
                 self.sales.open_sales(card.no.0, card.unconfirmed.iter().map(|id| id.get()).collect());
             }
+            Row::Waiting(items) => self.loads.waits(key, items),
             Row::Epoch(epoch) => self.payments.not_asked = !epoch.orders_asked,
             _ => {}
         }
@@ -270,6 +293,10 @@ impl Checker {
     fn of_crook(&self, reference: u128) -> bool {
         let card = u64::try_from(reference).is_ok_and(|card| self.people.of_crook(card));
         self.crook.is_copied() && (card || self.crook.has_sale(reference))
+    }
+
+    fn sale_of_lost(&self, case: &Case) -> bool {
+        self.sales.card_of(case.reference.get()).is_some_and(|card| self.people.is_lost(card))
     }
 
     fn was_ahead(&self, case: &Case) -> bool {
@@ -303,6 +330,8 @@ impl Checker {
             CaseKind::SaleCardStopped if copy => ("clone: sale after it was stopped", true),
             CaseKind::SaleChainBroken if copy => ("clone: balances do not follow", true),
             CaseKind::SaleDisplaced if copy => ("clone: proved at the counter of a sale without a proof", true),
+            // Its terminal says that it was made after the card was reported, or its clock says so.
+            CaseKind::SaleCardStopped if self.sale_of_lost(case) => ("loss: debit borne by the school", true),
             CaseKind::PaymentUnknownOrder => ("case: payment of unknown order", true),
             CaseKind::PaymentMismatch => ("case: payment mismatch", true),
             CaseKind::PaymentTwice => ("case: payment twice", true),

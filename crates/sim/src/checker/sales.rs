@@ -95,6 +95,8 @@ pub(crate) struct Sales {
     untold: BTreeSet<u128>,
     /// Cards that had paid what the restored book did not have.
     was_behind: BTreeSet<u64>,
+    /// Debits of lost cards that the school bears.
+    borne: BTreeSet<(u64, u16)>,
 }
 
 impl Sales {
@@ -166,11 +168,31 @@ impl Sales {
         lost.map(|(_, (debit, _))| debit.amount).sum()
     }
 
+    /// The card of a sale that the book has.
+    pub(super) fn card_of(&self, sale: u128) -> Option<u64> {
+        self.sales.get(&sale).map(|known| known.card)
+    }
+
+    /// What a lost card paid and what was not taken from it in the book: torn debits that no hold settles any more, and those
+    /// that the school bears.
+    pub(super) fn outside(&self, card: u64) -> Sum {
+        let own = self.debits.values().filter(|(debit, posted)| debit.card == card && !posted);
+        own.map(|(debit, _)| debit.amount).sum()
+    }
+
     /// Debits of which a case says that nobody can tell.
     fn untold_debits(&self) -> BTreeSet<(u64, u16, [u8; 6], Sum)> {
-        let sales = self.untold.iter().filter_map(|sale| self.sales.get(sale));
+        self.debits_of(self.untold.iter()).collect()
+    }
+
+    /// The debits of these sales.
+    fn debits_of<'a>(
+        &'a self,
+        sales: impl Iterator<Item = &'a u128>,
+    ) -> impl Iterator<Item = (u64, u16, [u8; 6], Sum)> {
+        let sales = sales.filter_map(|sale| self.sales.get(sale));
         let debits = sales.filter_map(|known| Some((known.card, known.debit?, known.amount)));
-        debits.map(|(card, (m, terminal), amount)| (card, m, terminal, amount)).collect()
+        debits.map(|(card, (m, terminal), amount)| (card, m, terminal, amount))
     }
 
     /// A clerk enters an amount for a holder; gives the number of the lunch.
@@ -382,6 +404,7 @@ impl Sales {
             reason::SALE_FROM_PURSE => "sale: from the purse",
             reason::SALE_FROM_UNPROVED => "sale: out of a load not yet proved",
             reason::SALE_FORGOTTEN => "sale: paid again after a restore",
+            reason::SALE_UNEXPLAINED => "sale: paid out of a case",
             _ => return,
         };
         counters.add(counter);
@@ -396,6 +419,7 @@ impl Sales {
         let ahead = loads.ahead(known.card);
         match row.code {
             reason::SALE_FROM_ACCOUNT => self.charge(row, &known, who, people, findings),
+            reason::SALE_UNEXPLAINED => self.bear(row, &known, who, people, findings),
             reason::SALE_REVERSED => {
                 let paid = self.closed_paid.contains(&known.asked_by);
                 let charge = self.charges.get_mut(&known.asked_by);
@@ -434,6 +458,18 @@ impl Sales {
         if let Some(before) = self.charges.insert(known.asked_by, charge) {
             findings.add("I5", who, || format!("row {} charges {:?} again: {before:?}", row.seq, known.asked_by));
         }
+    }
+
+    /// The school pays for a debit that was made with a lost card: a chip made it, and nobody else pays.
+    fn bear(&mut self, row: &JournalRow, known: &Known, who: Who, people: &People, findings: &mut Findings) {
+        let name = known.debit.map(|(m, _)| (known.card, m));
+        let made = name.and_then(|name| self.debits.get(&name)).copied();
+        let first = name.is_some_and(|name| self.borne.insert(name));
+        let amount = Sum::from(row.amount.get());
+        let right = first && made.is_some_and(|(debit, posted)| debit.amount == amount && !posted);
+        findings.demand(right && people.is_lost(known.card), "I3", who, || {
+            format!("row {} pays {amount} for {known:?} out of a case; the chip made {made:?}", row.seq)
+        });
     }
 
     /// A purse sale comes into the book: a chip must have made that debit, and the card must have had the money.
@@ -481,15 +517,22 @@ impl Sales {
             format!("record {lost:?} was acknowledged before the restore, its terminal has it, and the book has it not")
         });
         let untold = self.untold_debits();
+        // Torn debits of lost cards: no hold tells of them any more.
+        let lost = self.open.iter().filter(|(card, _)| people.is_lost(**card)).flat_map(|(_, open)| open);
+        let open: BTreeSet<_> = self.debits_of(lost).collect();
         for (name, (debit, posted)) in &self.debits {
             let told = *posted || self.lost.1.contains(name) || untold.contains(&named(debit));
+            let told = told || self.borne.contains(name) || open.contains(&named(debit));
             findings
                 .demand(told, "L4", people.who(debit.card), || format!("{debit:?} was made and is not in the book"));
         }
         for (card, open) in &self.open {
-            findings.demand(open.is_empty() || people.of_crook(*card), "L4", people.who(*card), || {
-                format!("sales {open:x?} of card {card:x} are still not proved")
-            });
+            findings.demand(
+                open.is_empty() || people.of_crook(*card) || people.is_lost(*card),
+                "L4",
+                people.who(*card),
+                || format!("sales {open:x?} of card {card:x} are still not proved"),
+            );
         }
         for (number, lunch) in self.lunches.iter().enumerate() {
             let charged = self.charged_or(number, |name| self.lost.0.contains(name));

@@ -27,6 +27,9 @@ pub(crate) fn also_needs(plant: Plant, keys: &mut Vec<Key>, seen: &Seen<'_, Camp
     if plant == Plant::P95 {
         waiting::needs(keys, seen);
     }
+    if matches!(plant, Plant::P91 | Plant::P93) && reports_loss(keys) {
+        money_of_lost(keys, seen);
+    }
     if plant != Plant::P25 {
         return;
     }
@@ -90,6 +93,8 @@ pub(crate) fn before(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
         Plant::P88 => seems_given_back_here(keys, desk),
         Plant::P95 => waiting::takes_it_out_of_its_load(keys, desk),
         Plant::P97 => waiting::seems_met(keys, desk),
+        Plant::P90 => seems_active(keys, desk, |_| true),
+        Plant::P92 => seems_active(keys, desk, |keys| !keys.iter().any(|key| matches!(key, Key::Record(..)))),
         _ => None,
     };
 }
@@ -106,6 +111,9 @@ pub(crate) fn after(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
         Plant::P94 => waiting::goes_back_again(keys, desk),
         Plant::P96 => waiting::tells_again(keys, desk),
         Plant::P97 => waiting::is_not_met(keys, desk),
+        Plant::P90 | Plant::P92 => is_lost_again(keys, desk),
+        Plant::P91 => drop_waiting(keys, desk),
+        Plant::P93 => call_off_with_report(keys, desk),
         _ => None,
     };
 }
@@ -272,11 +280,66 @@ fn forget_load_on_its_way(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()>
 /// What stopped a card is forgotten.
 fn let_it_go_on(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
     let (key, mut card) = find(keys, desk, Row::card)?;
-    if card.state == CardState::Lost {
+    // By an alarm in this very decision, not because its holder reported it.
+    if card.state == CardState::Lost && card.since == desk.now() && !reports_loss(keys) {
         card.state = CardState::Active;
         desk.put(key, Row::Card(card)).ok()?;
     }
     Some(())
+}
+
+/// Whether a holder reports a card lost.
+fn reports_loss(keys: &[Key]) -> bool {
+    keys.iter().any(|key| matches!(key, Key::LossReports(_)))
+}
+
+/// What waits for a card that is being reported, and what is on its way to it.
+fn money_of_lost(keys: &mut Vec<Key>, seen: &Seen<'_, Campus>) {
+    let Some(card) = keys.iter().find_map(|key| seen.row(key).and_then(Row::card)) else { return };
+    keys.push(Key::Waiting(card.person));
+    keys.extend(card.released.map(|k| Key::Attempt(card.no, k)));
+}
+
+/// Among what the card is waited for: the mark of a card that only looks active.
+const LOOKS_ACTIVE: Id = Id::new(0x90);
+
+/// At a terminal a lost card looks active.
+fn seems_active(keys: &[Key], desk: &mut CampusDesk<'_>, which: impl Fn(&[Key]) -> bool) -> Option<()> {
+    let terminal = keys.iter().any(|key| matches!(key, Key::Enrolment(_)));
+    let (key, mut card) = find(keys, desk, Row::card)?;
+    if terminal && which(keys) && card.state == CardState::Lost {
+        card.state = CardState::Active;
+        card.awaiting.push(LOOKS_ACTIVE);
+        desk.put(key, Row::Card(card)).ok()?;
+    }
+    Some(())
+}
+
+/// What only looked active is lost as before.
+fn is_lost_again(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    let (key, mut card) = find(keys, desk, Row::card)?;
+    if card.awaiting.contains(&LOOKS_ACTIVE) {
+        card.state = CardState::Lost;
+        card.awaiting.retain(|id| *id != LOOKS_ACTIVE);
+        desk.put(key, Row::Card(card)).ok()?;
+    }
+    Some(())
+}
+
+fn drop_waiting(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    if !reports_loss(keys) {
+        return None;
+    }
+    let (key, _) = find(keys, desk, Row::waiting)?;
+    desk.put(key, Row::Waiting(Vec::new())).ok()
+}
+
+fn call_off_with_report(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    if !reports_loss(keys) {
+        return None;
+    }
+    let (card, attempt) = released(keys, desk)?;
+    call_off(card, attempt, desk)
 }
 
 fn begins_load(keys: &[Key]) -> bool {

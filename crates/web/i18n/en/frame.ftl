@@ -7,3 +7,4 @@ frame-help = Need help? Ask or call the card service centre.
 theme-auto = Look: as the system. Switch to dark
 theme-dark = Look: dark. Switch to light
 theme-light = Look: light. Switch to as the system
+frame-offline = You are off line: this is what was last known. Please go on when you are connected again.

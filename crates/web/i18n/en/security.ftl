@@ -1,5 +1,6 @@
 security-title = Account security
 security-password-first = Still the first password; please change it soon
+security-password-fresh = Last changed { $at }
 security-password-own = Last changed { $at }, { $days } days ago
 security-wechat = Coming in by WeChat
 security-wechat-none = Not bound. Once bound, you come in from the WeChat menu without a password

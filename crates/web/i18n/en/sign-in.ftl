@@ -14,3 +14,5 @@ password-again = New password once more
 password-again-differs = The two new passwords differ; please type them again.
 password-rules = A new password:
 password-go = Save the new password
+sign-in-over = Your session is over. Please sign in again; you will come back to where you were. A step that was not confirmed has moved no money.
+sign-in-first = Please sign in first; you will go on to the page you asked for. A step that was not confirmed has moved no money.

@@ -7,3 +7,4 @@ frame-help = 遇到问题请到校园卡服务中心，或拨打服务电话。
 theme-auto = 外观：跟随系统。切换为深色
 theme-dark = 外观：深色。切换为浅色
 theme-light = 外观：浅色。切换为跟随系统
+frame-offline = 连不上网络，显示的是最近一次的内容。请联网后再操作。

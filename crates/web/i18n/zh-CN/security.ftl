@@ -1,5 +1,6 @@
 security-title = 账户安全
 security-password-first = 仍是初始密码，请尽快修改
+security-password-fresh = 上次修改：{ $at }
 security-password-own = 上次修改：{ $at }（{ $days } 天前）
 security-wechat = 微信免密码进入
 security-wechat-none = 未绑定。绑定后从微信菜单进入不用再输密码

@@ -14,3 +14,5 @@ password-again = 再输一次新密码
 password-again-differs = 两次输入的新密码不一致，请重新输入。
 password-rules = 新密码须符合这些要求：
 password-go = 保存新密码
+sign-in-over = 登录已过期，或已在别处退出。请重新登录，登录后回到刚才的页面。没有确认的操作不会扣款。
+sign-in-first = 请先登录，登录后直接进入您要的页面。没有确认的操作不会扣款。

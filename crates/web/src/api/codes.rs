@@ -6,7 +6,7 @@ use super::operation::{Access, Operation};
 use crate::failure::status_of;
 
 /// Codes that do not come from the rules, with their status.
-pub(crate) const OWN: [(&str, u16); 21] = [
+pub(crate) const OWN: [(&str, u16); 24] = [
     ("SIGN_IN_REQUIRED", 401),
     ("TOKEN_INVALID", 401),
     ("PASSWORD_CHANGE_REQUIRED", 403),
@@ -28,25 +28,23 @@ pub(crate) const OWN: [(&str, u16); 21] = [
     ("WECHAT_SILENT", 502),
     ("INTERNAL", 500),
     ("DEADLINE", 503),
+    ("PROOF_REQUIRED", 403),
+    ("RATE_LIMITED", 429),
+    ("PDF_UNAVAILABLE", 503),
 ];
 
 /// Every operation's.
-const EVERY: [&str; 7] = ["MALFORMED", "NOT_ACCEPTABLE", "INTERNAL", "BUSY", "SERVER_FULL", "STOPPING", "DEADLINE"];
+const EVERY: [&str; 8] =
+    ["RATE_LIMITED", "MALFORMED", "NOT_ACCEPTABLE", "INTERNAL", "BUSY", "SERVER_FULL", "STOPPING", "DEADLINE"];
 /// Those of operations for holders.
 const HOLDERS: [&str; 5] =
     ["SIGN_IN_REQUIRED", "TOKEN_INVALID", "PASSWORD_CHANGE_REQUIRED", "SCOPE_MISSING", "NOT_FOUND"];
 /// Those of operations for programs of the school.
 const SCHOOL: [&str; 2] = ["TOKEN_INVALID", "SCOPE_MISSING"];
 /// Those of operations that change something.
-const CHANGING: [&str; 7] = [
-    "IDEMPOTENCY_KEY",
-    "FOREIGN_ORIGIN",
-    "BODY_TOO_SLOW",
-    "IDEMPOTENCY_CONFLICT",
-    "BODY_TOO_LARGE",
-    "MEDIA_TYPE",
-    "AFTER_RESTORE",
-];
+const CHANGING: [&str; 4] = ["FOREIGN_ORIGIN", "BODY_TOO_LARGE", "MEDIA_TYPE", "AFTER_RESTORE"];
+/// Those of operations whose answers are kept.
+const KEYED: [&str; 3] = ["IDEMPOTENCY_KEY", "BODY_TOO_SLOW", "IDEMPOTENCY_CONFLICT"];
 
 /// The status of a code.
 pub(crate) fn status(code: &str) -> StatusCode {
@@ -62,7 +60,8 @@ pub(crate) fn of(operation: &Operation) -> Vec<(u16, &'static str)> {
         Access::School(_) => &SCHOOL,
     };
     let changing: &[&str] = if operation.changes() { &CHANGING } else { &[] };
-    let all = EVERY.iter().chain(who).chain(changing).chain(operation.refusals);
+    let keyed: &[&str] = if operation.keyed() { &KEYED } else { &[] };
+    let all = EVERY.iter().chain(who).chain(changing).chain(keyed).chain(operation.refusals);
     let mut codes: Vec<(u16, &'static str)> = all.map(|code| (status(code).as_u16(), *code)).collect();
     codes.sort_unstable();
     codes.dedup();

@@ -57,10 +57,13 @@ fn read(headers: &HeaderMap) -> Option<[u8; 16]> {
 
 /// Calls that are being answered now, by caller and key.
 #[derive(Default)]
-pub(crate) struct Turns(Mutex<BTreeMap<(Id, [u8; 16]), Arc<tokio::sync::Mutex<()>>>>);
+pub(crate) struct Turns(Mutex<BTreeMap<(Id, [u8; 16]), Turn>>);
+
+/// Whose turn it is holds the lock.
+type Turn = Arc<tokio::sync::Mutex<()>>;
 
 impl Turns {
-    fn of(&self, place: (Id, [u8; 16])) -> Arc<tokio::sync::Mutex<()>> {
+    fn of(&self, place: (Id, [u8; 16])) -> Turn {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever holds or awaits a turn holds it twice; the rest is over.
         turns.retain(|_, turn| Arc::strong_count(turn) > 1);

@@ -54,6 +54,8 @@ pub(crate) struct Me {
     total_fen: i64,
     /// Orders that can still be paid, newest first.
     open_orders: Vec<Order>,
+    /// Messages that are not read.
+    unread_messages: u64,
 }
 
 /// A card.
@@ -98,7 +100,7 @@ impl From<card::State> for CardState {
 
 /// An amount and since when it is where it is.
 #[derive(Serialize, ToSchema)]
-struct Part {
+pub(crate) struct Part {
     /// Fen.
     amount_fen: i64,
     /// Since when; null when it is nothing.
@@ -127,5 +129,6 @@ pub(crate) async fn json(State(web): State<Web>, holder: Holder) -> Answered<Me>
         held: home.held.into(),
         total_fen: home.total.get(),
         open_orders: home.open_orders.iter().map(|order| Order::of(order, &web)).collect(),
+        unread_messages: home.unread,
     }))
 }

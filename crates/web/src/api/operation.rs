@@ -9,7 +9,7 @@ pub(crate) type Schemas = Vec<(String, RefOr<Schema>)>;
 
 /// One method at one path.
 pub(crate) struct Operation {
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `DELETE`.
     pub(crate) method: &'static str,
     /// The path, as the router has it.
     pub(crate) path: &'static str,
@@ -33,7 +33,7 @@ pub(crate) struct Operation {
 
 /// Who may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "sessions, passwords and the school's events are of these kinds")]
+#[allow(dead_code, reason = "the school's events are of this kind")]
 pub(crate) enum Access {
     /// Everybody.
     Anyone,
@@ -54,12 +54,14 @@ pub(crate) enum Answer {
     Made(Shape),
     /// 200 with a file of this media type.
     File(&'static str),
+    /// 204 without content.
+    Done,
 }
 
 impl Answer {
     pub(crate) const fn media(&self) -> &'static str {
         match self {
-            Answer::Found(_) | Answer::Made(_) => "application/json",
+            Answer::Found(_) | Answer::Made(_) | Answer::Done => "application/json",
             Answer::File(media) => media,
         }
     }
@@ -68,6 +70,7 @@ impl Answer {
         match self {
             Answer::Found(_) | Answer::File(_) => 200,
             Answer::Made(_) => 201,
+            Answer::Done => 204,
         }
     }
 }
@@ -76,6 +79,12 @@ impl Operation {
     /// Whether it changes something.
     pub(crate) fn changes(&self) -> bool {
         self.method != "GET"
+    }
+
+    /// Whether its answer is kept under the caller's key. What is of a session alone does nothing more when repeated, and
+    /// its answers carry cookies.
+    pub(crate) fn keyed(&self) -> bool {
+        self.changes() && self.access != Access::SessionOnly
     }
 }
 

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::keyed::Key;
+use super::messages::RefundCause;
 use super::operation::{Access, Answer, Operation, shape};
 use super::{Answered, Moment, Sent};
 use crate::config::Web;
@@ -147,6 +148,8 @@ pub(crate) struct FollowedOrder {
     place: Place,
     /// It waits longer than it should.
     delayed: bool,
+    /// It goes back by itself then, unless the card is held to a terminal before; null when it does not.
+    returns_at: Option<Moment>,
     /// What went back of its payments, or was to, newest first.
     refunds: Vec<Refund>,
 }
@@ -186,6 +189,8 @@ struct Refund {
     amount_fen: i64,
     /// How it stands.
     state: RefundState,
+    /// Why it was made.
+    cause: RefundCause,
     /// When it was made.
     made_at: Moment,
     /// When it succeeded or failed.
@@ -279,6 +284,7 @@ impl Refund {
             number: refund.no.to_string(),
             amount_fen: refund.amount.get(),
             state,
+            cause: refund.cause().into(),
             made_at: Moment(refund.made_at),
             ended_at,
         }
@@ -327,6 +333,7 @@ pub(crate) async fn one(State(web): State<Web>, holder: Holder, Path(order): Pat
         order,
         place: tracker.place.into(),
         delayed: tracker.delayed,
+        returns_at: tracker.returns_at.map(Moment),
         refunds: tracker.refunds.iter().map(Refund::of).collect(),
     }))
 }

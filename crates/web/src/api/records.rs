@@ -125,11 +125,18 @@ enum RecordState {
 
 /// Who sold.
 #[derive(Serialize, ToSchema)]
-struct Merchant {
+pub(crate) struct Merchant {
     /// Name in Chinese.
     zh: String,
     /// Name in English.
     en: String,
+}
+
+impl Merchant {
+    /// Its names.
+    pub(crate) fn of(merchant: &flows::rows::Merchant) -> Merchant {
+        Merchant { zh: merchant.name_zh.clone(), en: merchant.name_en.clone() }
+    }
 }
 
 impl Record {
@@ -145,9 +152,7 @@ impl Record {
                 (RecordKind::Refund, Some(state), None)
             }
             Found::Purchase(sale, merchant) => {
-                let names = merchant.as_ref();
-                let names = names.map(|m| Merchant { zh: m.name_zh.clone(), en: m.name_en.clone() });
-                (RecordKind::Purchase, Some(sold(sale.state)), names)
+                (RecordKind::Purchase, Some(sold(sale.state)), merchant.as_ref().map(Merchant::of))
             }
         };
         let way = match way(record) {

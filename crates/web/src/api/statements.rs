@@ -1,43 +1,44 @@
-//! Statements and spending for programs (R92).
+//! Statements by month and spending, for programs.
 
 use axum::Json;
 use axum::extract::{Path, State};
 use flows::monthly::{Monthly, months};
+use ledger::Fen;
 use rules::calendar::CampusMonth;
 use rules::chart;
 use rules::credential::Scope;
-use rules::ids::MerchantId;
-use rules::statement::{Entry, Place as Where, Sums as Added};
+use rules::statement::{Entry, Place, Sums};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::operation::{Access, Answer, Operation, shape};
+use super::records::Merchant;
 use super::{Answered, Moment, Wanted};
 use crate::config::Web;
 use crate::failure::Failure;
+use crate::spending;
+use crate::statements::{hex, look, what};
 use crate::visit::Holder;
-use crate::{spending, statements};
 
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation {
         method: "GET",
         path: "/api/v1/me/statements",
         name: "statements",
-        summary: "Months that have a statement, newest first",
+        summary: "Months of which there is a statement, newest first",
         detail: "",
         access: Access::Holder(Scope::Read),
         query: None,
         input: None,
-        answer: Answer::Found(shape::<Months>),
+        answer: Answer::Found(shape::<Statements>),
         refusals: &[],
     },
     Operation {
         method: "GET",
         path: "/api/v1/me/statements/{month}",
         name: "statement",
-        summary: "The statement of a month, from the journal's rows alone",
-        detail: "The month is written `2026-11`. Opening and in, less out, are the closing balance, for all the money and \
-                 for each place of it. A movement counts in the month in which the school booked it.",
+        summary: "The statement of a month",
+        detail: "The month as `2026-11`. Its sums are those of the journal; a month that does not add up is not shown.",
         access: Access::Holder(Scope::Read),
         query: None,
         input: None,
@@ -48,262 +49,268 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         method: "GET",
         path: "/api/v1/me/spending",
         name: "spending",
-        summary: "What was spent in a month, by day and by place, and what was left at the end of each day",
-        detail: "Days and places each add up to what was spent; the movements are those of the statement.",
+        summary: "What was spent in a month, by day and place, and the balance at the end of each day",
+        detail: "",
         access: Access::Holder(Scope::Read),
-        query: Some(shape::<Asked>),
+        query: Some(shape::<SpendingAsked>),
         input: None,
         answer: Answer::Found(shape::<Spending>),
         refusals: &["STATEMENT_UNSURE"],
     },
 ];
 
-/// Which month.
-#[derive(Deserialize, ToSchema)]
-pub(crate) struct Asked {
-    /// Such as 2026-11; the one that runs unless told otherwise.
-    month: Option<String>,
-}
-
-/// Months that have a statement.
+/// Months of which there is a statement.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Months {
+pub(crate) struct Statements {
     /// Newest first.
-    statements: Vec<Month>,
+    statements: Vec<StatementMonth>,
 }
 
-/// A month that has a statement.
+/// A month of which there is a statement.
 #[derive(Serialize, ToSchema)]
-struct Month {
-    /// Such as 2026-11.
+struct StatementMonth {
+    /// Such as `2026-11`.
     month: String,
     /// It is not over.
     running: bool,
 }
 
-/// A month's statement.
+/// The statement of a month.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Statement {
-    /// Such as 2026-11.
+    /// Such as `2026-11`.
     month: String,
     /// Number of the statement.
     number: String,
-    /// BLAKE3 of the rows and balances that it is made of, 64 hexadecimal digits.
+    /// What it says, as a hash: another statement has another.
     hash: String,
-    /// The month is not over: there will be more.
+    /// The month is not over.
     running: bool,
-    /// Up to when it tells.
+    /// Up to when it goes.
     until: Moment,
-    /// All the money.
-    total: Sums,
-    /// Each place of money.
-    places: Vec<PlaceSums>,
-    /// Oldest first.
+    /// Everything of the holder together.
+    total: StatementSums,
+    /// The same by where the money is.
+    places: StatementPlaces,
+    /// Every movement, oldest first.
     movements: Vec<Movement>,
 }
 
-/// What was there, came, went, and is there.
+/// What came and went in a month.
 #[derive(Serialize, ToSchema)]
-struct Sums {
-    /// At the beginning.
+struct StatementSums {
+    /// At its beginning, fen.
     opening_fen: i64,
-    /// What came.
+    /// What came, fen.
     in_fen: i64,
-    /// What went.
+    /// What went, fen.
     out_fen: i64,
-    /// At the end.
+    /// At its end, fen.
     closing_fen: i64,
 }
 
-/// The same of one place; what came from another place is in, what went to one is out.
+/// What came and went, by where the money is.
 #[derive(Serialize, ToSchema)]
-struct PlaceSums {
-    /// Which.
-    place: Place,
-    /// Its sums.
-    sums: Sums,
-}
-
-/// Where money can be.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum Place {
-    /// In the account, spendable on line.
-    Available,
-    /// Waiting for the card, or on its way to it.
-    Waiting,
+struct StatementPlaces {
+    /// Spendable on line.
+    available: Option<StatementSums>,
+    /// Waiting for the card.
+    waiting: Option<StatementSums>,
     /// On the card.
-    OnCard,
-    /// Held for a refund.
-    Held,
+    on_card: Option<StatementSums>,
+    /// On its way back to the payer.
+    held: Option<StatementSums>,
 }
 
-/// One movement.
+/// A movement of a statement.
 #[derive(Serialize, ToSchema)]
 struct Movement {
-    /// Its number in the book.
+    /// Number of the booking.
     booking: String,
-    /// Number of the record it belongs to; null where it is none of its own.
+    /// Number of the record that it belongs to; null where there is none.
     record: Option<String>,
     /// What it was, in a word.
     what: &'static str,
-    /// When the school booked it.
+    /// When it was booked.
     recorded_at: Moment,
     /// When it happened.
     effective_at: Moment,
-    /// How much, fen.
+    /// How much, fen; never negative.
     amount_fen: i64,
-    /// What it added to all the money; below 0 when it took, 0 when it only changed places.
+    /// By how much the holder's money changed, fen.
     change_fen: i64,
-    /// All the money afterwards.
+    /// The holder's money after it, fen.
     balance_fen: i64,
-    /// The place it left; null when it came from outside.
-    from: Option<Place>,
-    /// The place it went to; null when it went outside.
-    to: Option<Place>,
+    /// From which of the holder's places; null when from elsewhere.
+    from: Option<MoneyPlace>,
+    /// To which of the holder's places; null when to elsewhere.
+    to: Option<MoneyPlace>,
     /// Who sold; null where nobody did.
-    merchant: Option<Seller>,
+    merchant: Option<Merchant>,
 }
 
-/// Who sold.
+/// Where money of a holder is.
 #[derive(Serialize, ToSchema)]
-struct Seller {
-    /// Name in Chinese.
-    zh: String,
-    /// Name in English.
-    en: String,
+#[serde(rename_all = "snake_case")]
+enum MoneyPlace {
+    /// Spendable on line.
+    Available,
+    /// Waiting for the card.
+    Waiting,
+    /// On the card.
+    OnCard,
+    /// On its way back to the payer.
+    Held,
+}
+
+/// Which month.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct SpendingAsked {
+    /// Such as `2026-11`; the month that runs unless told otherwise.
+    month: Option<String>,
 }
 
 /// What was spent in a month.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Spending {
-    /// Such as 2026-11.
+    /// Such as `2026-11`.
     month: String,
     /// The month is not over.
     running: bool,
-    /// Up to when it tells.
+    /// Up to when it goes.
     until: Moment,
-    /// Purchases, less those called off.
+    /// Altogether, fen.
     spent_fen: i64,
-    /// Every day of the month.
-    days: Vec<DaySpent>,
-    /// The largest first.
-    places: Vec<PlaceSpent>,
-    /// Every day that has begun.
-    balances: Vec<DayEnd>,
+    /// By day.
+    days: Vec<SpendingDay>,
+    /// By place, the most first.
+    places: Vec<SpendingPlace>,
+    /// What was left at the end of each day.
+    balances: Vec<BalanceDay>,
 }
 
 /// What was spent on a day.
 #[derive(Serialize, ToSchema)]
-struct DaySpent {
-    /// Such as 2026-11-23.
+struct SpendingDay {
+    /// Such as `2026-11-23`.
     day: String,
-    /// Below 0 when more was called off than bought.
+    /// Fen.
     spent_fen: i64,
 }
 
 /// What was spent at a place.
 #[derive(Serialize, ToSchema)]
-struct PlaceSpent {
-    /// Who sold; null for what was put right afterwards.
-    merchant: Option<Seller>,
-    /// How much.
+struct SpendingPlace {
+    /// Who sold; null where it is not known.
+    merchant: Option<Merchant>,
+    /// Fen.
     spent_fen: i64,
 }
 
 /// What was left at the end of a day.
 #[derive(Serialize, ToSchema)]
-struct DayEnd {
-    /// Such as 2026-11-23.
+struct BalanceDay {
+    /// Such as `2026-11-23`.
     day: String,
-    /// All the money.
+    /// Fen.
     balance_fen: i64,
 }
 
-impl From<&Added> for Sums {
-    fn from(sums: &Added) -> Sums {
-        Sums {
-            opening_fen: sums.opening.get(),
-            in_fen: sums.incoming.get(),
-            out_fen: sums.outgoing.get(),
-            closing_fen: sums.closing.get(),
-        }
-    }
-}
-
-impl From<Where> for Place {
-    fn from(place: Where) -> Place {
+impl From<Place> for MoneyPlace {
+    fn from(place: Place) -> MoneyPlace {
         match place {
-            Where::Available => Place::Available,
-            Where::Waiting => Place::Waiting,
-            Where::OnCard => Place::OnCard,
-            Where::Held => Place::Held,
+            Place::Available => MoneyPlace::Available,
+            Place::Waiting => MoneyPlace::Waiting,
+            Place::OnCard => MoneyPlace::OnCard,
+            Place::Held => MoneyPlace::Held,
         }
     }
 }
 
-fn seller(found: &Monthly, merchant: Option<MerchantId>) -> Option<Seller> {
-    let merchant = found.merchants.get(&merchant?)?;
-    Some(Seller { zh: merchant.name_zh.clone(), en: merchant.name_en.clone() })
+fn sums(sums: &Sums) -> StatementSums {
+    StatementSums {
+        opening_fen: sums.opening.get(),
+        in_fen: sums.incoming.get(),
+        out_fen: sums.outgoing.get(),
+        closing_fen: sums.closing.get(),
+    }
+}
+
+fn merchant(found: &Monthly, id: Option<rules::ids::MerchantId>) -> Option<Merchant> {
+    found.merchants.get(&id?).map(Merchant::of)
 }
 
 fn movement(found: &Monthly, entry: &Entry) -> Movement {
     Movement {
         booking: entry.booking(),
         record: entry.record(),
-        what: statements::what(entry),
+        what: what(entry),
         recorded_at: Moment(entry.recorded_at),
         effective_at: Moment(entry.effective_at),
         amount_fen: entry.amount.get(),
         change_fen: entry.change().get(),
         balance_fen: entry.balance.get(),
-        from: entry.from.map(Place::from),
-        to: entry.to.map(Place::from),
-        merchant: seller(found, chart::merchant_of(&entry.counter)),
+        from: entry.from.map(MoneyPlace::from),
+        to: entry.to.map(MoneyPlace::from),
+        merchant: merchant(found, chart::merchant_of(&entry.counter)),
     }
 }
 
 /// `GET /api/v1/me/statements`
-pub(crate) async fn list(State(web): State<Web>, holder: Holder) -> Answered<Months> {
+pub(crate) async fn list(State(web): State<Web>, holder: Holder) -> Answered<Statements> {
     let now = CampusMonth::of(web.school.now());
     let months = months(&web.school, holder.person).await?;
-    let month = |month: CampusMonth| Month { month: month.to_string(), running: month == now };
-    Ok(Json(Months { statements: months.into_iter().map(month).collect() }))
+    let month = |month: CampusMonth| StatementMonth { month: month.to_string(), running: month == now };
+    Ok(Json(Statements { statements: months.into_iter().map(month).collect() }))
 }
 
 /// `GET /api/v1/me/statements/{month}`
 pub(crate) async fn one(State(web): State<Web>, holder: Holder, Path(month): Path<String>) -> Answered<Statement> {
     let month = CampusMonth::parse(&month).map_err(|_| Failure::NotFound)?;
-    let found = statements::look(&web, &holder, month).await?;
-    let places = found.statement.places.iter();
+    let found = look(&web, &holder, month).await?;
+    let mut places = StatementPlaces { available: None, waiting: None, on_card: None, held: None };
+    for (place, of) in &found.statement.places {
+        let slot = match place {
+            Place::Available => &mut places.available,
+            Place::Waiting => &mut places.waiting,
+            Place::OnCard => &mut places.on_card,
+            Place::Held => &mut places.held,
+        };
+        *slot = Some(sums(of));
+    }
     Ok(Json(Statement {
         month: month.to_string(),
-        number: found.number.clone(),
-        hash: statements::hex(&found.hash),
+        number: found.number.to_string(),
+        hash: hex(&found.hash),
         running: found.running,
         until: Moment(found.until),
-        total: Sums::from(&found.statement.total),
-        places: places.map(|(place, sums)| PlaceSums { place: (*place).into(), sums: sums.into() }).collect(),
+        total: sums(&found.statement.total),
+        places,
         movements: found.statement.entries.iter().map(|entry| movement(&found, entry)).collect(),
     }))
 }
 
 /// `GET /api/v1/me/spending?month=`
-pub(crate) async fn spent(State(web): State<Web>, holder: Holder, Wanted(asked): Wanted<Asked>) -> Answered<Spending> {
+pub(crate) async fn spent(
+    State(web): State<Web>,
+    holder: Holder,
+    Wanted(asked): Wanted<SpendingAsked>,
+) -> Answered<Spending> {
     let (found, spent) = spending::look(&web, &holder, asked.month.as_deref()).await?;
-    let day = |place: usize| format!("{}-{:02}", found.month, place + 1);
-    let days = spent.days.iter().enumerate();
-    let ends = spent.balances.iter().enumerate();
-    let places = spent.places.iter();
+    let date = |place: usize| format!("{}-{:02}", found.month, place.saturating_add(1));
+    let day = |(place, spent): (usize, &Fen)| SpendingDay { day: date(place), spent_fen: spent.get() };
+    let left = |(place, left): (usize, &Fen)| BalanceDay { day: date(place), balance_fen: left.get() };
     Ok(Json(Spending {
         month: found.month.to_string(),
         running: found.running,
         until: Moment(found.until),
         spent_fen: spent.total.get(),
-        days: days.map(|(place, spent)| DaySpent { day: day(place), spent_fen: spent.get() }).collect(),
-        places: places
-            .map(|(merchant, spent)| PlaceSpent { merchant: seller(&found, *merchant), spent_fen: spent.get() })
+        days: spent.days.iter().enumerate().map(day).collect(),
+        places: spent
+            .places
+            .iter()
+            .map(|(id, spent)| SpendingPlace { merchant: merchant(&found, *id), spent_fen: spent.get() })
             .collect(),
-        balances: ends.map(|(place, left)| DayEnd { day: day(place), balance_fen: left.get() }).collect(),
+        balances: spent.balances.iter().enumerate().map(left).collect(),
     }))
 }

@@ -11,7 +11,7 @@ use super::content::{Block, Teller};
 type Make = fn(&Teller<'_>) -> Vec<Block>;
 
 /// Name in addresses, and what makes it.
-pub(super) const CHAPTERS: [(&str, Make); 14] = [
+pub(super) const CHAPTERS: [(&str, Make); 15] = [
     ("first", first),
     ("password", password),
     ("topup", top_up),
@@ -21,6 +21,7 @@ pub(super) const CHAPTERS: [(&str, Make); 14] = [
     ("places", places),
     ("waiting", waiting),
     ("missing", missing),
+    ("loss", loss),
     ("refund", refund),
     ("records", records),
     ("security", security),
@@ -42,6 +43,7 @@ fn first(teller: &Teller<'_>) -> Vec<Block> {
         Block::Heading(teller.say("guide-first-which")),
         Block::Points(teller.all(&["guide-first-card", x_rule, "guide-first-passport"])),
         Block::Note(teller.say("guide-first-lock")),
+        teller.text("guide-first-address"),
     ]
 }
 
@@ -86,7 +88,12 @@ fn top_up(teller: &Teller<'_>) -> Vec<Block> {
             teller.pair("guide-topup-limit-cap", teller.value("balance_max")),
             teller.pair("guide-topup-limit-time", teller.value("order_pay_within")),
         ]),
-        Block::Points(teller.all(&["guide-topup-cap-says", "guide-topup-card", "guide-topup-late"])),
+        Block::Points(teller.all(&[
+            "guide-topup-cap-says",
+            "guide-topup-card",
+            "guide-topup-late",
+            "guide-topup-pace",
+        ])),
     ]
 }
 
@@ -137,7 +144,15 @@ fn places(teller: &Teller<'_>) -> Vec<Block> {
 }
 
 fn waiting(teller: &Teller<'_>) -> Vec<Block> {
-    vec![Block::Points(teller.all(&["guide-waiting-safe", "guide-waiting-finish", "guide-waiting-not-yet"]))]
+    let back = match teller.get(Setting::PendingRefundAfter) {
+        0 => "guide-waiting-never",
+        _ => "guide-waiting-back",
+    };
+    vec![
+        Block::Points(teller.all(&["guide-waiting-safe", "guide-waiting-finish", "guide-waiting-not-yet"])),
+        Block::Heading(teller.say("guide-waiting-remind")),
+        Block::Points(teller.all(&["guide-waiting-reminders", back, "guide-waiting-promise"])),
+    ]
 }
 
 fn missing(teller: &Teller<'_>) -> Vec<Block> {
@@ -160,6 +175,14 @@ fn missing(teller: &Teller<'_>) -> Vec<Block> {
     ]
 }
 
+fn loss(teller: &Teller<'_>) -> Vec<Block> {
+    vec![
+        Block::Steps(teller.all(&["guide-loss-open", "guide-loss-read", "guide-loss-done"])),
+        Block::Heading(teller.say("guide-loss-what")),
+        Block::Points(teller.all(&["guide-loss-online", "guide-loss-money", "guide-loss-topup", "guide-loss-found"])),
+    ]
+}
+
 fn refund(teller: &Teller<'_>) -> Vec<Block> {
     vec![
         teller.text("guide-refund-lead"),
@@ -174,17 +197,25 @@ fn refund(teller: &Teller<'_>) -> Vec<Block> {
 }
 
 fn records(teller: &Teller<'_>) -> Vec<Block> {
-    vec![Block::Points(teller.all(&["guide-records-all", "guide-records-one", "guide-records-words"]))]
+    vec![
+        Block::Points(teller.all(&["guide-records-all", "guide-records-one", "guide-records-words"])),
+        Block::Heading(teller.say("guide-records-month")),
+        Block::Points(teller.all(&["guide-records-statement", "guide-records-spending", "guide-records-messages"])),
+    ]
 }
 
 fn security(teller: &Teller<'_>) -> Vec<Block> {
-    vec![Block::Points(teller.all(&[
-        "guide-security-password",
-        "guide-security-nobody",
-        "guide-security-address",
-        "guide-security-sign-out",
-        "guide-security-pay",
-    ]))]
+    vec![
+        Block::Points(teller.all(&[
+            "guide-security-password",
+            "guide-security-nobody",
+            "guide-security-address",
+            "guide-security-sign-out",
+            "guide-security-pay",
+        ])),
+        Block::Heading(teller.say("guide-security-page")),
+        Block::Points(teller.all(&["guide-security-sessions", "guide-security-wechat", "guide-security-prove"])),
+    ]
 }
 
 fn service(teller: &Teller<'_>) -> Vec<Block> {
@@ -213,6 +244,8 @@ fn programs(teller: &Teller<'_>) -> Vec<Block> {
     vec![
         teller.text("guide-programs-lead"),
         Block::Points(teller.all(&[
+            "guide-programs-token",
+            "guide-programs-document",
             "guide-programs-money",
             "guide-programs-key",
             "guide-programs-problem",

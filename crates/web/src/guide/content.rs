@@ -82,7 +82,7 @@ pub enum Block {
 }
 
 /// Values that a text may name. A campus's own texts may name no other.
-pub(super) const VALUES: [&str; 25] = [
+pub(super) const VALUES: [&str; 31] = [
     "topup_min",
     "wechat_per_order_max",
     "wechat_daily_max",
@@ -100,6 +100,12 @@ pub(super) const VALUES: [&str; 25] = [
     "initial_password_x_rule",
     "initial_password_force_change",
     "delay_threshold",
+    "pending_remind_first",
+    "pending_remind_second",
+    "pending_remind_third",
+    "pending_refund_after",
+    "password_address_failures",
+    "order_per_minute",
     "school",
     "at",
     "per_order",
@@ -324,6 +330,7 @@ mod tests {
             (Setting::InitialPasswordXRule, 0..=3),
             (Setting::InitialPasswordForceChange, 0..=1),
             (Setting::PurseFloat, 0..=1),
+            (Setting::PendingRefundAfter, 0..=1),
         ];
         for language in [Language::Chinese, Language::English] {
             for (setting, values) in choices.clone() {

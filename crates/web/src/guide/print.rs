@@ -85,3 +85,43 @@ struct FilePage<'a> {
 pub fn html(guide: &Guide) -> Result<String, askama::Error> {
     FilePage { guide }.render()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::content::Chapter;
+    use super::*;
+    use crate::text::Language;
+
+    #[test]
+    fn every_form_of_the_guide_says_every_block() {
+        let words: Vec<String> = (b'a'..=b'k').map(|letter| format!("word-{}", char::from(letter))).collect();
+        let [title, heading, text, note, step, point, name, value, head, row, cell] =
+            <[String; 11]>::try_from(words.clone()).expect("eleven");
+        let guide = Guide {
+            language: Language::English,
+            title,
+            school: "School".to_owned(),
+            lead: "Lead".to_owned(),
+            chapters: vec![Chapter {
+                topic: "first",
+                title: "Chapter".to_owned(),
+                blocks: vec![
+                    Block::Heading(heading),
+                    Block::Text(text),
+                    Block::Note(note),
+                    Block::Steps(vec![step]),
+                    Block::Points(vec![point]),
+                    Block::Pairs(vec![(name, value)]),
+                    Block::Table { head: vec![head, String::new()], rows: vec![vec![row, cell]] },
+                ],
+            }],
+        };
+        let document = format!("{:?}", document(&guide));
+        let forms = [super::text(&guide), html(&guide).expect("a page"), document];
+        for form in forms {
+            for word in words.iter().map(String::as_str).chain(["School", "Lead", "1. Chapter"]) {
+                assert!(form.contains(word), "{word} is not in {form}");
+            }
+        }
+    }
+}

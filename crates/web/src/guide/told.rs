@@ -39,7 +39,7 @@ const fn untold(setting: Setting, name: &'static str, unit: Unit, why: &'static 
 }
 
 /// Every setting.
-pub(crate) const TOLD: [Told; 17] = [
+pub(crate) const TOLD: [Told; 23] = [
     told(Setting::TopUpMin, "topup_min", Unit::Money, "topup"),
     told(Setting::WeChatPerOrderMax, "wechat_per_order_max", Unit::Money, "topup"),
     told(Setting::WeChatDailyMax, "wechat_daily_max", Unit::Money, "topup"),
@@ -67,6 +67,12 @@ pub(crate) const TOLD: [Told; 17] = [
     told(Setting::InitialPasswordXRule, "initial_password_x_rule", Unit::Choice, "first"),
     told(Setting::InitialPasswordForceChange, "initial_password_force_change", Unit::Choice, "first"),
     told(Setting::DelayThreshold, "delay_threshold", Unit::Span, "missing"),
+    told(Setting::PendingRemindFirst, "pending_remind_first", Unit::Span, "waiting"),
+    told(Setting::PendingRemindSecond, "pending_remind_second", Unit::Span, "waiting"),
+    told(Setting::PendingRemindThird, "pending_remind_third", Unit::Span, "waiting"),
+    told(Setting::PendingRefundAfter, "pending_refund_after", Unit::Span, "waiting"),
+    told(Setting::PasswordAddressFailures, "password_address_failures", Unit::Times, "first"),
+    told(Setting::OrderPerMinute, "order_per_minute", Unit::Times, "topup"),
 ];
 
 impl Told {

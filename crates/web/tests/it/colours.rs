@@ -9,7 +9,7 @@ const TEXT: u64 = 4_500;
 const MARK: u64 = 3_000;
 
 /// Foreground, background, contrast.
-const PAIRS: [(&str, &str, u64); 29] = [
+const PAIRS: [(&str, &str, u64); 32] = [
     ("ink", "page", TEXT),
     ("ink", "card", TEXT),
     ("ink", "off-tint", TEXT),
@@ -33,6 +33,9 @@ const PAIRS: [(&str, &str, u64); 29] = [
     ("face-soft", "face-from", TEXT),
     ("face-soft", "face-to", TEXT),
     ("face-soft", "face-light", TEXT),
+    ("face-ink", "face-off", TEXT),
+    ("face-soft", "face-off", TEXT),
+    ("card", "danger", TEXT),
     ("edge", "page", MARK),
     ("edge", "card", MARK),
     ("brand", "page", MARK),

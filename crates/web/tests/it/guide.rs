@@ -8,7 +8,7 @@ use crate::browser::Browser;
 use crate::rig::Rig;
 
 /// Chapter, setting, another value, and how page and JSON write the old and the new one.
-const CHANGES: [(&str, &str, i64, &str, &str); 8] = [
+const CHANGES: [(&str, &str, i64, &str, &str); 10] = [
     ("topup", "topup.min", 1_000, "¥1.00", "¥10.00"),
     ("topup", "wechat.per_order_max", 50_000, "¥1,000.00", "¥500.00"),
     ("channels", "wechat.daily_max", 80_000, "不限", "¥800.00"),
@@ -16,6 +16,8 @@ const CHANGES: [(&str, &str, i64, &str, &str); 8] = [
     ("topup", "order.pay_within", 600, "15\u{a0}分钟", "10\u{a0}分钟"),
     ("first", "password.tries", 3, "连续输错 5 次", "连续输错 3 次"),
     ("missing", "delay.threshold", 10_800, "2\u{a0}小时", "3\u{a0}小时"),
+    ("waiting", "pending.refund_after", 0, "30\u{a0}天", "不会自动退回"),
+    ("waiting", "pending.remind_first", 10_800, "2\u{a0}小时、", "3\u{a0}小时、"),
     ("spend", "purse.float", 20_000, "¥100.00", "¥200.00"),
 ];
 
@@ -126,4 +128,19 @@ async fn r91_a_campus_says_where_its_service_centre_is_and_what_else_holders_mus
     assert!(!service.text().contains("以学校公布的为准"));
     browser.get("/help/own").await.says("单笔 ¥1,000.00 以内。");
     browser.get("/help").await.says("本校规定");
+}
+
+#[tokio::test]
+async fn r91_the_guide_is_a_pdf_that_changes_with_the_settings_and_with_nothing_else() {
+    let rig = Rig::new();
+    let mut browser = Browser::new(&rig);
+    let first = browser.get("/help/guide.pdf").await;
+    assert_eq!((first.status, first.header("content-type")), (StatusCode::OK, "application/pdf"), "{}", first.text());
+    assert!(first.bytes.starts_with(b"%PDF-"));
+    assert!(first.header("content-disposition").contains("campus-card-guide.pdf"));
+    assert_eq!(browser.get("/help/guide.pdf").await.bytes, first.bytes, "the same guide is the same file");
+    set(&rig, "topup.min", 900).await;
+    assert_ne!(browser.get("/help/guide.pdf").await.bytes, first.bytes);
+    browser.headers = vec![("accept-language", "en".into())];
+    assert_ne!(browser.get("/help/guide.pdf").await.bytes, first.bytes);
 }

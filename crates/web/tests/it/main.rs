@@ -12,6 +12,7 @@ mod attacks;
 mod desk;
 
 mod api;
+mod card;
 mod colours;
 mod contract;
 mod entry;
@@ -22,6 +23,7 @@ mod guide;
 mod hostile;
 mod messages;
 mod notice;
+mod old_engines;
 mod pages;
 mod policy;
 mod refund;

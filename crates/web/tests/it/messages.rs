@@ -95,8 +95,8 @@ async fn many_messages_come_in_pages_and_programs_get_the_same() {
         let messages = page["messages"].as_array().expect("a list");
         assert!(messages.len() <= 20 && page["newest"] == told + 45);
         seen.extend(messages.iter().map(|message| message["no"].as_u64().expect("a number")));
-        match page["before"].as_u64() {
-            Some(before) => path = format!("/api/v1/me/messages?before={before}"),
+        match page["next"].as_str() {
+            Some(next) => path = format!("/api/v1/me/messages?after={next}"),
             None => break,
         }
     }
@@ -115,10 +115,17 @@ async fn many_messages_come_in_pages_and_programs_get_the_same() {
     assert_eq!(rows(&older).0, 20);
     browser.get("/me/messages?before=1").await.says("没有更早的消息了。");
 
-    let json = [("origin", BASE), ("content-type", "application/json")];
+    let json = [("origin", BASE), ("content-type", "application/json"), ("idempotency-key", "read")];
     let read = browser.send(Method::POST, "/api/v1/me/messages/read", &json, format!("{{\"to\":{}}}", told + 44)).await;
     assert_eq!((read.status, read.json()["unread"].as_u64()), (StatusCode::OK, Some(1)));
-    let wrong = browser.send(Method::POST, "/api/v1/me/messages/read", &json, "{\"to\":\"all\"}").await;
+    let wrong = browser
+        .send(
+            Method::POST,
+            "/api/v1/me/messages/read",
+            &[json[0], json[1], ("idempotency-key", "all")],
+            "{\"to\":\"all\"}",
+        )
+        .await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
     assert_eq!(browser.get("/api/v1/me").await.json()["unread_messages"], 1);
 }

@@ -46,6 +46,11 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/me/records", "s++cssssss+"),
     ("GET", "/me/records.csv", "s++cssssss+"),
     ("GET", "/me/records/{number}", "s+0cssssss+"),
+    ("GET", "/me/card", "s++cssssss+"),
+    ("GET", "/me/card/loss", "s++cssssss+"),
+    ("POST", "/me/card/loss", "s++cssssss+"),
+    ("GET", "/me/messages", "s++cssssss+"),
+    ("POST", "/me/messages", "s++cssssss+"),
     ("GET", "/me/statements", "s++cssssss+"),
     ("GET", "/me/statements/{month}", "s++cssssss+"),
     ("GET", "/me/spending", "s++cssssss+"),
@@ -63,6 +68,8 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/me/topup", "s++cx+xttxx"),
     ("GET", "/api/v1/me/orders/{order}", "s+0cx+xttxx"),
     ("GET", "/api/v1/me/records", "s++c+xxttx+"),
+    ("GET", "/api/v1/me/messages", "s++c+xxttx+"),
+    ("POST", "/api/v1/me/messages/read", "s++c+xxttx+"),
     ("GET", "/api/v1/me/statements", "s++c+xxttx+"),
     ("GET", "/api/v1/me/statements/{month}", "s++c+xxttx+"),
     ("GET", "/api/v1/me/spending", "s++c+xxttx+"),
@@ -73,6 +80,23 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/guide", "+++++++++++"),
     ("GET", "/api/v1/channels", "+++++++++++"),
     ("GET", "/api/v1/events", "ttttxxxtt+x"),
+    ("GET", "/api/v1/me/card", "s++c+xxttx+"),
+    ("POST", "/api/v1/me/card/loss", "s++cxx+ttxx"),
+    ("GET", "/wechat/enter", "++++ttttttt"),
+    ("GET", "/prove", "s++cssssss+"),
+    ("POST", "/prove", "s+++ssssss+"),
+    ("GET", "/me/security", "s++cssssss+"),
+    ("POST", "/me/security/sessions", "s++cssssss+"),
+    ("GET", "/me/security/wechat", "s++cssssss+"),
+    ("POST", "/me/security/wechat", "s++cssssss+"),
+    ("POST", "/me/security/wechat/end", "s++cssssss+"),
+    ("GET", "/api/v1/me/security", "s++cxxxttxx"),
+    ("GET", "/api/v1/me/sessions", "s++cxxxttxx"),
+    ("DELETE", "/api/v1/me/sessions", "s++cxxxttxx"),
+    ("DELETE", "/api/v1/me/sessions/{id}", "s00cxxxttxx"),
+    ("DELETE", "/api/v1/me/wechat", "s++cxxxttxx"),
+    ("POST", "/api/v1/me/proof", "s+++xxxttxx"),
+    ("POST", "/api/v1/me/password", "s+++xxxttxx"),
 ];
 
 struct Actor {
@@ -159,14 +183,15 @@ async fn ask(actor: &Actor, method: &str, path: &str) -> Answer {
     headers.push(("origin", BASE));
     if path.starts_with("/api/") {
         headers.extend([("content-type", "application/json"), ("idempotency-key", "policy")]);
-        return browser.send(Method::POST, path, &headers, r#"{"amount_fen": 0}"#).await;
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        return browser.send(method, path, &headers, r#"{"amount_fen": 0}"#).await;
     }
     // Whatever page this browser may open has the token of its forms.
     let mut form = String::new();
     for page in ["/me", "/password", "/sign-in"] {
         let shown = browser.get(page).await;
         if shown.status == StatusCode::OK {
-            form = format!("token={}&key={}", shown.hidden("token"), "0".repeat(32));
+            form = format!("token={}&to=0&key={}", shown.hidden("token"), "0".repeat(32));
             break;
         }
     }
@@ -210,7 +235,7 @@ async fn every_route_answers_everybody_as_the_table_says() {
             continue;
         };
         let address = path.replace("{order}", &order).replace("{number}", &order).replace("{token}", &token);
-        let address = address.replace("{month}", "2026-12");
+        let address = address.replace("{month}", "2026-12").replace("{topic}", "top-up");
         let mut found = String::new();
         for actor in &actors {
             found.push(letter(&path, &ask(actor, &method, &address).await));

@@ -88,6 +88,57 @@ async fn t16_every_route_that_changes_something_refuses_strangers_and_forms_of_o
 }
 
 #[tokio::test]
+async fn every_route_answers_everybody_with_all_headers_whatever_the_answer_is() {
+    let rig = Rig::new();
+    let person = rig.holder().await;
+    let order = rig.order(person, "50").await.to_string();
+    let mut holder = Browser::signed_in(&rig, "2026010101", "260042").await.known_to_wechat().await;
+    let mut visitor = Browser::new(&rig);
+    let methods = [("", Method::GET), ("", Method::POST), ("", Method::DELETE), ("", Method::PUT), ("", Method::HEAD)];
+    let mut paths = routes(&methods);
+    paths.push((Method::GET, "/no/such/page".to_owned()));
+    paths.push((Method::GET, "/api/v1/no/such".to_owned()));
+    let mut statuses = std::collections::BTreeSet::new();
+    for (method, path) in paths {
+        let path =
+            path.replace("{order}", &order).replace("{number}", &order).replace("{id}", "00").replace("{file}", "x");
+        if path == "/sign-out" {
+            continue;
+        }
+        let large = "x".repeat(70_000);
+        for browser in [&mut visitor, &mut holder] {
+            for body in ["", large.as_str()] {
+                let ours = [FORM, ("origin", BASE)];
+                let answer = browser.send(method.clone(), &path, &ours, body.to_owned()).await;
+                statuses.insert(answer.status.as_u16());
+                let at = format!("{method} {path} {}", answer.status);
+                let policy = answer.header("content-security-policy");
+                assert!(
+                    policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'; "),
+                    "{at}: {policy}"
+                );
+                assert!(policy.ends_with("base-uri 'none'; frame-ancestors 'none'"), "{at}: {policy}");
+                assert!(!policy.contains("unsafe") && !policy.contains('*'), "{at}: {policy}");
+                assert_eq!(answer.header("x-content-type-options"), "nosniff", "{at}");
+                assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin", "{at}");
+                assert_eq!(answer.header("permissions-policy"), "camera=(self), geolocation=(), microphone=()", "{at}");
+                assert_eq!(answer.header("cache-control"), "no-store", "{at}");
+                assert!(answer.header("referrer-policy").contains("same-origin") || path.starts_with("/pay/"), "{at}");
+                for cookie in answer.headers.get_all("set-cookie") {
+                    let cookie = cookie.to_str().expect("text");
+                    assert!(
+                        cookie.contains("; Path=/") && cookie.contains("; HttpOnly; SameSite=Lax"),
+                        "{at}: {cookie}"
+                    );
+                    assert!(!cookie.contains("Domain"), "{at}: {cookie}");
+                }
+            }
+        }
+    }
+    assert!([200, 303, 400, 401, 403, 404, 405, 413].iter().all(|status| statuses.contains(status)), "{statuses:?}");
+}
+
+#[tokio::test]
 async fn t16_a_notice_needs_no_cookie_and_counts_by_its_signature_alone() {
     let rig = Rig::new();
     rig.holder().await;
