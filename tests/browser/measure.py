@@ -8,6 +8,8 @@ TOOLS = """(() => {
   const silent = '.unseen, .hidden, .skip, script, style, noscript, template, select';
   const shown = el => {
     const style = getComputedStyle(el);
+    // What is folded away has boxes all the same.
+    if (el.checkVisibility && !el.checkVisibility()) return false;
     return style.visibility !== 'hidden' && style.display !== 'none' && el.getClientRects().length > 0;
   };
   const texts = () => {
@@ -159,6 +161,9 @@ class Measure:
             here = self.ask("focus")
             if here is None or here["at"] == 0 and last > 0:
                 break
+            if here["at"] < 0:
+                # What scrolls by itself can be reached too, to be scrolled with the arrows.
+                continue
             if here["at"] < last:
                 wrong.append(f"out of order: {here['what']}")
             if not here["ring"]:

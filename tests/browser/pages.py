@@ -18,6 +18,8 @@ OPEN = {
     "/me/records": "records",
     "/password": "password",
     "/prove": "prove",
+    "/me/card": "card",
+    "/me/card/loss": "card-loss",
     "/me/security": "security",
     "/me/security/tokens": "tokens",
     "/me/security/wechat": "binding",

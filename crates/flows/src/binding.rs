@@ -9,6 +9,7 @@ use ledger::Micros;
 use rules::agent::Agent;
 use rules::binding::{Binding, Refusal as Rule, State, Step, Wish, bind as decide_bind, end, not_bound};
 use rules::ids::PersonId;
+use rules::message::Message;
 use rules::password::{must_change, reminder};
 use rules::session::{Kind, Rests};
 use rules::words::Words;
@@ -20,7 +21,7 @@ use crate::rows::{Campus, Key, Row};
 use crate::session::{self, NewSession, listed, living, look};
 use crate::sign_in::SignedIn;
 use crate::unavailable::Unavailable;
-use crate::{ReadFault, School, desk, epoch};
+use crate::{ReadFault, School, desk, epoch, inbox};
 
 /// How it stands with an account's WeChat user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +133,10 @@ impl Command<Campus> for Bind {
         let own = seen.row(&Key::Binding(self.person)).and_then(Row::binding).and_then(Binding::user);
         keys.extend(own.map(|user| Key::WeChatUser(*user)));
         let key = Key::WeChatUser(self.user);
-        keys.extend(seen.row(&key).and_then(Row::holder).map(|other| Key::Binding(*other)));
+        let other = seen.row(&key).and_then(Row::holder).copied();
+        keys.extend(other.map(Key::Binding));
+        let told = [self.person].into_iter().chain(other.filter(|other| *other != self.person));
+        keys.extend(told.flat_map(|person| inbox::needs(seen, person)));
         keys.push(key);
         keys
     }
@@ -163,9 +167,11 @@ impl Command<Campus> for Bind {
         }
         if let Some(other) = from {
             desk.delete(Key::Binding(other))?;
+            inbox::tell(desk, other, Message::WeChatUnbound)?;
         }
         desk.put(Key::WeChatUser(self.user), Row::Holder(self.person))?;
         desk.put(Key::Binding(self.person), Row::Binding(binding))?;
+        inbox::tell(desk, self.person, Message::WeChatBound)?;
         Ok(())
     }
 }
@@ -244,7 +250,7 @@ impl Command<Campus> for Unbind {
     fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
         let key = Key::Binding(self.person);
         let user = seen.row(&key).and_then(Row::binding).and_then(Binding::user).map(|user| Key::WeChatUser(*user));
-        [key].into_iter().chain(user).collect()
+        [key].into_iter().chain(user).chain(inbox::needs(seen, self.person)).collect()
     }
 
     fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<bool, Halt<Campus, Infallible>> {
@@ -252,6 +258,7 @@ impl Command<Campus> for Unbind {
         let Some((user, ended)) = end(own, self.by.clone(), desk.now()) else { return Ok(false) };
         leave(desk, user, self.person)?;
         desk.put(Key::Binding(self.person), Row::Binding(ended))?;
+        inbox::tell(desk, self.person, Message::WeChatUnbound)?;
         Ok(true)
     }
 }
@@ -314,7 +321,7 @@ impl Command<Campus> for Enter {
     type Answer = Entered;
     type Refusal = NotBound;
 
-    fn needs(&self, _: &Seen<'_, Campus>) -> Vec<Key> {
+    fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
         let own = [
             Key::Settings,
             Key::Epoch,
@@ -323,7 +330,7 @@ impl Command<Campus> for Enter {
             Key::Binding(self.person),
             Key::Session(self.key),
         ];
-        own.into_iter().chain(self.old.iter().cloned()).collect()
+        own.into_iter().chain(self.old.iter().cloned()).chain(inbox::needs(seen, self.person)).collect()
     }
 
     fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Entered, Halt<Campus, NotBound>> {
@@ -336,6 +343,9 @@ impl Command<Campus> for Enter {
             return Err(Halt::Refuse(NotBound));
         };
         session::sweep(desk, &self.old, (self.person, &holder))?;
+        if session::elsewhere(desk, &self.old, &self.agent)? {
+            inbox::tell(desk, self.person, Message::SignedInElsewhere)?;
+        }
         let rests = Rests { secret: &holder.password.secret, binding: Some(&binding) };
         let must_change = must_change(&holder.password, &limits);
         let new = NewSession { key: self.key, kind: Kind::WeChat, agent: self.agent, proved: false, must_change };

@@ -240,6 +240,19 @@ pub(crate) fn sweep(
     Ok(())
 }
 
+/// Whether a session of another browser than this one lives: then its holder is told of a new one. Needs `old`, after
+/// [`sweep`].
+pub(crate) fn elsewhere(desk: &Desk<'_, Campus>, old: &[Key], agent: &Agent) -> Result<bool, NotLoaded<Key>> {
+    for key in old {
+        let other = desk.get(key)?.and_then(Row::session).map(|session| session.agent);
+        // Of sessions of an older form nobody knows the browser.
+        if other.is_some_and(|other| other != *agent && other != Agent::default()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// By which name a session is shown and ended: neither its token nor the hash that is stored of it can be found from it.
 fn shown_id(key: &[u8; 32]) -> Id {
     Id::from_bytes(row_digest("session as shown", key, None).key)

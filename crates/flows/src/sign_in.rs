@@ -9,6 +9,7 @@ use std::fmt;
 
 use rules::agent::Agent;
 use rules::ids::PersonId;
+use rules::message::Message;
 use rules::password::{Secret, auth_failed, must_change, reminder, right};
 use rules::roster::{NUMBER_MAX, plain};
 use rules::session::{Kind, Rests};
@@ -19,7 +20,7 @@ use crate::password_door::{Knock, Tried, count, is_right};
 use crate::rows::{Campus, Key, Row};
 use crate::session::{self, NewSession, listed};
 use crate::unavailable::Unavailable;
-use crate::{ReadFault, School, desk};
+use crate::{ReadFault, School, desk, inbox};
 
 /// A session was made.
 #[derive(Clone, PartialEq, Eq)]
@@ -129,9 +130,9 @@ impl Command<Campus> for Enter {
     type Answer = Entered;
     type Refusal = SecretChanged;
 
-    fn needs(&self, _: &Seen<'_, Campus>) -> Vec<Key> {
+    fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
         let own = [Key::Settings, Key::Person(self.person), Key::Binding(self.person), Key::Session(self.key)];
-        own.into_iter().chain(self.old.iter().cloned()).collect()
+        own.into_iter().chain(self.old.iter().cloned()).chain(inbox::needs(seen, self.person)).collect()
     }
 
     fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Entered, Halt<Campus, SecretChanged>> {
@@ -147,6 +148,9 @@ impl Command<Campus> for Enter {
         let must_change = must_change(&holder.password, &limits);
         let reminder = reminder(&holder.password, &limits, now);
         session::sweep(desk, &self.old, (self.person, &holder))?;
+        if session::elsewhere(desk, &self.old, &self.agent)? {
+            inbox::tell(desk, self.person, Message::SignedInElsewhere)?;
+        }
         let rests = Rests { secret: &holder.password.secret, binding: None };
         let new = NewSession { key: self.key, kind: Kind::Holder, agent: self.agent, proved: true, must_change };
         session::make(desk, self.person, &rests, &new)?;

@@ -1,5 +1,5 @@
-//! What a holder spent in a month, as charts with their tables: by day, by place, and what was left (web.md's charts are
-//! drawn here, in whole numbers; every sum is the statement's).
+//! What a holder spent in a month, as charts with their tables: by day, by place, and what was left. They
+//! are drawn here, in whole numbers; every sum is the statement's.
 
 use askama::Template;
 use axum::extract::{Query, State};

@@ -1,4 +1,4 @@
-//! A holder's statements by month (R92): the list of months, one month as a page, as PDF, as a workbook, and for programs.
+//! A holder's statements by month (R92): the list of months, one month as a page, as PDF, as a workbook. For programs: `api::statements`.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -217,15 +217,15 @@ pub(crate) const fn what(entry: &Entry) -> &'static str {
 
 /// A place's name.
 fn place_text(place: Place, language: Language) -> Text {
-    language.t(format!("statement-place-{}", place_word(place).replace('_', "-")))
+    language.t(format!("statement-place-{}", place_word(place)))
 }
 
-/// The word for a place in JSON.
+/// Part of the texts' keys.
 const fn place_word(place: Place) -> &'static str {
     match place {
         Place::Available => "available",
         Place::Waiting => "waiting",
-        Place::OnCard => "on_card",
+        Place::OnCard => "on-card",
         Place::Held => "held",
     }
 }

@@ -1,8 +1,11 @@
 //! What a holder is told, and what is read of it (M31).
 
+use flows::binding::{bind, unbind};
 use flows::inbox::{self, Page};
 use flows::refund::{self, What};
 use flows::rows::Key;
+use flows::sign_in::sign_in_from;
+use rules::agent::Agent;
 use rules::load::Stage;
 use rules::message::{Back, Message};
 use rules::refund::{Asked, Cause};
@@ -11,8 +14,10 @@ use rules::top_up::{Arrival, Suspicion};
 use ledger::Fen;
 use rules::ids::PersonId;
 
+use crate::change_password::{OWN, with_own_password};
 use crate::hand::{CARD, Campus};
-use crate::rig::sendable;
+use crate::people::admitted;
+use crate::rig::{Rig, sendable};
 
 fn page(campus: &Campus, before: Option<u64>, most: u32) -> Page {
     campus.rig.run(sendable(inbox::page(&campus.rig.school, campus.person, before, most))).expect("the disk is whole")
@@ -187,4 +192,44 @@ fn m1_messages_of_one_batch_find_their_places_whatever_was_loaded() {
     campus.rig.run_all(raws.iter().map(|raw| flows::top_up::notice(school, raw)).collect());
     assert_eq!(told(&campus).len(), 40);
     assert!(campus.rig.row(&Key::Messages(campus.person, 1)).is_some());
+}
+
+/// Everything that was told to somebody, oldest first.
+fn told_to(rig: &Rig, person: PersonId) -> Vec<Message> {
+    let page = rig.run(inbox::page(&rig.school, person, None, 500)).expect("the disk is whole");
+    page.messages.into_iter().rev().map(|received| received.message).collect()
+}
+
+#[test]
+fn a_binding_that_begins_or_ends_is_told_once() {
+    let rig = Rig::new();
+    let person = admitted(&rig);
+    let token = with_own_password(&rig, person);
+    let mine = told_to(&rig, person).len();
+    for _ in 0..2 {
+        rig.run(bind(&rig.school, &token, "openid", false)).expect("a fresh proof");
+        assert_eq!(told_to(&rig, person)[mine..], [Message::WeChatBound], "again is no news");
+    }
+    for _ in 0..2 {
+        rig.run(unbind(&rig.school, &token)).expect("a fresh proof");
+        assert_eq!(told_to(&rig, person)[mine..], [Message::WeChatBound, Message::WeChatUnbound], "again is no news");
+    }
+}
+
+#[test]
+fn a_second_browser_beside_a_first_that_is_signed_in_is_told_and_the_same_one_is_not() {
+    let rig = Rig::new();
+    let person = admitted(&rig);
+    with_own_password(&rig, person);
+    let [phone, desk] = ["Mozilla/5.0 (iPhone)", "Mozilla/5.0 (Windows NT 10.0)"].map(Agent::of);
+    let before = told_to(&rig, person).len();
+    let come = |agent: &Agent| {
+        rig.run(sign_in_from(&rig.school, agent, "2026010101", OWN)).expect("right");
+        told_to(&rig, person)[before..].to_vec()
+    };
+    assert_eq!(come(&phone), []);
+    assert_eq!(come(&phone), [], "the same browser again");
+    assert_eq!(come(&desk), [Message::SignedInElsewhere]);
+    rig.advance(3600);
+    assert_eq!(come(&phone), [Message::SignedInElsewhere], "nobody else is signed in any more");
 }

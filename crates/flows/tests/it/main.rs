@@ -13,6 +13,7 @@ mod lists;
 mod lost;
 mod money;
 mod monthly;
+mod pages;
 mod people;
 mod refunds;
 mod restored;

@@ -106,33 +106,44 @@ fn r36_a_job_that_was_away_tells_the_newest_reminder_alone() {
     assert_eq!(reminders(&campus), [(no, 5000)]);
 }
 
+/// How money stops waiting.
+#[derive(Clone, Copy, Debug)]
+enum Leaves {
+    OntoTheCard,
+    ByARefund,
+}
+
 #[test]
 fn r36_what_has_left_is_neither_told_nor_sent_back() {
-    let leave: [(&str, fn(&mut Campus, OrderNo)); 2] = [
-        ("loaded", |campus, _| {
-            campus.hold(Stage::Load);
-        }),
-        ("refunded by hand", |campus, no| {
-            let asked = Asked { reason: "误充".into(), by: "Lin".into(), approved_by: None };
-            let open = refund::open(&campus.rig.school, What::Order(no), None, asked, [1; 16]);
-            campus.rig.run(open).expect("a refund");
-        }),
-    ];
-    for (what, leave) in leave {
+    for what in [Leaves::OntoTheCard, Leaves::ByARefund] {
         for seconds in [HOUR, 2 * HOUR, 3 * DAY] {
             let mut campus = Campus::new();
             let since = campus.rig.school.now();
             let (no, stays) = (campus.top_up("50"), campus.top_up("7"));
             at(&campus, since, seconds);
             let before = reminders(&campus).iter().filter(|(order, _)| *order == no).count();
-            leave(&mut campus, no);
-            let kept = if what == "loaded" { 0 } else { 1 };
+            let kept = match what {
+                Leaves::OntoTheCard => {
+                    campus.hold(Stage::Load);
+                    0
+                }
+                Leaves::ByARefund => {
+                    let asked = Asked { reason: "误充".into(), by: "Lin".into(), approved_by: None };
+                    let open = refund::open(&campus.rig.school, What::Order(no), None, asked, [1; 16]);
+                    campus.rig.run(open).expect("a refund");
+                    1
+                }
+            };
             let refunds_before = refunds(&campus).len();
             at(&campus, since, 31 * DAY);
             at(&campus, since, 32 * DAY);
             let after = reminders(&campus).iter().filter(|(order, _)| *order == no).count();
-            assert_eq!(after, before, "{what} after {seconds}");
-            assert_eq!((refunds(&campus).len() - refunds_before, waits(&campus)), (kept, 0), "{what} after {seconds}");
+            assert_eq!(after, before, "{what:?} after {seconds}");
+            assert_eq!(
+                (refunds(&campus).len() - refunds_before, waits(&campus)),
+                (kept, 0),
+                "{what:?} after {seconds}"
+            );
             let of_other = |refund: &Refund| refund.origin.of().is_some_and(|(_, order)| order == stays);
             assert_eq!(refunds(&campus).iter().filter(|refund| of_other(refund)).count(), kept);
         }

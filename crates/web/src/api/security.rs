@@ -80,7 +80,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         summary: "Prove by the password who is there",
         detail: "The session goes on under a new cookie; for ten minutes it may do what needs a proof.",
         input: Some(shape::<ProofAsked>),
-        refusals: &["AUTH_FAILED", "PASSWORD_WRONG", "PASSWORD_LOCKED"],
+        refusals: &["PASSWORD_WRONG", "PASSWORD_LOCKED"],
         ..OF_A_SESSION
     },
     Operation {
@@ -90,7 +90,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         summary: "Change the password",
         detail: "It ends every session and every access token; this session goes on under a new cookie.",
         input: Some(shape::<PasswordAsked>),
-        refusals: &["PASSWORD_WRONG", "PASSWORD_LOCKED", "WEAK_PASSWORD"],
+        refusals: &["PASSWORD_WRONG", "PASSWORD_LOCKED", "PASSWORD_WEAK"],
         ..OF_A_SESSION
     },
 ];

@@ -43,9 +43,10 @@ async fn r92_page_program_and_spreadsheet_say_the_same_and_it_is_what_the_ledger
     let month = browser.get("/api/v1/me/statements/2026-11").await.json();
     let person = flows::people::find_by_number(&rig.school, "2026010101").await.expect("readable").expect("a holder");
     let balance = |account| rig.school.balance(&account).get();
-    assert_eq!(fen(&month, "/places/available/closing_fen"), balance(chart::available(person)));
-    assert_eq!(fen(&month, "/places/waiting/closing_fen"), balance(chart::awaiting_tap(person)));
-    assert_eq!(fen(&month, "/places/on_card/closing_fen"), balance(chart::on_card(CARD)));
+    let accounts = [chart::available(person), chart::awaiting_tap(person), chart::on_card(CARD)];
+    for (place, account) in ["available", "waiting", "on_card"].into_iter().zip(accounts) {
+        assert_eq!(fen(&month, &format!("/places/{place}/closing_fen")), balance(account), "{place}");
+    }
     let total = ["opening", "in", "out", "closing"].map(|of| fen(&month, &format!("/total/{of}_fen")));
     assert_eq!(total, [0, 5_700, 2_000, 3_700]);
     let movements = month["movements"].as_array().expect("a list");
@@ -56,7 +57,7 @@ async fn r92_page_program_and_spreadsheet_say_the_same_and_it_is_what_the_ledger
     let page = browser.get("/me/statements/2026-11").await;
     assert_eq!(page.status, StatusCode::OK);
     for words in
-        ["2026年11月 账单", "¥57.00", "¥37.00", "第一食堂 · 消费", "截至", month["number"].as_str().expect("a number")]
+        ["2026年11月账单", "¥57.00", "¥37.00", "第一食堂 · 消费", "截至", month["number"].as_str().expect("a number")]
     {
         page.says(words);
     }

@@ -28,17 +28,27 @@ const fn page(address: &'static str) -> Page {
 }
 
 /// Every page that a holder reads, and what programs ask for most.
-pub const PAGES: [Page; 10] = [
+pub const PAGES: [Page; 20] = [
     page("/me"),
     page("/me/topup"),
     page("/me/orders/{order}"),
     page("/me/records"),
+    page("/me/records?kind=purchase&month={month}"),
     page("/me/records/{record}"),
-    page("/api/v1/me"),
     page("/me/statements"),
     page("/me/statements/{month}"),
+    page("/me/statements/{month}.xlsx"),
     page("/me/spending?month={month}"),
-    page("/me/records?kind=purchase&month={month}"),
+    page("/me/card"),
+    page("/me/messages"),
+    page("/me/security"),
+    page("/me/security/tokens"),
+    page("/help"),
+    page("/help/all"),
+    page("/api/v1/me"),
+    page("/api/v1/me/records?limit=100"),
+    page("/api/v1/me/statements/{month}"),
+    page("/api/v1/me/spending?month={month}"),
 ];
 
 /// A reader with a session.
