@@ -82,7 +82,7 @@ pub enum Block {
 }
 
 /// Values that a text may name. A campus's own texts may name no other.
-pub(super) const VALUES: [&str; 31] = [
+pub(super) const VALUES: [&str; 32] = [
     "topup_min",
     "wechat_per_order_max",
     "wechat_daily_max",
@@ -106,6 +106,7 @@ pub(super) const VALUES: [&str; 31] = [
     "pending_refund_after",
     "password_address_failures",
     "order_per_minute",
+    "replace_fee",
     "school",
     "at",
     "per_order",
