@@ -82,7 +82,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/events", "ttttxxxtt+x"),
     ("GET", "/api/v1/me/card", "s++c+xxttx+"),
     ("POST", "/api/v1/me/card/loss", "s++cxx+ttxx"),
-    ("GET", "/wechat/enter", "++++ttttttt"),
+    ("GET", "/wechat/enter", "s+++ssssss+"),
     ("GET", "/prove", "s++cssssss+"),
     ("POST", "/prove", "s+++ssssss+"),
     ("GET", "/me/security", "s++cssssss+"),
