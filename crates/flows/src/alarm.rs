@@ -6,7 +6,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use ledger::Micros;
-use rules::ids::PersonId;
+use rules::ids::{CaseId, PersonId};
 use teller::Fault;
 
 use crate::ports::NoticeFault;
@@ -164,6 +164,16 @@ pub(crate) fn tell(command: &'static str, fault: &Fault, now: Micros) {
         // The server says itself that it stops, and why.
         Fault::Stopping => {}
     }
+}
+
+/// Tells that nothing more is sent to a receiver of events.
+pub(crate) fn webhook_paused(webhook: &str, case: CaseId) {
+    tracing::error!(
+        webhook,
+        case = %case.0,
+        "ALARM: the receiver of webhook {webhook} has taken nothing for three days; nothing more is sent to it, and nothing is \
+         lost. Have the receiver mended, then run `onecard webhook resume {webhook}`"
+    );
 }
 
 #[cfg(test)]

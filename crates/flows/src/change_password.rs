@@ -1,18 +1,18 @@
 //! A holder changes the query password, because it is the first one or because it is old (R26, R77).
 
-use std::convert::Infallible;
-
 use rules::ids::PersonId;
-use rules::password::{Locked, Secret, Weak, changed, check_new, old_wrong, right};
+use rules::message::Message;
+use rules::password::{Locked, Secret, Weak, changed, check_new, old_wrong};
+use rules::session::Rests;
 use rules::words::Words;
 use teller::{Command, Desk, Halt, Rejected, Seen};
 
-use crate::password_door::{Knock, Known, Tried, count, is_right};
+use crate::password_door::{Shut, admit, forgive};
 use crate::rows::{Campus, Key, Row};
-use crate::session::{listed, living, look};
-use crate::sign_in::{SignedIn, make_session};
+use crate::session::{self, NewSession, listed, living, look};
+use crate::sign_in::SignedIn;
 use crate::unavailable::Unavailable;
-use crate::{School, desk};
+use crate::{School, desk, inbox};
 
 /// Why the password stays as it is; the first that applies.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,17 @@ impl ChangeRefusal {
             ChangeRefusal::OldWrong => old_wrong(),
             ChangeRefusal::Weak(weak) => weak.words(),
             ChangeRefusal::Unavailable(why) => why.words(),
+        }
+    }
+}
+
+impl From<Shut> for ChangeRefusal {
+    fn from(shut: Shut) -> Self {
+        match shut {
+            Shut::Locked(locked) => ChangeRefusal::Locked(locked),
+            Shut::Wrong => ChangeRefusal::OldWrong,
+            Shut::Gone => ChangeRefusal::SignedOut,
+            Shut::Unavailable(why) => ChangeRefusal::Unavailable(why),
         }
     }
 }
@@ -91,51 +102,6 @@ pub async fn change_password(
     }
 }
 
-/// Checks the old password at the door.
-async fn admit(school: &School, person: PersonId, old: &str) -> Result<Box<Known>, ChangeRefusal> {
-    let counted = count(school, Knock::Person(person)).await.map_err(Unavailable::from)?;
-    let known = match counted.tried {
-        Tried::Open(known) => known,
-        Tried::Locked(locked) => return Err(ChangeRefusal::Locked(locked)),
-        Tried::Unknown => return Err(ChangeRefusal::SignedOut),
-    };
-    let fits = is_right(school, Some(&known), old).await.map_err(Unavailable::from)?;
-    if fits { Ok(known) } else { Err(ChangeRefusal::OldWrong) }
-}
-
-/// The old password was right: what was counted for it is taken back.
-async fn forgive(school: &School, known: &Known) -> Result<(), Unavailable> {
-    match school.submit(Forgive { person: known.id, secret: known.secret.clone() }).await {
-        Ok(()) => Ok(()),
-        Err(Rejected::Fault(fault)) => Err(fault.into()),
-        Err(Rejected::Refused(never)) => match never {},
-    }
-}
-
-struct Forgive {
-    person: PersonId,
-    secret: Secret,
-}
-
-impl Command<Campus> for Forgive {
-    type Answer = ();
-    type Refusal = Infallible;
-
-    fn needs(&self, _: &Seen<'_, Campus>) -> Vec<Key> {
-        vec![Key::Person(self.person)]
-    }
-
-    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<(), Halt<Campus, Infallible>> {
-        if let Some(mut holder) = desk::person(desk, self.person)?.cloned()
-            && holder.password.secret == self.secret
-        {
-            holder.password = right(&holder.password);
-            desk.put(Key::Person(self.person), Row::Person(Box::new(holder)))?;
-        }
-        Ok(())
-    }
-}
-
 /// Puts the new password in the old one's place, ends the sessions and makes one anew.
 struct Change {
     person: PersonId,
@@ -156,22 +122,28 @@ impl Command<Campus> for Change {
     type Answer = ();
     type Refusal = Overtaken;
 
-    fn needs(&self, _: &Seen<'_, Campus>) -> Vec<Key> {
-        let own = [Key::Person(self.person), Key::Session(self.by), Key::Session(self.key)];
-        own.into_iter().chain(self.sessions.iter().cloned()).collect()
+    fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
+        let own = [Key::Person(self.person), Key::Binding(self.person), Key::Session(self.key)];
+        let asks = session::needs(seen, self.by);
+        let others = asks.into_iter().chain(self.sessions.iter().cloned());
+        own.into_iter().chain(others).chain(inbox::needs(seen, self.person)).collect()
     }
 
     fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<(), Halt<Campus, Overtaken>> {
         let asks = living(desk, self.by)?.filter(|session| session.person == self.person);
         let holder = desk::person(desk, self.person)?.filter(|holder| holder.password.secret == self.secret).cloned();
-        let (Some(_), Some(mut holder)) = (asks, holder) else { return Err(Halt::Refuse(Overtaken)) };
+        let (Some(asks), Some(mut holder)) = (asks, holder) else { return Err(Halt::Refuse(Overtaken)) };
         holder.password = changed(&holder.password, self.hash.clone(), desk.now());
         for session in &self.sessions {
             desk.delete(session.clone())?;
         }
         desk.delete(Key::Session(self.by))?;
-        make_session(desk, self.key, self.person, &holder.password.secret, false)?;
+        let new = NewSession { key: self.key, kind: asks.kind, agent: asks.agent, proved: true, must_change: false };
+        let binding = desk.get(&Key::Binding(self.person))?.and_then(Row::binding).cloned();
+        let rests = Rests { secret: &holder.password.secret, binding: binding.as_ref() };
+        session::make(desk, self.person, &rests, &new)?;
         desk.put(Key::Person(self.person), Row::Person(Box::new(holder)))?;
+        inbox::tell(desk, self.person, Message::PasswordChanged)?;
         Ok(())
     }
 }

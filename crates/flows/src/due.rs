@@ -1,4 +1,5 @@
-//! Jobs that are due: orders and refunds of which no news came (R67; rows 14, 23), debits of which no record came (R81).
+//! Jobs that are due: orders and refunds of which no news came (R67; rows 14, 23), debits of which no record came (R81), and
+//! money that waits for its card (R36).
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -9,7 +10,7 @@ use rules::ids::{OrderNo, RefundNo};
 
 use crate::ports::ListAsk;
 use crate::rows::lists;
-use crate::{ReadFault, School, missing, refund, top_up};
+use crate::{ReadFault, School, missing, refund, top_up, waiting};
 
 /// Orders or refunds that are looked after side by side.
 pub(crate) const AT_ONCE: usize = 64;
@@ -17,12 +18,12 @@ pub(crate) const AT_ONCE: usize = 64;
 /// How long to wait when nothing is due, seconds.
 const IDLE: i64 = 1;
 
-/// Looks after every order and every refund that is due, at most `most` of each at once, and gives the time at which to come
-/// again.
+/// Looks after every order, every refund and every holder's waiting money that is due, at most `most` of each at once, and
+/// gives the time at which to come again.
 ///
 /// They are looked after side by side, so that an answer that does not come delays one of them and not the others.
-/// While the clock has leapt and nobody confirmed it, nothing is due: an order must not expire, nor a refund be sent, by a
-/// time that may be wrong (M7). Notices, and holders who look, settle orders and refunds all the same.
+/// While the clock has leapt and nobody confirmed it, nothing is due: an order must not expire, a refund be sent, or waiting
+/// money go back by a time that may be wrong (M7). Notices, and holders who look, settle orders and refunds all the same.
 /// Repeats: harmless; two runs at once ask the provider twice and settle once.
 pub async fn run(school: &School, most: u32) -> Result<Micros, ReadFault> {
     let now = school.now();
@@ -32,7 +33,9 @@ pub async fn run(school: &School, most: u32) -> Result<Micros, ReadFault> {
     let orders = listed(school, lists::DUE_ORDERS, now, most).await?;
     let refunds = listed(school, lists::REFUNDS_DUE, now, most).await?;
     let many = usize::try_from(most).unwrap_or(usize::MAX);
-    let full = orders.len() >= many || refunds.len() >= many;
+    // First, so that a refund that begins is sent at the next coming, as one that a person asked for.
+    let waiting = waiting::look(school, most).await?;
+    let full = [orders.len(), refunds.len(), waiting].into_iter().any(|found| found >= many);
     let mut work: Vec<Work<'_, ()>> = Vec::new();
     for id in orders {
         work.push(Box::pin(async move { top_up::look_after(school, OrderNo::from_id(id)).await.map(|_| ()) }));

@@ -10,11 +10,12 @@ use std::collections::BTreeSet;
 
 use ledger::{Fen, Micros};
 use rules::epoch::{Epoch, Meeting, Met};
+use rules::event::Began;
 use rules::ids::{CardNo, OrderNo, RefundNo};
 use teller::{Command, Desk, Fault, Halt, NotLoaded, Rejected, Seen};
 
 use crate::rows::{Campus, Key, Row, lists};
-use crate::{ReadFault, School, due, refund, top_up};
+use crate::{ReadFault, School, due, event, refund, top_up};
 
 /// Rows that tell how far a restore explains that this card and the book disagree.
 pub(crate) fn needs(seen: &Seen<'_, Campus>, card: CardNo) -> Vec<Key> {
@@ -72,6 +73,8 @@ pub(crate) fn sale_came(desk: &mut Desk<'_, Campus>, card: CardNo, amount: Fen) 
 /// Begins an epoch; a row of the book like any other, so that the chain remembers it.
 struct Begin {
     number: u64,
+    /// The last row of the backup.
+    head: u64,
 }
 
 /// It is never refused.
@@ -82,7 +85,7 @@ impl Command<Campus> for Begin {
     type Refusal = Never;
 
     fn needs(&self, _: &Seen<'_, Campus>) -> Vec<Key> {
-        vec![Key::Epoch]
+        vec![Key::Epoch, Key::Lineage]
     }
 
     fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Epoch, Halt<Campus, Never>> {
@@ -93,6 +96,9 @@ impl Command<Campus> for Begin {
             return Ok(newest);
         }
         let epoch = Epoch { number: self.number, since: desk.now(), orders_asked: false };
+        let mut lineage = desk.get(&Key::Lineage)?.and_then(Row::lineage).cloned().unwrap_or_default();
+        lineage.push(Began { number: self.number, after: self.head, at: desk.now() });
+        desk.put(Key::Lineage, Row::Lineage(lineage))?;
         desk.put(Key::Epoch, Row::Epoch(epoch))?;
         Ok(epoch)
     }
@@ -100,9 +106,12 @@ impl Command<Campus> for Begin {
 
 /// Begins epoch `number` of a book that was restored; gives the epoch that it is in from now on.
 ///
-/// Errors: the fault of the teller; then nothing was done. Repeats: an epoch that has begun stays as it is. Source: M9.
+/// The book remembers where its journal ended then, for the readers of its events. Errors: the fault of the teller, `Poison`
+/// also for a journal that cannot be read; then nothing was done. Repeats: an epoch that has begun stays as it is. Source: M9.
 pub async fn begin(school: &School, number: u64) -> Result<Epoch, Fault> {
-    school.submit(Begin { number }).await.map_err(|rejected| match rejected {
+    // Nobody else works on a book that is being restored: what it holds now is what survived.
+    let head = event::head(school.reader.as_ref()).await.map_err(|fault| Fault::Poison(fault.to_string()))?;
+    school.submit(Begin { number, head }).await.map_err(|rejected| match rejected {
         Rejected::Refused(never) => match never {},
         Rejected::Fault(fault) => fault,
     })

@@ -4,9 +4,12 @@ use ledger::{Fen, Micros};
 use rules::card;
 use rules::chart;
 use rules::ids::{CardNo, OrderNo, PersonId};
+use rules::limits::Limits;
 use rules::load::{Attempt, Item, Source};
+use rules::message::Inbox;
 use rules::refund::{Origin, Refund, Repaid, State as RefundState};
 use rules::top_up::{Arrival, Order, State};
+use rules::waiting::Promise;
 
 use crate::rows::{Key, Row};
 use crate::{ReadFault, School, refund, tap_load};
@@ -41,6 +44,8 @@ pub struct Home {
     pub total: Fen,
     /// Orders that can still be paid, newest first.
     pub open_orders: Vec<Order>,
+    /// Messages that are not read.
+    pub unread: u64,
 }
 
 /// Where the money of one order is.
@@ -79,14 +84,17 @@ pub struct Tracker {
     pub card: Option<card::State>,
     /// It has waited longer than it should (R66).
     pub delayed: bool,
+    /// When it goes back by itself, while it waits for the card; none when it never does (R36).
+    pub returns_at: Option<Micros>,
     /// What went back of its payments, or was to go back, newest first.
     pub refunds: Vec<Refund>,
 }
 
 /// Where every yuan of `person` is; `None` for somebody who is not a holder.
 pub async fn home(school: &School, person: PersonId) -> Result<Option<Home>, ReadFault> {
-    let rows = school.rows(&[Key::Person(person), Key::Waiting(person), Key::Ordered(person)]).await?;
-    let [holder, waiting, ordered] = &rows[..] else { return Ok(None) };
+    let keys = [Key::Person(person), Key::Waiting(person), Key::Ordered(person), Key::Inbox(person)];
+    let rows = school.rows(&keys).await?;
+    let [holder, waiting, ordered, inbox] = &rows[..] else { return Ok(None) };
     let Some(holder) = holder.as_ref().and_then(|row| row.person()) else { return Ok(None) };
     let since =
         waiting.as_ref().and_then(|row| row.waiting()).and_then(|items| items.iter().map(|item| item.since).min());
@@ -107,6 +115,7 @@ pub async fn home(school: &School, person: PersonId) -> Result<Option<Home>, Rea
         held: held(school, person).await?,
         total: Fen::ZERO,
         open_orders,
+        unread: inbox.as_ref().and_then(|row| row.inbox()).map_or(0, Inbox::unread),
     };
     let mut early = Fen::ZERO;
     if let Some(no) = holder.card
@@ -155,7 +164,8 @@ pub async fn track(school: &School, person: PersonId, no: OrderNo) -> Result<Opt
     let mut refunds = refund::of_person(school, person, Micros::new(i64::MAX), MOST_REFUNDS).await?;
     refunds.retain(|refund| refund.origin.of().is_some_and(|(_, of)| of == no));
     let place = went_back(&order, &refunds).unwrap_or(place);
-    let limits = crate::settings::limits(school).await?;
+    let history = crate::settings::history(school).await?;
+    let limits = Limits::at(&history, school.now());
     let delayed = match &order.state {
         // What waits for a card that is frozen is late for another reason.
         State::Credited(credited) if place == Place::WaitingForCard && card == Some(card::State::Active) => {
@@ -164,7 +174,14 @@ pub async fn track(school: &School, person: PersonId, no: OrderNo) -> Result<Opt
         }
         _ => false,
     };
-    Ok(Some(Tracker { order, place, card, delayed, refunds }))
+    let returns_at = match &order.state {
+        // After a refund that failed it does not.
+        State::Credited(credited) if place == Place::WaitingForCard && refunds.is_empty() => {
+            Promise::of(&history, credited.at).returns_at
+        }
+        _ => None,
+    };
+    Ok(Some(Tracker { order, place, card, delayed, returns_at, refunds }))
 }
 
 /// Where the money is when all of it went back, or is on its way back; `None` while it is somewhere else.

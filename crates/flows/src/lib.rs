@@ -6,20 +6,26 @@
 //! Architecture invariant: this crate knows neither which database keeps the rows, nor a provider's wire format, nor HTTP.
 
 pub mod answered;
+pub mod binding;
 pub mod card_desk;
 pub mod card_face;
 pub mod card_issue;
 pub mod cases;
 pub mod change_password;
 pub mod credential;
+pub mod deliver;
 pub mod due;
 pub mod epoch;
+pub mod event;
 pub mod home;
+pub mod inbox;
 pub mod merchant;
 pub mod missing;
+pub mod monthly;
 pub mod nonces;
 pub mod people;
 pub mod ports;
+pub mod proof;
 pub mod purchase;
 pub mod record_pages;
 pub mod records;
@@ -37,6 +43,8 @@ pub mod terminal;
 pub mod terminal_link;
 pub mod top_up;
 pub mod unavailable;
+pub mod waiting;
+pub mod webhook;
 
 mod alarm;
 mod by_balance;

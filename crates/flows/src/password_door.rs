@@ -6,12 +6,13 @@ use std::convert::Infallible;
 use rules::calendar::campus_day;
 use rules::ids::PersonId;
 use rules::limits::Limits;
-use rules::password::{Holder, Locked, Secret, XRule, fits_initial, try_now};
+use rules::password::{Holder, Locked, Secret, XRule, fits_initial, right, try_now};
 use rules::person::Person;
 use teller::{Command, Desk, Fault, Halt, NotLoaded, Rejected, Seen};
 
 use crate::ports::{Field, SealBroken};
 use crate::rows::{Campus, Key, Row, Strangers};
+use crate::unavailable::Unavailable;
 use crate::{School, desk};
 
 /// Who knocks.
@@ -150,5 +151,63 @@ pub(crate) async fn is_right(school: &School, known: Option<&Known>, typed: &str
         }
         Some(_) => Ok(by_hash),
         None => Ok(false),
+    }
+}
+
+/// Why somebody who is signed in already is not let on.
+pub(crate) enum Shut {
+    /// Too many wrong tries.
+    Locked(Locked),
+    /// The password is wrong.
+    Wrong,
+    /// There is no such holder any more.
+    Gone,
+    /// The server could not say.
+    Unavailable(Unavailable),
+}
+
+/// A holder who is signed in types the password again, at the same door as at sign-in: every call is a counted try.
+pub(crate) async fn admit(school: &School, person: PersonId, typed: &str) -> Result<Box<Known>, Shut> {
+    let unavailable = |why: Unavailable| Shut::Unavailable(why);
+    let counted = count(school, Knock::Person(person)).await.map_err(|fault| unavailable(fault.into()))?;
+    let known = match counted.tried {
+        Tried::Open(known) => known,
+        Tried::Locked(locked) => return Err(Shut::Locked(locked)),
+        Tried::Unknown => return Err(Shut::Gone),
+    };
+    let fits = is_right(school, Some(&known), typed).await.map_err(|broken| unavailable(broken.into()))?;
+    if fits { Ok(known) } else { Err(Shut::Wrong) }
+}
+
+/// The password was right: what was counted for it is taken back.
+pub(crate) async fn forgive(school: &School, known: &Known) -> Result<(), Unavailable> {
+    match school.submit(Forgive { person: known.id, secret: known.secret.clone() }).await {
+        Ok(()) => Ok(()),
+        Err(Rejected::Fault(fault)) => Err(fault.into()),
+        Err(Rejected::Refused(never)) => match never {},
+    }
+}
+
+struct Forgive {
+    person: PersonId,
+    secret: Secret,
+}
+
+impl Command<Campus> for Forgive {
+    type Answer = ();
+    type Refusal = Infallible;
+
+    fn needs(&self, _: &Seen<'_, Campus>) -> Vec<Key> {
+        vec![Key::Person(self.person)]
+    }
+
+    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<(), Halt<Campus, Infallible>> {
+        if let Some(mut holder) = desk::person(desk, self.person)?.cloned()
+            && holder.password.secret == self.secret
+        {
+            holder.password = right(&holder.password);
+            desk.put(Key::Person(self.person), Row::Person(Box::new(holder)))?;
+        }
+        Ok(())
     }
 }

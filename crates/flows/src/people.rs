@@ -2,9 +2,10 @@
 
 mod import;
 
+use ledger::Micros;
 use rules::ids::{CardNo, PersonId};
 use rules::mask;
-use rules::password::{Secret, initial, initial_hint};
+use rules::password::{Secret, initial, initial_hint, reminder};
 use rules::person::{Person, Standing};
 use rules::pii::Pii;
 use rules::roster::{Category, NUMBER_MAX, plain};
@@ -74,6 +75,44 @@ pub async fn profile(school: &School, person: PersonId) -> Result<Option<Profile
         standing: holder.standing,
         card: holder.card,
     }))
+}
+
+/// How it stands with a holder's query password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PasswordAge {
+    /// Since when it is the holder's own; `None` while it is the first one.
+    pub set_at: Option<Micros>,
+    /// A change is recommended (R77).
+    pub reminder: bool,
+}
+
+/// How it stands with the query password; `None` for somebody who is not a holder. Source: R77.
+pub async fn password_age(school: &School, person: PersonId) -> Result<Option<PasswordAge>, ReadFault> {
+    let Some(holder) = holder(school, person).await? else { return Ok(None) };
+    let set_at = match &holder.password.secret {
+        Secret::Initial => None,
+        Secret::Own { set_at, .. } => Some(*set_at),
+    };
+    let reminder = reminder(&holder.password, &limits(school).await?, school.now());
+    Ok(Some(PasswordAge { set_at, reminder }))
+}
+
+/// A holder with the name in full, for papers of the holder's own.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// Student or staff number.
+    pub number: String,
+    /// The name.
+    pub name: Pii<String>,
+    /// Department.
+    pub department: String,
+}
+
+/// The holder by name; `None` for somebody who is not a holder. Errors: as [`profile`].
+pub async fn named(school: &School, person: PersonId) -> Result<Option<Named>, Unavailable> {
+    let Some(holder) = holder(school, person).await? else { return Ok(None) };
+    let name = school.secrets.open(Field::Name, person.0, &holder.name)?;
+    Ok(Some(Named { number: holder.number, name, department: holder.department }))
 }
 
 /// What everyone can read beside the door of what a first password is, as the rule now stands. It speaks of no person.

@@ -8,7 +8,10 @@ use std::future::Future;
 use std::pin::Pin;
 
 use ledger::{AccountKey, Fen, Id, JournalRow, Micros};
+use rules::event::Cursor;
 use teller::{RawKey, StoreError};
+
+use crate::event::Event;
 
 /// Names that stand in the ports' signatures, so that an adapter need not import the rules.
 pub use rules::ids::{CardNo, OrderNo, RefundNo};
@@ -322,6 +325,8 @@ pub enum Field {
     Phone,
     /// WeChat openid.
     OpenId,
+    /// What signs the deliveries of a webhook.
+    WebhookSecret,
 }
 
 /// Passwords and sealed personal data. Keys never leave the adapter.
@@ -404,4 +409,41 @@ pub struct Listed {
     pub at: i64,
     /// Key of the row within its table.
     pub key: Vec<u8>,
+}
+
+/// Carries events to the school's other systems.
+pub trait Courier: Send + Sync {
+    /// Sends a parcel once, signed with each of its secrets; says what came back. A redirect is an answer and is not
+    /// followed. Repeats: sends it again.
+    fn deliver<'a>(&'a self, parcel: &'a Parcel) -> Waiting<'a, Receipt>;
+}
+
+/// Events on their way to one webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parcel {
+    /// Fresh for each sending.
+    pub id: Id,
+    /// Name of the webhook.
+    pub webhook: String,
+    /// Where it goes.
+    pub url: String,
+    /// What signs it, newest first; never empty when it is sent.
+    pub secrets: Vec<Pii<String>>,
+    /// When it is sent.
+    pub at: Micros,
+    /// Where the parcel ended that was taken before it.
+    pub after: Cursor,
+    /// Where it ends.
+    pub upto: Cursor,
+    /// In their order; none in a trial.
+    pub events: Vec<Event>,
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// An answer with this status.
+    Answered(u16),
+    /// No answer, for this reason: the parcel may have arrived or not.
+    Silent(String),
 }

@@ -8,6 +8,7 @@ use rules::case::Kind;
 use rules::chart::{self, Reason};
 use rules::ids::{CaseId, OrderNo, PersonId, RefundNo};
 use rules::load::{Item, Source};
+use rules::message::{Back, Message};
 use rules::refund::{self, Asked, Effect, Event, Origin, Payment, Place, Refund, Refusal, Repaid, State, Told};
 use rules::words::Words;
 use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
@@ -16,7 +17,7 @@ use crate::ports::{ChannelError, ListAsk, RefundState, RefundWish, Refunded, Rep
 use crate::rows::{Campus, ForeignRefund, FormNote, Key, Row, lists};
 use crate::school::fault_words;
 use crate::tap_load::post;
-use crate::{ReadFault, School, cases};
+use crate::{ReadFault, School, cases, inbox, waiting};
 
 /// What is to go back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,7 @@ impl Command<Campus> for Open {
                 keys.push(Key::Order(no));
                 let Some(order) = seen.row(&Key::Order(no)).and_then(Row::order) else { return keys };
                 keys.push(Key::Waiting(order.person));
+                keys.extend(inbox::needs(seen, order.person));
                 if let Ok((payment, _, _)) = refund::of_order(order, None, Fen::ZERO) {
                     keys.push(repaid_key(&payment));
                 }
@@ -70,7 +72,9 @@ impl Command<Campus> for Open {
             What::Case(case) => {
                 keys.extend([Key::Case(case), Key::Suspended(case)]);
                 let suspended = seen.row(&Key::Suspended(case)).and_then(Row::suspended);
-                keys.extend(suspended.map(|suspended| repaid_key(&suspended.payment)));
+                let Some(suspended) = suspended else { return keys };
+                keys.push(repaid_key(&suspended.payment));
+                keys.extend(suspended.of.into_iter().flat_map(|(person, _)| inbox::needs(seen, person)));
             }
         }
         keys
@@ -127,7 +131,7 @@ pub(crate) fn repaid_key(payment: &Payment) -> Key {
     Key::Repaid(payment.channel.number(), payment.transaction.clone())
 }
 
-fn repaid_on(desk: &Desk<'_, Campus>, payment: &Payment) -> Result<Repaid, NotLoaded<Key>> {
+pub(crate) fn repaid_on(desk: &Desk<'_, Campus>, payment: &Payment) -> Result<Repaid, NotLoaded<Key>> {
     Ok(desk.get(&repaid_key(payment))?.and_then(Row::repaid).cloned().unwrap_or_default())
 }
 
@@ -140,8 +144,9 @@ const fn owner(origin: &Origin) -> AccountKey {
     }
 }
 
-/// Takes the money from its owner and writes the refund, in one decision (row 21). Needs the refund, what went back of the
-/// payment, and the items that wait when it comes out of them; the caller has seen that all of it is allowed.
+/// Takes the money from its owner, writes the refund and tells its holder, in one decision (row 21). Needs the refund, what
+/// went back of the payment, the holder's inbox, and the items that wait when it comes out of them; the caller has seen that
+/// all of it is allowed.
 pub(crate) fn hold<R>(
     desk: &mut Desk<'_, Campus>,
     no: RefundNo,
@@ -160,6 +165,9 @@ pub(crate) fn hold<R>(
     post(desk, owner(&origin), chart::held(no), amount, Stage::Direct, Reason::RefundHeld, no.id())?;
     repaid.made(&refund);
     desk.put(repaid_key(payment), Row::Repaid(repaid))?;
+    if let Some((person, order)) = origin.of() {
+        inbox::tell(desk, person, Message::RefundBegun { refund: no, order, amount, cause: refund.cause() })?;
+    }
     desk.put(Key::Refund(no), Row::Refund(Box::new(refund)))?;
     Ok(())
 }
@@ -243,10 +251,11 @@ impl Command<Campus> for Move {
         keys.push(Key::Repaid(refund.channel.number(), refund.transaction.clone()));
         keys.extend(refund.cases.iter().map(|(_, case)| Key::Case(*case)));
         match refund.origin {
-            Origin::Waiting { person, .. } => keys.push(Key::Waiting(person)),
+            Origin::Waiting { person, .. } => keys.extend([Key::Waiting(person), Key::Settings]),
             Origin::Account { .. } => {}
             Origin::Case { case, .. } => keys.push(Key::Case(case)),
         }
+        keys.extend(refund.origin.of().into_iter().flat_map(|(person, _)| inbox::needs(seen, person)));
         keys
     }
 
@@ -272,6 +281,9 @@ fn settle(desk: &mut Desk<'_, Campus>, refund: &Refund) -> Result<(), Halt<Campu
     let (from, to) = (chart::held(refund.no), chart::receivable(refund.channel));
     post(desk, from, to, refund.amount, Stage::Direct, Reason::RefundSettled, refund.no.id())?;
     ended(desk, refund)?;
+    if let Some((person, order)) = refund.origin.of() {
+        inbox::tell(desk, person, Message::RefundSettled { refund: refund.no, order, amount: refund.amount })?;
+    }
     if let Origin::Case { case, .. } = refund.origin
         && desk.account(&chart::suspense_case(case)).balance() == Fen::ZERO
     {
@@ -285,6 +297,10 @@ fn release(desk: &mut Desk<'_, Campus>, refund: &mut Refund) -> Result<(), Halt<
     let (from, to) = (chart::held(refund.no), owner(&refund.origin));
     post(desk, from, to, refund.amount, Stage::Direct, Reason::RefundReleased, refund.no.id())?;
     ended(desk, refund)?;
+    if let Some((person, order)) = refund.origin.of() {
+        let (no, amount, back) = (refund.no, refund.amount, Back::of(&refund.origin));
+        inbox::tell(desk, person, Message::RefundFailed { refund: no, order, amount, back })?;
+    }
     let why = match &refund.state {
         State::Released { why: refund::Failure::Refused { code }, .. } => format!("refused for good: {code}"),
         _ => "closed by the provider".to_owned(),
@@ -295,6 +311,7 @@ fn release(desk: &mut Desk<'_, Campus>, refund: &mut Refund) -> Result<(), Halt<
             // It waits anew: a load that a restored book forgot cannot have carried it (M9, M10).
             items.push(Item { source: Source::Order(order), amount: refund.amount, since: desk.now() });
             desk.put(Key::Waiting(person), Row::Waiting(items))?;
+            waiting::begins(desk, person, Some(order))?;
             tell(desk, refund, Kind::RefundFailed, &why);
         }
         Origin::Account { .. } => tell(desk, refund, Kind::RefundFailed, &why),

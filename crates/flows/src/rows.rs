@@ -5,21 +5,25 @@ mod form;
 mod schema;
 
 use ledger::Id;
+use rules::binding::Binding;
 use rules::card::{Card, Change as CardChange, Reports};
 use rules::case::{Case, Ended};
 use rules::credential::Credential;
 use rules::epoch::{Epoch, Met};
+use rules::event::Began;
 use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, RefundNo, TerminalNo};
 use rules::limits::Change;
 use rules::load::{Attempt, Item};
+use rules::message::{Inbox, Received};
 use rules::person::Person;
 use rules::purchase::Sale;
 use rules::refund::{Refund, Repaid};
 use rules::spent::Spent;
 use rules::top_up::Order;
 
-use crate::session::Session;
+use crate::session::{EarlySession, Session};
 use crate::stored::stored_enum;
+use crate::webhook::{Delivery, Webhook};
 
 /// The rows of a school.
 pub struct Campus;
@@ -101,6 +105,20 @@ pub enum Key {
     Credential([u8; 32]),
     /// What a program was answered, by whom it asked for and its idempotency key.
     Answer(Id, [u8; 16]),
+    /// A holder's newest messages.
+    Inbox(PersonId),
+    /// Older ones, by the place where they were put away.
+    Messages(PersonId, u8),
+    /// The holder who has this WeChat user, by keyed hash of its openid.
+    WeChatUser([u8; 32]),
+    /// The WeChat user of a holder.
+    Binding(PersonId),
+    /// A webhook, by its name.
+    Webhook(String),
+    /// How far a webhook has been told.
+    Delivery(Id),
+    /// The epochs of the book; absent while it was never restored (M9).
+    Lineage,
 }
 
 /// What a row holds.
@@ -112,8 +130,8 @@ pub enum Row {
     Holder(PersonId),
     /// Tries with unknown numbers.
     Strangers(Strangers),
-    /// A session.
-    Session(Session),
+    /// A session of before there were kinds of them.
+    Session(EarlySession),
     /// A card.
     Card(Card),
     /// What waits, oldest first.
@@ -176,6 +194,20 @@ pub enum Row {
     Credential(Box<Credential>),
     /// What a program was answered.
     Answer(Box<AnswerNote>),
+    /// The newest messages, how far they are read, and reminders to come.
+    Inbox(Box<Inbox>),
+    /// Messages, oldest first.
+    Messages(Vec<Received>),
+    /// A session.
+    KindSession(Session),
+    /// Bound or ended.
+    Binding(Binding),
+    /// A webhook.
+    Webhook(Box<Webhook>),
+    /// How far a webhook has been told.
+    Delivery(Box<Delivery>),
+    /// Epochs, oldest first.
+    Lineage(Vec<Began>),
 }
 
 /// Tries at the password door with numbers that nobody has: an attack on many numbers shows here.
@@ -355,6 +387,10 @@ pub mod lists {
     pub const CREDENTIALS: &str = "credentials_of_owner";
     /// Answers to changing calls of a holder's programs, by time.
     pub const ANSWERS: &str = "answers_of_owner";
+    /// Holders of whom money waits for the card, by the time at which somebody must look at it (R36).
+    pub const REMINDERS_DUE: &str = "reminders_due";
+    /// Webhooks, by time of adding.
+    pub const WEBHOOKS: &str = "webhooks";
 }
 
 stored_enum!(Row {
@@ -393,6 +429,13 @@ stored_enum!(Row {
     41 => LossReports(reports),
     55 => Credential(credential),
     56 => Answer(note),
+    44 => Inbox(inbox),
+    45 => Messages(messages),
+    49 => KindSession(session),
+    50 => Binding(binding),
+    59 => Webhook(webhook),
+    60 => Delivery(delivery),
+    61 => Lineage(epochs),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -412,7 +455,6 @@ rows_of! {
     person: Person => Person,
     holder: Holder => PersonId,
     strangers: Strangers => Strangers,
-    session: Session => Session,
     card: Card => Card,
     waiting: Waiting => Vec<Item>,
     order: Order => Order,
@@ -442,4 +484,21 @@ rows_of! {
     loss_reports: LossReports => Reports,
     credential: Credential => Credential,
     answer: Answer => AnswerNote,
+    inbox: Inbox => Inbox,
+    messages: Messages => Vec<Received>,
+    binding: Binding => Binding,
+    webhook: Webhook => Webhook,
+    delivery: Delivery => Delivery,
+    lineage: Lineage => Vec<Began>,
+}
+
+impl Row {
+    /// The row as a session, of whichever form; `None` when the key's table holds another kind, which no command writes.
+    pub fn session(&self) -> Option<Session> {
+        match self {
+            Row::Session(early) => Some(early.today()),
+            Row::KindSession(session) => Some(session.clone()),
+            _ => None,
+        }
+    }
 }

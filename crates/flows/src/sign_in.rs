@@ -7,18 +7,17 @@
 
 use std::fmt;
 
-use ledger::Micros;
+use rules::agent::Agent;
 use rules::ids::PersonId;
 use rules::password::{Secret, auth_failed, must_change, reminder, right};
-use rules::person::Person;
 use rules::roster::{NUMBER_MAX, plain};
-use rules::session;
+use rules::session::{Kind, Rests};
 use rules::words::Words;
-use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
+use teller::{Command, Desk, Halt, Rejected, Seen};
 
 use crate::password_door::{Knock, Tried, count, is_right};
 use crate::rows::{Campus, Key, Row};
-use crate::session::{Entry, Session, listed};
+use crate::session::{self, NewSession, listed};
 use crate::unavailable::Unavailable;
 use crate::{ReadFault, School, desk};
 
@@ -78,6 +77,16 @@ impl SignInRefusal {
 /// Errors: `Failed` (`AUTH_FAILED`), `Unavailable`. Repeats: every call is a try; every right one makes another session.
 /// Source: R24, R25, R26, R77.
 pub async fn sign_in(school: &School, number: &str, password: &str) -> Result<SignedIn, SignInRefusal> {
+    sign_in_from(school, &Agent::default(), number, password).await
+}
+
+/// As [`sign_in`], from a browser that said this of itself.
+pub async fn sign_in_from(
+    school: &School,
+    agent: &Agent,
+    number: &str,
+    password: &str,
+) -> Result<SignedIn, SignInRefusal> {
     let number = Some(plain(number)).filter(|number| (1..=NUMBER_MAX).contains(&number.len()));
     let counted = count(school, Knock::Number(number)).await.map_err(Unavailable::from)?;
     let known = match counted.tried {
@@ -89,7 +98,8 @@ pub async fn sign_in(school: &School, number: &str, password: &str) -> Result<Si
     let Some(known) = known.filter(|_| fits) else { return Err(refused()) };
     let old = listed(school, known.id).await?;
     let token = school.random();
-    let command = Enter { person: known.id, secret: known.secret, key: school.secrets.token_hash(&token), old };
+    let key = school.secrets.token_hash(&token);
+    let command = Enter { person: known.id, secret: known.secret, key, agent: *agent, old };
     match school.submit(command).await {
         Ok(Entered { must_change, reminder }) => Ok(SignedIn { token, person: known.id, must_change, reminder }),
         Err(Rejected::Refused(SecretChanged)) => Err(refused()),
@@ -103,6 +113,7 @@ struct Enter {
     /// What the typed password was compared with.
     secret: Secret,
     key: [u8; 32],
+    agent: Agent,
     old: Vec<Key>,
 }
 
@@ -119,7 +130,7 @@ impl Command<Campus> for Enter {
     type Refusal = SecretChanged;
 
     fn needs(&self, _: &Seen<'_, Campus>) -> Vec<Key> {
-        let own = [Key::Settings, Key::Person(self.person), Key::Session(self.key)];
+        let own = [Key::Settings, Key::Person(self.person), Key::Binding(self.person), Key::Session(self.key)];
         own.into_iter().chain(self.old.iter().cloned()).collect()
     }
 
@@ -135,37 +146,11 @@ impl Command<Campus> for Enter {
         let now = desk.now();
         let must_change = must_change(&holder.password, &limits);
         let reminder = reminder(&holder.password, &limits, now);
-        sweep(desk, &self.old, &holder, now)?;
-        make_session(desk, self.key, self.person, &holder.password.secret, must_change)?;
+        session::sweep(desk, &self.old, (self.person, &holder))?;
+        let rests = Rests { secret: &holder.password.secret, binding: None };
+        let new = NewSession { key: self.key, kind: Kind::Holder, agent: self.agent, proved: true, must_change };
+        session::make(desk, self.person, &rests, &new)?;
         desk.put(Key::Person(self.person), Row::Person(Box::new(holder)))?;
         Ok(Entered { must_change, reminder })
     }
-}
-
-/// Puts a new session on the desk. Needs its key.
-pub(crate) fn make_session<R>(
-    desk: &mut Desk<'_, Campus>,
-    key: [u8; 32],
-    person: PersonId,
-    secret: &Secret,
-    must_change: bool,
-) -> Result<(), Halt<Campus, R>> {
-    if desk.get(&Key::Session(key))?.is_some() {
-        return Err(Halt::Broken("a session's token was drawn twice: the source of chance does not work".to_owned()));
-    }
-    let session::Times { made_at, seen_at, ends_at } = session::new(secret, desk.now());
-    let session = Session { person, entry: Entry::Browser, made_at, seen_at, ends_at, must_change };
-    desk.put(Key::Session(key), Row::Session(session))?;
-    Ok(())
-}
-
-/// Deletes those of a holder's sessions that have ended.
-fn sweep(desk: &mut Desk<'_, Campus>, old: &[Key], holder: &Person, now: Micros) -> Result<(), NotLoaded<Key>> {
-    for key in old {
-        let session = desk.get(key)?.and_then(Row::session);
-        if session.is_some_and(|session| !session::lives(&session.times(), &holder.password.secret, now)) {
-            desk.delete(key.clone())?;
-        }
-    }
-    Ok(())
 }

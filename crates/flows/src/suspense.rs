@@ -88,17 +88,18 @@ pub(crate) const fn kind_of(suspicion: Suspicion) -> Kind {
 }
 
 /// Begins the refund of a payment that no person need look at: the second one of an order, and one for a closed account
-/// (rows 8, 9). Any other waits for a person.
+/// (rows 8, 9). Any other waits for a person. Says whether it did; then its holder was told. Needs the holder's inbox.
 pub(crate) fn give_back<R>(
     desk: &mut Desk<'_, Campus>,
     no: RefundNo,
     kept: &Kept,
     suspicion: Suspicion,
-) -> Result<(), Halt<Campus, R>> {
-    let (Some(suspended), Some(asked)) = (&kept.payment, refund::by_rule(suspicion)) else { return Ok(()) };
+) -> Result<bool, Halt<Campus, R>> {
+    let (Some(suspended), Some(asked)) = (&kept.payment, refund::by_rule(suspicion)) else { return Ok(false) };
     let origin = refund::Origin::Case { case: kept.case, of: suspended.of };
     let amount = suspended.payment.total;
-    crate::refund::hold(desk, no, &suspended.payment, amount, origin, &asked)
+    crate::refund::hold(desk, no, &suspended.payment, amount, origin, &asked)?;
+    Ok(true)
 }
 
 /// A payment that names no order of ours, kept in suspense (row 6).

@@ -21,6 +21,7 @@ use rules::load::{
     self, Ahead, Attempt, Decision, Facts, Item, Next, Purse, Refusal, Resolution, Session, Source, Stage, State,
     Unconfirmed, Verdict,
 };
+use rules::message::Message;
 use rules::purchase::Sale;
 use rules::top_up;
 use rules::words::Words;
@@ -31,7 +32,7 @@ use crate::nonces::{Known, Nonce, PROOFS_AT_ONCE};
 use crate::ports::{CardStamp, LoadSession, PurseDebit};
 use crate::rows::{Campus, Key, Row};
 use crate::school::fault_words;
-use crate::{School, by_balance, card_desk, debit, epoch};
+use crate::{School, by_balance, card_desk, debit, epoch, inbox};
 
 /// Nonce and amount for the first INITIALIZE of a tap.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -247,6 +248,7 @@ impl Command<Campus> for Begin {
         let mut keys = CardView::needs(seen, self.card);
         keys.push(Key::Enrolment(self.enrolment));
         let Some(card) = seen.row(&Key::Card(self.card)).and_then(Row::card) else { return keys };
+        keys.extend(inbox::needs(seen, card.person));
         keys.push(Key::Attempt(self.card, card.attempt.saturating_add(1)));
         keys.push(Key::Applied(self.card, card.n));
         for id in &card.unconfirmed {
@@ -440,7 +442,7 @@ fn applied(desk: &mut Desk<'_, Campus>, card: &mut Card, mut attempt: Attempt) -
     let reference = Id::new(u128::from(card.no.0));
     post(desk, from, to, amount, Leg::Post(attempt.pend), Reason::LoadApplied, reference)?;
     settle_early(desk, card.no)?;
-    orders_loaded(desk, &attempt.items)?;
+    orders_loaded(desk, card, &attempt.items)?;
     debit::took_load(desk, card.no, &attempt.session)?;
     let n = attempt.session.n;
     attempt.state = State::Applied { at: desk.now() };
@@ -463,14 +465,17 @@ fn settle_early(desk: &mut Desk<'_, Campus>, no: CardNo) -> Result<(), Halt<Camp
     Ok(())
 }
 
-/// The money of these items' orders is on the card.
-fn orders_loaded(desk: &mut Desk<'_, Campus>, items: &[Item]) -> Result<(), Halt<Campus, Refusal>> {
+/// The money of these items' orders is on the card, and its holder is told.
+fn orders_loaded(desk: &mut Desk<'_, Campus>, card: &Card, items: &[Item]) -> Result<(), Halt<Campus, Refusal>> {
     for key in order_keys(items) {
         if let Some(order) = desk.get(&key)?.and_then(Row::order) {
             let standing = rules::person::Standing::Open;
             let moved = top_up::decide(order, &top_up::Event::Loaded, standing, desk.now()).order;
             desk.put(key, Row::Order(Box::new(moved)))?;
         }
+    }
+    if let Some(message) = Message::loaded(card.no, items) {
+        inbox::tell(desk, card.person, message)?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use rules::chart::{self, Reason};
 use rules::ids::{CaseId, OrderNo, PersonId, RefundNo};
 use rules::limits::Limits;
 use rules::load::{Item, Source};
+use rules::message::Message;
 use rules::person::Standing;
 use rules::top_up::{self, Arrival, Effect, Event, OpenFacts, OpenRefusal, Order, Paid, Scene, State, Ticket};
 use rules::words::Words;
@@ -19,7 +20,7 @@ use crate::refund::Heard;
 use crate::rows::{Campus, FormNote, Key, Ordered, PaymentNote, Row};
 use crate::school::fault_words;
 use crate::suspense::{self, Confirm, Unexplained, payment_key};
-use crate::{ReadFault, School, alarm, refund};
+use crate::{ReadFault, School, alarm, inbox, refund, waiting};
 
 /// Makes an order. Keyed by the form: the same form again gives the same order (I5).
 struct Open {
@@ -330,6 +331,7 @@ impl Command<Campus> for Settle {
         }
         if let Some(order) = seen.row(&Key::Order(self.no)).and_then(Row::order) {
             keys.extend([Key::Person(order.person), Key::Waiting(order.person), Key::Ordered(order.person)]);
+            keys.extend([Key::Settings].into_iter().chain(inbox::needs(seen, order.person)));
         }
         keys
     }
@@ -363,7 +365,11 @@ impl Command<Campus> for Settle {
                 }
                 let of = Some((order.person, order.no));
                 let kept = suspense::suspend(desk, suspense::kind_of(*suspicion), of, order.no.id(), paid)?;
-                suspense::give_back(desk, self.refund, &kept, *suspicion)?;
+                if !suspense::give_back(desk, self.refund, &kept, *suspicion)? {
+                    let amount = kept.payment.as_ref().map_or(Fen::ZERO, |kept| kept.payment.total);
+                    let message = Message::PaymentInCase { order: order.no, amount, why: *suspicion };
+                    inbox::tell(desk, order.person, message)?;
+                }
                 Some(kept.case)
             }
             (Effect::Credit | Effect::Suspend(_), _) => {
@@ -405,6 +411,12 @@ fn credit(desk: &mut Desk<'_, Campus>, order: &Order, paid: &Paid) -> Result<(),
         reference: order.no.id(),
     };
     desk.post(&transfer).map_err(|refusal| Halt::Broken(refusal.to_string()))?;
+    let late = matches!(&order.state, State::Credited(credited) if credited.late);
+    let Order { no, amount, arrival, .. } = *order;
+    inbox::tell(desk, order.person, Message::Credited { order: no, amount, arrival, late })?;
+    if arrival == Arrival::Tap {
+        waiting::begins(desk, order.person, None)?;
+    }
     Ok(())
 }
 

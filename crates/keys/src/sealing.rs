@@ -69,5 +69,6 @@ const fn label(field: Field) -> &'static str {
         Field::IdentityNumber => "identity-number",
         Field::Phone => "phone",
         Field::OpenId => "openid",
+        Field::WebhookSecret => "webhook-secret",
     }
 }

@@ -11,6 +11,7 @@ use pay::wechat::WeChatConfig;
 use serde::Deserialize;
 
 use crate::Failure;
+use crate::campus::{GuidePart, ServicePart};
 use crate::engine::Files;
 use crate::prompt::Said;
 
@@ -42,6 +43,26 @@ pub struct Config {
     pub terminals: TerminalPart,
     /// WeChat Pay.
     pub wechat: WeChatConfig,
+    /// Where events may be sent.
+    #[serde(default)]
+    pub webhooks: WebhookPart,
+    /// The card service centre.
+    #[serde(default)]
+    pub service: ServicePart,
+    /// Texts of the guide that the campus writes itself.
+    #[serde(default)]
+    pub guide: GuidePart,
+    /// Documents.
+    #[serde(default)]
+    pub report: ReportPart,
+}
+
+/// Table `[report]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportPart {
+    /// Font of PDF documents: a file with Chinese characters. None: the first that is found in the usual places.
+    pub font: Option<PathBuf>,
 }
 
 /// Table `[web]`.
@@ -82,6 +103,24 @@ pub struct TerminalPart {
     pub host: String,
 }
 
+/// Table `[webhooks]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookPart {
+    /// Hosts that events may be sent to; none when it is left out.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// Certificates (PEM) that are trusted beside the public ones: a school's own authority.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl WebhookPart {
+    /// This machine alone.
+    pub fn this_machine() -> WebhookPart {
+        WebhookPart { allow: ["127.0.0.1", "localhost", "[::1]"].map(str::to_owned).to_vec(), ca_file: None }
+    }
+}
+
 const fn yes() -> bool {
     true
 }
@@ -103,8 +142,14 @@ pub fn read(path: &Path) -> Result<Config, Failure> {
     let mut config: Config = figment.extract().map_err(|fault| Said(fault.to_string()))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     config.data = folder.join(&config.data);
-    for file in [&mut config.anchors, &mut config.web.certificate_file, &mut config.web.key_file].into_iter().flatten()
-    {
+    let named = [
+        &mut config.anchors,
+        &mut config.web.certificate_file,
+        &mut config.web.key_file,
+        &mut config.report.font,
+        &mut config.webhooks.ca_file,
+    ];
+    for file in named.into_iter().flatten() {
         *file = folder.join(&*file);
     }
     for file in
@@ -112,6 +157,7 @@ pub fn read(path: &Path) -> Result<Config, Failure> {
     {
         *file = folder.join(&*file);
     }
+    config.guide.texts = config.guide.texts.map(|texts| folder.join(texts));
     for key in &mut config.wechat.platform_keys {
         key.public_key_file = folder.join(&key.public_key_file);
     }
@@ -134,13 +180,14 @@ impl Config {
         Files { data: &self.data, anchors: self.anchors.as_deref() }
     }
 
-    /// Files that it names and that are not in the data folder: secrets and certificates of others.
+    /// Files that it names and that are not in the data folder: secrets and certificates of others, texts of the campus.
     pub fn other_files(&self) -> Vec<PathBuf> {
         let wechat = &self.wechat;
         let own = [&wechat.app_secret_file, &wechat.merchant_key_file, &wechat.apiv3_key_file];
-        let tls = [&self.web.certificate_file, &self.web.key_file];
+        let tls = [&self.web.certificate_file, &self.web.key_file, &self.webhooks.ca_file];
         let providers = wechat.platform_keys.iter().map(|key| &key.public_key_file);
-        own.into_iter().chain(tls.into_iter().flatten()).chain(providers).cloned().collect()
+        let texts = self.guide.files();
+        own.into_iter().chain(tls.into_iter().flatten()).chain(providers).cloned().chain(texts).collect()
     }
 
     /// File of the keyring.

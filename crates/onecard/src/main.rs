@@ -1,17 +1,21 @@
 //! The onecard binary: command line, configuration, wiring. It holds no business rule.
 
 mod anchors;
+mod api_client;
 mod backup;
 mod bench;
+mod campus;
 mod card_office;
 mod card_reader;
 mod cases;
 mod clock;
 mod config;
 mod confirmation;
+mod courier;
 mod demo;
 mod doctor;
 mod engine;
+mod guide_command;
 mod import;
 mod issue;
 mod listen;
@@ -26,6 +30,8 @@ mod terminal_screen;
 mod tls;
 mod verify;
 mod virtual_card;
+mod webhook_command;
+mod webhooks;
 mod wechat_command;
 
 use std::path::PathBuf;
@@ -63,6 +69,8 @@ enum Command {
         #[command(subcommand)]
         command: settings::Command,
     },
+    /// Prints the guide for holders from the settings in force, or writes it to a file.
+    Guide(guide_command::Options),
     /// Gives a payment back the way it came: of an order that no card has taken, or of a case. The server must not be running.
     Refund(cases::RefundOptions),
     /// Lists what a person in charge must look at, with age, owner and amount.
@@ -72,10 +80,20 @@ enum Command {
         #[command(subcommand)]
         command: reports::Command,
     },
-    /// WeChat: bills, and the official account's menu.
+    /// WeChat: bills, the official account's menu, and the end of a holder's binding.
     Wechat {
         #[command(subcommand)]
         command: wechat_command::Command,
+    },
+    /// Systems of the school that are told of events: add, list, test, tell again, remove.
+    Webhook {
+        #[command(subcommand)]
+        command: webhook_command::Command,
+    },
+    /// Access tokens for programs of the school, which ask for its events.
+    ApiClient {
+        #[command(subcommand)]
+        command: api_client::Command,
     },
     /// Checks the whole book: every row, every sum, every link of the chain.
     Verify(verify::Options),
@@ -118,10 +136,13 @@ fn main() -> ExitCode {
         Command::Card(options) => virtual_card::run(options),
         Command::Import(options) => import::run(options),
         Command::Settings { command } => settings::run(command),
+        Command::Guide(options) => guide_command::run(options),
         Command::Refund(options) => cases::refund(options),
         Command::Cases(options) => cases::print(&options),
         Command::Report { command } => reports::run(command),
         Command::Wechat { command } => wechat_command::run(command),
+        Command::Webhook { command } => webhook_command::run(command),
+        Command::ApiClient { command } => api_client::run(command),
         Command::Verify(options) => verify::run(options),
         Command::Bench { command } => bench::run(command),
         Command::Doctor(options) => doctor::run(options),

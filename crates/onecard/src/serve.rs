@@ -8,13 +8,16 @@ use std::time::Duration;
 use axum_server::Handle;
 use keys::{Keyring, SystemEntropy};
 use pay::wechat::WeChatPay;
+use report::document::typeface::Typefaces;
 use tokio::signal;
+use web::guide::GuideConfig;
 
 use crate::clock::SteadyClock;
 use crate::config::{self, Config};
+use crate::courier::HttpCourier;
 use crate::prompt::start_log;
 use crate::tls::Authority;
-use crate::{Failure, engine, listen, reports};
+use crate::{Failure, campus, engine, listen, reports, webhooks};
 
 /// Options of `onecard serve`.
 #[derive(clap::Args)]
@@ -68,12 +71,14 @@ pub fn channel(config: &Config, clock: Arc<SteadyClock>) -> Result<Arc<WeChatPay
 async fn serve(config: Config, keyring: Keyring) -> Result<(), Failure> {
     let clock = Arc::new(SteadyClock::new());
     let wechat = channel(&config, Arc::clone(&clock))?;
+    let guide = campus::guide_config(&config.service, &config.guide)?;
     let pages = listen::bind(config.web.listen)?;
     let gateway = listen::bind(config.terminals.listen)?;
+    let courier = Arc::new(HttpCourier::new(&config.webhooks)?);
     let authority = Authority::open(&config.data.join("terminals"))?;
     let running = engine::start(config.files(), config.school_id()?, &keyring, wechat.clone(), clock)?;
     let school = running.school.clone();
-    let router = web::router(web::Web::new(school.clone(), web_config(&config, Arc::clone(&wechat))));
+    let router = web::router(web::Web::new(school.clone(), web_config(&config, Arc::clone(&wechat), guide)));
     let handle = Handle::new();
     let (pages_handle, gateway_handle) = (handle.clone(), handle.clone());
     let tls = config.web.certificate_file.as_deref().zip(config.web.key_file.as_deref());
@@ -82,6 +87,7 @@ async fn serve(config: Config, keyring: Keyring) -> Result<(), Failure> {
         ended = listen::pages(pages, router, tls, pages_handle) => ended,
         ended = listen::terminals(gateway, school.clone(), &authority, &config.terminals.host, gateway_handle) => ended,
         () = engine::run_due(&running) => Ok(()),
+        () = webhooks::run(&school, courier) => Ok(()),
         () = wechat.keep_certificates() => Ok(()),
         () = reports::feed(config.data.clone(), school.id) => Ok(()),
         () = stop_asked() => Ok(()),
@@ -93,7 +99,7 @@ async fn serve(config: Config, keyring: Keyring) -> Result<(), Failure> {
 }
 
 /// What the pages are told about this installation.
-pub fn web_config(config: &Config, wechat: Arc<WeChatPay>) -> web::WebConfig {
+pub fn web_config(config: &Config, wechat: Arc<WeChatPay>, guide: GuideConfig) -> web::WebConfig {
     web::WebConfig {
         base_url: config.web.base_url.clone(),
         secure_cookies: config.web.base_url.starts_with("https://"),
@@ -107,6 +113,8 @@ pub fn web_config(config: &Config, wechat: Arc<WeChatPay>) -> web::WebConfig {
         form_action_hosts: config.web.sandbox_cashier.iter().cloned().collect(),
         demo_link: None,
         domain_checks: config.web.domain_checks.clone().into_iter().collect(),
+        guide,
+        typefaces: Typefaces::new(config.report.font.clone()),
     }
 }
 

@@ -1,9 +1,11 @@
 //! `onecard settings`: business rules with their history (R93).
 
+use std::path::Path;
+
 use flows::ports::Reader;
 use flows::rows::{Campus, Key, Row};
-use ledger::Micros;
-use rules::limits::{Limits, Setting};
+use ledger::{Micros, SchoolId};
+use rules::limits::{Change, Limits, Setting};
 use store::sqlite::SqliteReader;
 use teller::{RawKey, Schema};
 
@@ -53,16 +55,20 @@ pub fn run(command: Command) -> Result<(), Failure> {
 /// Reads beside a running server: nothing is opened for writing.
 fn show(place: &Place) -> Result<(), Failure> {
     let (data, school) = verify::book_of(place)?;
-    let reader = SqliteReader::open(&data, school, Campus::TABLES, 1)?;
-    let key = RawKey { table: Campus::table(&Key::Settings), key: Campus::key_bytes(&Key::Settings) };
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let body = runtime.block_on(reader.rows(vec![key]))?.pop().flatten();
-    let row = body.map(|body| Campus::decode(&Key::Settings, &body)).transpose()?;
-    let history = row.as_ref().and_then(Row::settings).map_or(&[][..], Vec::as_slice);
-    let limits = Limits::at(history, wall());
+    let limits = Limits::at(&history(&data, school)?, wall());
     for setting in Setting::ALL {
         let spec = setting.spec();
         println!("{:32} {:>12}  ({} to {})", spec.name, limits.get(setting), spec.least, spec.most);
     }
     Ok(())
+}
+
+/// Every change of a setting in the book of a data folder, oldest first; also beside a running server.
+pub fn history(data: &Path, school: SchoolId) -> Result<Vec<Change>, Failure> {
+    let reader = SqliteReader::open(data, school, Campus::TABLES, 1)?;
+    let key = RawKey { table: Campus::table(&Key::Settings), key: Campus::key_bytes(&Key::Settings) };
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let body = runtime.block_on(reader.rows(vec![key]))?.pop().flatten();
+    let row = body.map(|body| Campus::decode(&Key::Settings, &body)).transpose()?;
+    Ok(row.as_ref().and_then(Row::settings).cloned().unwrap_or_default())
 }

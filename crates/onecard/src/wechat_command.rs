@@ -1,4 +1,4 @@
-//! `onecard wechat`: bills and the official account's menu.
+//! `onecard wechat`: bills, the official account's menu, and the end of a holder's binding at the counter.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Write, stderr};
@@ -10,11 +10,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use pay::wechat::account::Menu;
 use pay::wechat::bills::{Bill, BillDay, FundAccount, Row, Take, Totals};
 
-use crate::Failure;
 use crate::clock::SteadyClock;
 use crate::config;
-use crate::prompt::{Said, start_log};
+use crate::issue;
+use crate::prompt::{Refused, Said, start_log};
 use crate::serve::channel;
+use crate::{Failure, Place};
 
 /// Subcommands of `onecard wechat`.
 #[derive(clap::Subcommand)]
@@ -34,6 +35,19 @@ pub enum Command {
         /// Page that the menu opens; the top-up page below web.base_url when it is not named.
         #[arg(long, value_name = "ADDRESS")]
         url: Option<String>,
+    },
+    /// Ends the binding of a holder's WeChat user, for a holder who showed the identity document at the counter.
+    ///
+    /// Whoever came in by it is signed out. The server must not be running on the folder.
+    Unbind {
+        #[command(flatten)]
+        place: Place,
+        /// Student or staff number of the holder.
+        #[arg(long)]
+        number: String,
+        /// Who at the counter looked at the document; it stands in the book.
+        #[arg(long, value_name = "NAME")]
+        by: String,
     },
 }
 
@@ -70,11 +84,25 @@ enum Kind {
 /// Runs a subcommand.
 pub fn run(command: Command) -> Result<(), Failure> {
     start_log("warn");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
     match command {
-        Command::Bill(options) => runtime.block_on(bill(options)),
-        Command::Menu { config, url } => runtime.block_on(menu(&config, url)),
+        Command::Bill(options) => runtime()?.block_on(bill(options)),
+        Command::Menu { config, url } => runtime()?.block_on(menu(&config, url)),
+        Command::Unbind { place, number, by } => unbind(&place, &number, &by),
     }
+}
+
+fn unbind(place: &Place, number: &str, by: &str) -> Result<(), Failure> {
+    issue::with_school(place, async |school| {
+        let person = flows::people::find_by_number(&school, number).await?;
+        let person = person.ok_or_else(|| Said(format!("there is no holder {number}")))?;
+        let ended = flows::binding::unbind_at_counter(&school, person, by).await;
+        match ended.map_err(|why| Refused::from(why.words()))? {
+            true => println!("the WeChat user of {number} is bound no more; whoever came in by it is signed out"),
+            false => println!("no WeChat user is bound to {number}; nothing was changed"),
+        }
+        Ok(())
+    })
 }
 
 async fn menu(path: &Path, url: Option<String>) -> Result<(), Failure> {

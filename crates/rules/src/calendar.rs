@@ -30,6 +30,53 @@ impl CampusMonth {
         CampusMonth { year: time.year, month: time.month }
     }
 
+    /// The moment in which it begins: 00:00 of its first day.
+    pub fn begins(self) -> Micros {
+        let first = i16::try_from(self.year).ok().and_then(|year| {
+            let civil = DateTime::new(year, i8::try_from(self.month).ok()?, 1, 0, 0, 0, 0).ok()?;
+            TimeZone::fixed(Offset::constant(8)).to_timestamp(civil).ok()
+        });
+        Micros::new(first.map_or(0, Timestamp::as_microsecond))
+    }
+
+    /// The moment in which it is over, and the next begins.
+    pub fn ends(self) -> Micros {
+        self.next().map_or(Micros::new(i64::MAX), CampusMonth::begins)
+    }
+
+    /// The month after it; none after the last of the year 9999.
+    pub fn next(self) -> Option<CampusMonth> {
+        match self.month {
+            12 => self.year.checked_add(1).filter(|year| *year <= 9999).map(|year| CampusMonth { year, month: 1 }),
+            month => month.checked_add(1).map(|month| CampusMonth { year: self.year, month }),
+        }
+    }
+
+    /// The month before it; none before the first of the year 0.
+    pub fn before(self) -> Option<CampusMonth> {
+        match self.month {
+            1 => self.year.checked_sub(1).map(|year| CampusMonth { year, month: 12 }),
+            month => month.checked_sub(1).map(|month| CampusMonth { year: self.year, month }),
+        }
+    }
+
+    /// How many days it has: 28 to 31.
+    pub fn days(self) -> u8 {
+        let civil = i16::try_from(self.year).ok().zip(i8::try_from(self.month).ok());
+        let first = civil.and_then(|(year, month)| jiff::civil::Date::new(year, month, 1).ok());
+        first.and_then(|first| u8::try_from(first.days_in_month()).ok()).unwrap_or(31)
+    }
+
+    /// Such as 2026.
+    pub const fn year(self) -> u16 {
+        self.year
+    }
+
+    /// 1..=12.
+    pub const fn month(self) -> u8 {
+        self.month
+    }
+
     /// Reads what `Display` writes, `YYYY-MM`. Error: [`MonthText`].
     pub fn parse(text: &str) -> Result<CampusMonth, MonthText> {
         let digits = |text: &str, count| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -159,6 +206,29 @@ mod tests {
         for (date, time) in table {
             assert_eq!(of_card_stamp(date, time), None, "{date:02x?} {time:02x?}");
         }
+    }
+
+    #[test]
+    fn a_month_lasts_from_its_first_midnight_to_the_next_one_s() {
+        let table = [
+            ("2026-11", 1_793_462_400, 30),
+            ("2026-12", 1_796_054_400, 31),
+            ("2028-02", 1_832_947_200, 29),
+            ("1970-02", 2_649_600, 28),
+        ];
+        for (text, begins, days) in table {
+            let month = CampusMonth::parse(text).unwrap();
+            assert_eq!(month.begins(), Micros::from_seconds(begins), "{text}");
+            assert_eq!(month.days(), days, "{text}");
+            assert_eq!(month.ends().get() - month.begins().get(), i64::from(days) * 86_400_000_000, "{text}");
+            assert_eq!(CampusMonth::of(month.begins()), month);
+            assert_eq!(CampusMonth::of(Micros::new(month.ends().get() - 1)), month);
+            assert_eq!(month.next().and_then(CampusMonth::before), Some(month));
+            assert_eq!(month.next().map(CampusMonth::begins), Some(month.ends()));
+        }
+        let last = CampusMonth::parse("9999-12").unwrap();
+        assert_eq!((last.next(), last.ends()), (None, Micros::new(i64::MAX)));
+        assert_eq!(CampusMonth::parse("0000-01").unwrap().before(), None);
     }
 
     #[test]

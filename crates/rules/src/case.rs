@@ -88,11 +88,15 @@ pub enum Kind {
     SaleMissing,
     /// A sale that was paid because the balance showed a debit, and a debit that the card proved has its counter.
     SaleDisplaced,
+    /// Money has waited for its card as long as it may, and a rule cannot send it back (R36).
+    WaitingNotReturned,
+    /// A system of the school has taken no events for days; none are sent to it until somebody says so.
+    WebhookPaused,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 33] = [
+    pub const ALL: [Kind; 35] = [
         Kind::PaymentUnknownOrder,
         Kind::PaymentMismatch,
         Kind::PaymentTwice,
@@ -126,6 +130,8 @@ impl Kind {
         Kind::SaleTerminalStopped,
         Kind::SaleMissing,
         Kind::SaleDisplaced,
+        Kind::WaitingNotReturned,
+        Kind::WebhookPaused,
     ];
 
     /// Who looks after it.
@@ -141,7 +147,8 @@ impl Kind {
             | Kind::RefundFailed
             | Kind::RefundUnknown
             | Kind::RefundDiffers
-            | Kind::RefundContradicted => Role::Finance,
+            | Kind::RefundContradicted
+            | Kind::WaitingNotReturned => Role::Finance,
             Kind::CardRolledBack
             | Kind::CardAhead
             | Kind::PurseAhead
@@ -163,7 +170,8 @@ impl Kind {
             | Kind::RecordsForgotten
             | Kind::SaleDateOdd
             | Kind::SaleTerminalStopped
-            | Kind::SaleMissing => Role::DeviceManager,
+            | Kind::SaleMissing
+            | Kind::WebhookPaused => Role::DeviceManager,
         }
     }
 }
@@ -216,7 +224,11 @@ impl Case {
     /// What it is about, as a person looks it up: an order, a refund, a card, or the plain number.
     pub fn subject(&self) -> String {
         match self.kind {
-            Kind::PaymentMismatch | Kind::PaymentTwice | Kind::PaymentAccountClosed | Kind::PaymentGivenBack => {
+            Kind::PaymentMismatch
+            | Kind::PaymentTwice
+            | Kind::PaymentAccountClosed
+            | Kind::PaymentGivenBack
+            | Kind::WaitingNotReturned => {
                 format!("order {}", OrderNo::from_id(self.reference))
             }
             Kind::RefundShort
@@ -253,7 +265,8 @@ impl Case {
             | Kind::SaleTerminalStopped
             | Kind::SaleDisplaced
             | Kind::TerminalQuarantined
-            | Kind::RecordsForgotten => self.reference.to_string(),
+            | Kind::RecordsForgotten
+            | Kind::WebhookPaused => self.reference.to_string(),
         }
     }
 }
@@ -299,6 +312,8 @@ impl Kind {
             Kind::SaleTerminalStopped => "SALE_TERMINAL_STOPPED",
             Kind::SaleMissing => "SALE_MISSING",
             Kind::SaleDisplaced => "SALE_DISPLACED",
+            Kind::WaitingNotReturned => "WAITING_NOT_RETURNED",
+            Kind::WebhookPaused => "WEBHOOK_PAUSED",
         }
     }
 
@@ -340,6 +355,10 @@ impl Kind {
             Kind::SaleMissing => "卡片计数显示有消费记录多日未上传；请检查离线终端。补传后自动结案。",
             Kind::SaleDisplaced => {
                 "无凭证的消费曾按余额付给商户，现有凭证的另一笔占用其计数；款项挂账，请向商户核对后更正。"
+            }
+            Kind::WaitingNotReturned => "待圈存款项已到自动退回期限但不能自动退回；请核对后办理退款，或请持卡人贴卡。",
+            Kind::WebhookPaused => {
+                "接收事件的系统三天未应答，已暂停推送，事件不会丢失；修复后请运行 onecard webhook resume。"
             }
         }
     }
@@ -411,6 +430,8 @@ impl Kind {
                 "Sales of this card have not come for days; check terminals off line. It ends by itself."
             }
             Kind::SaleDisplaced => "Paid without a proof, while a proved sale has its counter; ask the merchant.",
+            Kind::WaitingNotReturned => "Waiting money cannot go back by rule; compare it, then refund it by hand.",
+            Kind::WebhookPaused => "A receiver took no events for three days; mend it, then resume its webhook.",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Chart of accounts: where money can be, and why it moves. Source: `docs/glossary.md`, chart of accounts.
 
-use ledger::{AccountCode, AccountKey};
+use ledger::{AccountCode, AccountKey, Id};
 
 use crate::ids::{CardNo, CaseId, MerchantId, PersonId, RefundNo};
 
@@ -12,6 +12,9 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// Every one.
+    pub const ALL: [Channel; 1] = [Channel::WeChat];
+
     /// Number in keys and accounts.
     pub const fn number(self) -> u8 {
         match self {
@@ -67,6 +70,11 @@ pub const fn suspense_case(case: CaseId) -> AccountKey {
 /// Owed to a merchant until settled.
 pub const fn merchant(merchant: MerchantId) -> AccountKey {
     AccountKey::new(MERCHANT, merchant.0.get())
+}
+
+/// The merchant whose account it is; none for an account of another kind.
+pub const fn merchant_of(account: &AccountKey) -> Option<MerchantId> {
+    if account.code.0 == MERCHANT.0 { Some(MerchantId(Id::new(account.owner))) } else { None }
 }
 
 /// Name of the account's kind, for reports: its code and a word.
@@ -197,11 +205,39 @@ impl Reason {
     }
 }
 
+/// Whose an account is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whose {
+    /// A holder's.
+    Person(PersonId),
+    /// A card's.
+    Card(CardNo),
+    /// A refund's.
+    Refund(RefundNo),
+    /// A merchant's.
+    Merchant(MerchantId),
+    /// A case's.
+    Case(CaseId),
+    /// The school's own, or a channel's.
+    School,
+}
+
+/// Whose this account is.
+pub fn whose(account: &AccountKey) -> Whose {
+    let id = ledger::Id::new(account.owner);
+    match account.code {
+        AVAILABLE | AWAITING_TAP => Whose::Person(PersonId(id)),
+        ON_CARD | SUSPENSE_CARD => u64::try_from(account.owner).map_or(Whose::School, |no| Whose::Card(CardNo(no))),
+        HELD => Whose::Refund(RefundNo::from_id(id)),
+        MERCHANT => Whose::Merchant(MerchantId(id)),
+        SUSPENSE_CASE => Whose::Case(CaseId(id)),
+        _ => Whose::School,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-
-    use ledger::Id;
 
     use super::*;
 
@@ -220,5 +256,23 @@ mod tests {
         let account = held(RefundNo::from_id(Id::new(7)));
         assert_eq!(account.code.bound(), ledger::Bound::NeverNegative, "nobody gets back what was not held");
         assert_eq!((kind_name(account.code), kind_name_zh(account.code)), ("held", "退款冻结款"));
+    }
+
+    #[test]
+    fn an_account_says_whose_it_is() {
+        let id = Id::new(7);
+        let table = [
+            (receivable(Channel::WeChat), Whose::School),
+            (available(PersonId(id)), Whose::Person(PersonId(id))),
+            (awaiting_tap(PersonId(id)), Whose::Person(PersonId(id))),
+            (on_card(CardNo(7)), Whose::Card(CardNo(7))),
+            (suspense_card(CardNo(7)), Whose::Card(CardNo(7))),
+            (held(RefundNo::from_id(id)), Whose::Refund(RefundNo::from_id(id))),
+            (merchant(MerchantId(id)), Whose::Merchant(MerchantId(id))),
+            (suspense_case(CaseId(id)), Whose::Case(CaseId(id))),
+        ];
+        for (account, expected) in table {
+            assert_eq!(whose(&account), expected, "{account:?}");
+        }
     }
 }

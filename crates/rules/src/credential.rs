@@ -40,15 +40,17 @@ pub enum Scope {
     Card,
     /// The school's events.
     EventsRead,
+    /// The numbers of holders in them.
+    EventsNumbers,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Scope; 4] = [Scope::Read, Scope::TopUp, Scope::Card, Scope::EventsRead];
+    pub const ALL: [Scope; 5] = [Scope::Read, Scope::TopUp, Scope::Card, Scope::EventsRead, Scope::EventsNumbers];
     /// What a holder's token can have.
     pub const PERSONAL: [Scope; 3] = [Scope::Read, Scope::TopUp, Scope::Card];
     /// What a token of the school can have.
-    pub const SCHOOL: [Scope; 1] = [Scope::EventsRead];
+    pub const SCHOOL: [Scope; 2] = [Scope::EventsRead, Scope::EventsNumbers];
 
     /// The word in forms, commands and answers.
     pub const fn word(self) -> &'static str {
@@ -57,6 +59,7 @@ impl Scope {
             Scope::TopUp => "topup",
             Scope::Card => "card",
             Scope::EventsRead => "events:read",
+            Scope::EventsNumbers => "events:numbers",
         }
     }
 

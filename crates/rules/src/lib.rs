@@ -15,16 +15,22 @@
     )
 )]
 
+pub mod agent;
+pub mod binding;
 pub mod calendar;
 pub mod card;
 pub mod case;
+pub mod channel;
 pub mod chart;
 pub mod credential;
 pub mod epoch;
+pub mod event;
 pub mod ids;
 pub mod limits;
 pub mod load;
 pub mod mask;
+pub mod message;
+pub mod pace;
 pub mod password;
 pub mod person;
 pub mod pii;
@@ -32,6 +38,10 @@ pub mod purchase;
 pub mod refund;
 pub mod roster;
 pub mod session;
+pub mod spending;
 pub mod spent;
+pub mod statement;
 pub mod top_up;
+pub mod waiting;
+pub mod webhook;
 pub mod words;

@@ -44,6 +44,18 @@ pub enum Setting {
     DelayThreshold,
     /// Fee for a new card in the place of a lost or damaged one (R84, R5), fen.
     ReplaceFee,
+    /// First reminder of money that waits for the card (R36), seconds.
+    PendingRemindFirst,
+    /// Second one.
+    PendingRemindSecond,
+    /// Third one.
+    PendingRemindThird,
+    /// When money that still waits goes back the way it came (R36), seconds; 0 for never.
+    PendingRefundAfter,
+    /// Wrong passwords from one network address in a minute; a whole campus may be one.
+    PasswordAddressFailures,
+    /// Top-up orders of one person in a minute.
+    OrderPerMinute,
 }
 
 /// Name, default, least and most of a setting.
@@ -65,7 +77,7 @@ const WEEK: i64 = 604_800;
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Setting; 18] = [
+    pub const ALL: [Setting; 24] = [
         Setting::TopUpMin,
         Setting::WeChatPerOrderMax,
         Setting::WeChatDailyMax,
@@ -84,6 +96,12 @@ impl Setting {
         Setting::InitialPasswordForceChange,
         Setting::DelayThreshold,
         Setting::ReplaceFee,
+        Setting::PendingRemindFirst,
+        Setting::PendingRemindSecond,
+        Setting::PendingRemindThird,
+        Setting::PendingRefundAfter,
+        Setting::PasswordAddressFailures,
+        Setting::OrderPerMinute,
     ];
 
     /// Name, default and bounds.
@@ -107,6 +125,13 @@ impl Setting {
             Setting::InitialPasswordForceChange => ("initial_password.force_change", 1, 0, 1),
             Setting::DelayThreshold => ("delay.threshold", 7200, HOUR, DAY),
             Setting::ReplaceFee => ("replace.fee", 2_000, 0, 100_000),
+            Setting::PendingRemindFirst => ("pending.remind_first", 2 * HOUR, 60, 90 * DAY),
+            Setting::PendingRemindSecond => ("pending.remind_second", DAY, 60, 90 * DAY),
+            Setting::PendingRemindThird => ("pending.remind_third", 3 * DAY, 60, 90 * DAY),
+            // The provider gives a payment back for a year.
+            Setting::PendingRefundAfter => ("pending.refund_after", 30 * DAY, 0, 300 * DAY),
+            Setting::PasswordAddressFailures => ("password.address_failures", 60, 10, 100_000),
+            Setting::OrderPerMinute => ("order.per_minute", 10, 1, 1_000),
         };
         Spec { name, default, least, most }
     }
@@ -151,12 +176,16 @@ pub enum ChangeRefusal {
     /// Least top-up above the most per order, or the like.
     #[error("{0} would leave no amount that is allowed")]
     Contradiction(&'static str),
+    /// Reminders and the return of waiting money out of their order, or money that goes back before its holder can have
+    /// heard of it.
+    #[error("{0} would not leave reminders and return one after the other")]
+    OutOfOrder(&'static str),
 }
 
 /// What holds at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    values: [i64; 18],
+    values: [i64; 24],
 }
 
 impl Limits {
@@ -187,7 +216,7 @@ impl Limits {
     }
 }
 
-/// May this change be made at `now`? Errors, in order: `Nonsense`, `Past`, `Contradiction`. Source: R93.
+/// May this change be made at `now`? Errors, in order: `Nonsense`, `Past`, `Contradiction`, `OutOfOrder`. Source: R36, R93.
 pub fn check_change(history: &[Change], change: &Change, now: Micros) -> Result<(), ChangeRefusal> {
     let Spec { name, least, most, .. } = change.setting.spec();
     if change.value < least || change.value > most {
@@ -204,7 +233,22 @@ pub fn check_change(history: &[Change], change: &Change, now: Micros) -> Result<
     {
         return Err(ChangeRefusal::Contradiction(name));
     }
+    if !in_order(&limits) {
+        return Err(ChangeRefusal::OutOfOrder(name));
+    }
     Ok(())
+}
+
+/// Each reminder of waiting money comes after the one before, and its return, an hour of waiting at the earliest, after all.
+fn in_order(limits: &Limits) -> bool {
+    let [first, second, third, back] = [
+        Setting::PendingRemindFirst,
+        Setting::PendingRemindSecond,
+        Setting::PendingRemindThird,
+        Setting::PendingRefundAfter,
+    ]
+    .map(|setting| limits.get(setting));
+    first < second && second < third && (back == 0 || (third < back && back >= HOUR))
 }
 
 impl ChangeRefusal {
@@ -226,6 +270,16 @@ impl ChangeRefusal {
                 format!("{name} 与另一项限额相抵触，没有任何金额可用，请先调整另一项。"),
                 format!(
                     "{name} contradicts another limit so that no amount is allowed; please change the other first."
+                ),
+            ),
+            ChangeRefusal::OutOfOrder(name) => Words::new(
+                "SETTING_OUT_OF_ORDER",
+                format!(
+                    "{name} 会打乱次序：待圈存提醒须依次推后，自动退回须在全部提醒之后且不少于 1 小时（0 表示不退）。"
+                ),
+                format!(
+                    "{name} would break the order: reminders of waiting money come one after the other, and its return \
+                     after all of them, an hour or later (0 for never)."
                 ),
             ),
         }
@@ -257,12 +311,21 @@ mod tests {
             (change(Setting::TopUpMin, 500, 9, 10), Err("Past")),
             (change(Setting::WeChatPerOrderMax, 100, 10, 10), Ok(())),
             (change(Setting::TopUpMin, 100_000, 10, 10), Ok(())),
+            (change(Setting::PendingRemindFirst, DAY - 1, 10, 10), Ok(())),
+            (change(Setting::PendingRemindFirst, DAY, 10, 10), Err("OutOfOrder")),
+            (change(Setting::PendingRemindThird, DAY, 10, 10), Err("OutOfOrder")),
+            (change(Setting::PendingRemindThird, 30 * DAY, 10, 10), Err("OutOfOrder")),
+            (change(Setting::PendingRefundAfter, 3 * DAY + 1, 10, 10), Ok(())),
+            (change(Setting::PendingRefundAfter, 3 * DAY, 10, 10), Err("OutOfOrder")),
+            (change(Setting::PendingRefundAfter, 0, 10, 10), Ok(())),
+            (change(Setting::PendingRefundAfter, 301 * DAY, 10, 10), Err("Nonsense")),
         ];
         for (change, expected) in table {
             let got = check_change(&[], &change, now).map_err(|refusal| match refusal {
                 ChangeRefusal::Nonsense { .. } => "Nonsense",
                 ChangeRefusal::Past => "Past",
                 ChangeRefusal::Contradiction(_) => "Contradiction",
+                ChangeRefusal::OutOfOrder(_) => "OutOfOrder",
             });
             assert_eq!(got, expected, "{change:?}");
         }

@@ -223,6 +223,16 @@ pub fn old_wrong() -> Words {
     )
 }
 
+/// What a holder is told whose password is wrong when proving again who they are.
+pub fn wrong() -> Words {
+    Words::new(
+        "PASSWORD_WRONG",
+        "查询密码不正确，请重新输入；忘记密码请带身份证到校园卡服务中心。",
+        "The query password is wrong; please type it again. If you forgot it, bring your identity card to the card service \
+         centre.",
+    )
+}
+
 /// What everyone can read of the first password beside the door. It speaks of no person. Source: R25.
 pub fn initial_hint(rule: XRule) -> Words {
     let (zh, en) = match rule {

@@ -11,7 +11,7 @@ use crate::case;
 use crate::chart::Channel;
 use crate::ids::{CaseId, OrderNo, PersonId, RefundNo};
 
-pub use ask::{Asked, MOST_REASON, Place, Refusal, by_rule, check, check_asked, of_case, of_order};
+pub use ask::{Asked, Cause, MOST_REASON, Place, Refusal, by_rule, check, check_asked, not_loaded, of_case, of_order};
 
 /// Whose the money was before it was held, and whose it is again when the refund fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -187,7 +187,7 @@ pub enum OpenRefusal {
 }
 
 /// Amount from which a top-up needs an approval and the counter (R62, R65), in fen; 以上 includes it.
-const LARGE: Fen = Fen::new(200_000);
+pub(crate) const LARGE: Fen = Fen::new(200_000);
 
 /// May this order be made? Errors, in the order of [`OpenRefusal`]. Source: R19, R21, R22, R28, R29, R65.
 pub fn check_open(amount: Fen, facts: &OpenFacts<'_>) -> Result<(), OpenRefusal> {
@@ -307,7 +307,7 @@ pub struct Decision {
 }
 
 /// Seconds after the making at which the provider is asked, when no notice comes.
-const QUERY_AFTER: [i64; 8] = [5, 30, 60, 180, 300, 600, 1800, 3600];
+pub const QUERY_AFTER: [i64; 8] = [5, 30, 60, 180, 300, 600, 1800, 3600];
 /// How long after its expiry an order is "not found" for good, seconds.
 const NOT_FOUND_MARGIN: i64 = 600;
 /// How long to wait before asking again what should have an answer by now, seconds.
@@ -319,7 +319,7 @@ const ASK_SELDOM: i64 = 600;
 impl Order {
     /// A new order, to be saved before the provider hears of it.
     pub fn new(no: OrderNo, person: PersonId, amount: Fen, scene: Scene, limits: &Limits, now: Micros) -> Order {
-        let arrival = if limits.get(Setting::WeChatArrival) == 1 { Arrival::Instant } else { Arrival::Tap };
+        let arrival = crate::channel::arrival(Channel::WeChat, limits);
         let mut order = Order {
             no,
             person,

@@ -103,6 +103,7 @@ impl World {
         }
         self.server.watch.power_off();
         self.server.wechat.forget_calls();
+        self.server.courier.forget_calls();
         self.connections_die();
         let down = if self.server.rng.chance(100) {
             self.server.rng.between(60 * SECOND, 1800 * SECOND)
@@ -152,6 +153,9 @@ impl World {
         self.compare_book();
         let boot = self.server.boot;
         self.at(SECOND, Event::Due { boot });
+        if self.receiver.listens() {
+            self.at(SECOND, Event::Feed { boot });
+        }
         self.anchor_due(boot);
     }
 

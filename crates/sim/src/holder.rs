@@ -113,7 +113,11 @@ impl World {
         let pause = me.rng.between(2 * MINUTE, 30 * MINUTE);
         let choice = me.rng.below(100);
         let till = me.rng.place(tills);
-        if choice < 35 {
+        // Whoever comes seldom leaves what he paid waiting for hours.
+        let seldom = self.options.waiting.is_some() && holder.is_multiple_of(5);
+        if seldom && choice >= 35 && !me.rng.chance(60) {
+            self.look_home(holder);
+        } else if choice < 35 {
             self.top_up(holder);
         } else if me.away == 0 && choice < 85 {
             let fen = match me.rng.below(20) {

@@ -14,6 +14,7 @@
 //! | `provider.rs`, `notice.rs` | WeChat Pay |
 //! | `till.rs`, `line.rs`, `disk.rs`, `visit.rs`, `rogue.rs` | terminals, the people at them, a terminal that lies |
 //! | `holder.rs`, `door.rs` | people with phones, people with passwords |
+//! | `courier.rs`, `receiver.rs` | a system of the school that is told of events |
 //! | `net.rs` | what becomes of messages |
 //! | `checker/` | the independent checker |
 //! | `plant.rs`, `plant/` | bugs planted on purpose |
@@ -27,6 +28,7 @@ mod checkpoint;
 mod clerk;
 mod clock;
 mod count;
+mod courier;
 mod crash;
 mod crook;
 mod digest;
@@ -45,6 +47,7 @@ mod payback;
 pub mod plant;
 mod ports;
 mod provider;
+mod receiver;
 mod restore;
 mod rng;
 mod rogue;

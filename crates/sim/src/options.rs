@@ -60,6 +60,9 @@ pub(crate) struct Options {
     pub(crate) dark: Option<(u32, u32)>,
     /// Hour in which the provider takes another key.
     pub(crate) new_key: Option<u32>,
+    /// Minutes after which waiting money is reminded of, three times, and goes back (0 for never); then some holders come to
+    /// a till seldom. What the product does by itself when none.
+    pub(crate) waiting: Option<[u32; 4]>,
     pub(crate) faults: Faults,
 }
 
@@ -205,6 +208,8 @@ impl Options {
         faults.replace_hours = if faults.disk_lost_hours > 0 { 0 } else { drawn(&mut rng, &[1, 4]) };
         faults.loss_hours = drawn(&mut Rng::fork(seed, "lost cards", 0), &[2, 5]);
         let (holders, tills, dark, new_key) = (30, 4, None, None);
+        let waiting = Rng::fork(seed, "waiting", 0).pick(&[None, Some([5, 20, 50, 60]), Some([10, 40, 90, 180]), None]);
+        let waiting = waiting.flatten();
         Options {
             days,
             holders,
@@ -215,6 +220,7 @@ impl Options {
             keep_records,
             dark,
             new_key,
+            waiting,
             faults,
         }
     }
@@ -374,7 +380,7 @@ fn drawn(rng: &mut Rng, strengths: &[u32]) -> u32 {
 impl fmt::Display for Options {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Options { days, holders, tills, arrival, hardware_modules, account_rows_every, keep_records, .. } = self;
-        let Options { dark, new_key, faults, .. } = self;
+        let Options { dark, new_key, waiting, faults, .. } = self;
         write!(
             out,
             "days={days} holders={holders} tills={tills} arrival={arrival:?} hardware_modules={hardware_modules}"
@@ -385,6 +391,9 @@ impl fmt::Display for Options {
         }
         if let Some(hour) = new_key {
             write!(out, " new_key={hour}h")?;
+        }
+        if let Some(minutes) = waiting {
+            write!(out, " waiting={minutes:?}min")?;
         }
         // The names of the faults that are on, as they stand in the source.
         let all = format!("{faults:?}");

@@ -2,6 +2,7 @@
 //! the ports, the store, the messages, on the teller's desk or on the terminal's disk, as this world hands them to the product.
 
 pub(crate) mod hooks;
+mod waiting;
 
 /// A TAC that no card gives, for planted bugs that do without one.
 pub(crate) const NO_TAC: [u8; 4] = [0xEE, 0x0F, 0xAA, 0x71];
@@ -110,6 +111,14 @@ plants! {
     P91: "the report of a lost card drops what waits for it (M23)" => ["L3"];
     P92: "a card that was reported lost is still loaded (R82)" => ["I6"];
     P93: "the report of a lost card takes a load on its way for not applied (M11)" => ["I3"];
+    P94: "waiting money that went back by rule goes back once more (R36)" => ["R36", "I2r", "I4"];
+    P95: "a load on its way does not keep what it carries from going back by rule (M12)" => ["I3", "I4", "R36"];
+    P96: "a reminder is told again whenever somebody looks (R36)" => ["R36"];
+    P97: "money of before a restore goes back although its card has not come since (M9)" => ["R36"];
+    P98: "how far a receiver of events was told moves before it answered" => ["E1"];
+    P99: "the last event of a delivery is passed over" => ["E1"];
+    P100: "a receiver of events is not told of a restore (M9)" => ["E1"];
+    P101: "an event is numbered by its sequence alone, which a restore uses again (M9)" => ["E1"];
 }
 
 impl Plant {

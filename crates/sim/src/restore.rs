@@ -84,6 +84,7 @@ impl World {
         let kept = self.journals();
         self.checker.restored(checker, &kept, self.now);
         self.epoch += 1;
+        self.receiver_forgets(self.epoch);
         self.server.wechat.forgot(self.checker.payments.forgotten_numbers());
         if let (Some(rogue), Some(then)) = (self.rogue.as_mut(), rogue) {
             rogue.forgotten(then);

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use flows::card_desk::{NotReported, Reported};
+use flows::deliver::{Ahead, Round};
 use flows::epoch::Reopening;
 use flows::nonces::Nonces;
 use flows::ports::{Clock, ListAsk, Reader};
@@ -24,6 +25,7 @@ use teller::{CommitError, Door, Engine, Job, Limits, Schema};
 
 use crate::anchors::Outside;
 use crate::clock::WorldClock;
+use crate::courier::WorldCourier;
 use crate::gateway::Gateway;
 use crate::kept::{CONSTRAINT, Death, Watch, WatchedStore};
 use crate::notes::Who;
@@ -55,6 +57,7 @@ pub(crate) enum Said {
     Crook { which: usize, fresh: bool, other: bool, asked: ToPlatform, answers: Vec<ToTerminal> },
     Enrolled { till: usize, enrolment: EnrolmentId },
     Reported { form: usize, outcome: Result<Reported, NotReported> },
+    Fed(Ahead, Option<Round>),
     Nothing,
 }
 
@@ -85,6 +88,8 @@ pub(crate) struct Live {
     woken: Arc<Woken>,
     /// The first work after a restore, unless it is being done.
     reopening: Option<Reopening>,
+    /// How far the receiver of events was looked ahead, unless it is being told.
+    pub(crate) ahead: Option<Ahead>,
     pub(crate) gateway: Gateway,
 }
 
@@ -98,6 +103,7 @@ pub(crate) struct Server {
     /// The last start came to nothing.
     pub(crate) died_starting: bool,
     pub(crate) wechat: Arc<WorldWeChat>,
+    pub(crate) courier: Arc<WorldCourier>,
     pub(crate) clock: Arc<WorldClock>,
     chance: Arc<Chance>,
     keys: Arc<WorldKeys>,
@@ -124,6 +130,7 @@ impl Server {
             outside: Outside::new(seed),
             died_starting: false,
             wechat: Arc::new(WorldWeChat::new(plant)),
+            courier: Arc::new(WorldCourier::new(plant)),
             clock: Arc::new(WorldClock::new(plant)),
             chance: Arc::new(Chance(Mutex::new(Rng::fork(seed, "server chance", 0)))),
             keys: Arc::new(WorldKeys::new(plant)),
@@ -184,6 +191,7 @@ impl Server {
             last_task: 0,
             woken: Arc::default(),
             reopening: Some(Reopening::default()),
+            ahead: None,
             gateway: Gateway::default(),
         });
         Ok(())
@@ -294,6 +302,9 @@ impl World {
         for call in self.server.wechat.take_calls() {
             self.call_provider(call);
         }
+        for (call, parcel) in self.server.courier.take() {
+            self.send_parcel(call, parcel);
+        }
     }
 
     fn server_said(&mut self, said: Said) {
@@ -322,6 +333,7 @@ impl World {
             }
             Said::Enrolled { till, enrolment } => self.enrolled(till, enrolment),
             Said::Reported { form, outcome } => self.report_answered(form, &outcome),
+            Said::Fed(ahead, round) => self.fed(ahead, round),
             Said::Nothing => {}
         }
     }

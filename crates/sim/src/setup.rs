@@ -71,6 +71,7 @@ impl World {
         self.plan_door();
         self.plan_image();
         self.plan_backup();
+        self.plan_receiver_dark();
         self.plan_arrival();
         self.plan_loss();
     }
@@ -101,10 +102,28 @@ impl World {
             let row = self.server.row(&Key::Enrolment(enrolment));
             self.rogue = row.as_ref().and_then(Row::enrolment).cloned().map(|row| Rogue::new(row, self.seed));
         }
+        self.set_waiting(&school)?;
         if self.options.arrival == Arrival::Instant {
             self.set_arrival(true);
         }
+        self.make_receiver(&school)?;
         self.make_crook(&school)
+    }
+
+    /// How soon waiting money is reminded of and goes back; the checker has the same figures.
+    fn set_waiting(&mut self, school: &School) -> Result<(), String> {
+        const NAMES: [&str; 4] =
+            ["pending.remind_first", "pending.remind_second", "pending.remind_third", "pending.refund_after"];
+        if let Some(minutes) = self.options.waiting {
+            for (name, minutes) in NAMES.into_iter().zip(minutes) {
+                let seconds = i64::from(minutes) * 60;
+                self.settled(settings::change_setting(school, name, seconds, None, "finance"))?
+                    .map_err(|refusal| refusal.words().en)?;
+            }
+        }
+        let minutes = self.options.waiting.unwrap_or([120, 1440, 4320, 43_200]);
+        self.checker.waits.after = minutes.map(|minutes| i64::from(minutes) * MINUTE);
+        Ok(())
     }
 
     /// The last holder has accomplices at two terminals of their own, and will have his card copied.

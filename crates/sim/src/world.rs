@@ -4,6 +4,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap};
 
 use card::tear::{Cut, TearableCard};
+use flows::ports::{Parcel, Receipt};
 use link::Record;
 use rules::ids::EnrolmentId;
 
@@ -22,6 +23,7 @@ use crate::notice::Wire;
 use crate::options::{Faults, Options};
 use crate::plant::Plant;
 use crate::provider::Provider;
+use crate::receiver::Receiver;
 use crate::restore::Backup;
 use crate::rng::Rng;
 use crate::rogue::Rogue;
@@ -79,6 +81,11 @@ pub(crate) enum Event {
     Clerk,
     ClerkAsks { form: usize },
     ClerkTidies,
+    Feed { boot: u64 },
+    Parcel { call: u64, parcel: Box<Parcel> },
+    ParcelAnswered { call: u64, status: u16 },
+    ParcelTimeout { call: u64 },
+    ReceiverDark,
     Rogue,
     Crook,
     Replace,
@@ -107,6 +114,7 @@ pub(crate) enum Event {
 
     Calm,
     CalmTap { holder: usize },
+    Overdue,
     Tidy,
 }
 
@@ -158,6 +166,7 @@ pub(crate) struct World {
     pub(crate) provider: Provider,
     pub(crate) clerk: Clerk,
     pub(crate) losses: Losses,
+    pub(crate) receiver: Receiver,
     pub(crate) holders: Vec<Holder>,
     pub(crate) cards: Vec<TearableCard>,
     /// Where each card is planned to be torn in its present hold.
@@ -200,6 +209,7 @@ impl World {
             provider: Provider::new(seed),
             clerk: Clerk::new(seed),
             losses: Losses::new(seed),
+            receiver: Receiver::new(seed, plant),
             holders: Vec::new(),
             cards: Vec::new(),
             cuts: Vec::new(),
@@ -293,6 +303,11 @@ impl World {
             Event::Clerk => self.clerk(),
             Event::ClerkAsks { form } => self.clerk_asks(form),
             Event::ClerkTidies => self.clerk_tidies(),
+            Event::Feed { boot } => self.tell_receiver(boot),
+            Event::Parcel { call, parcel } => self.parcel_arrives(call, &parcel),
+            Event::ParcelAnswered { call, status } => self.parcel_answered(call, Receipt::Answered(status)),
+            Event::ParcelTimeout { call } => self.parcel_answered(call, Receipt::Silent("nothing came".to_owned())),
+            Event::ReceiverDark => self.receiver_goes_dark(),
             Event::Rogue => self.rogue_speaks(),
             Event::Crook => self.crook_acts(),
             Event::Replace => self.replace_device(),
@@ -309,6 +324,7 @@ impl World {
             Event::Pay { holder, click } => self.pays(holder, click),
             Event::Calm => self.calm_down(),
             Event::CalmTap { holder } => self.calm_tap(holder),
+            Event::Overdue => self.checker.nothing_is_overdue(),
             Event::Tidy => self.tidy(),
             terminal => self.happen_at_terminal(terminal),
         }
@@ -357,6 +373,8 @@ impl World {
             self.at(5 * HOUR + stagger, Event::CalmTap { holder });
             self.at(7 * HOUR + stagger, Event::CalmTap { holder });
         }
+        // Before the calm taps, so that only what went back by itself counts.
+        self.at(5 * HOUR - SECOND, Event::Overdue);
         self.at(HOUR, Event::Tidy);
     }
 
@@ -378,6 +396,7 @@ impl World {
     /// The end: everything must have converged, and the book must verify.
     fn finish(&mut self) {
         self.compare_all();
+        self.compare_receiver();
         self.checker.converged();
         let mut archive = self.server.disk.archive();
         let (heads, wrong) = self.server.outside.all(&self.server.disk);

@@ -17,6 +17,7 @@ pub(crate) mod bearer;
 pub(crate) mod card;
 pub(crate) mod codes;
 pub(crate) mod cursor;
+pub(crate) mod guide;
 pub(crate) mod keyed;
 pub(crate) mod me;
 pub(crate) mod operation;
@@ -46,8 +47,15 @@ use crate::failure::Failure;
 pub(crate) const ROOT: &str = "/api/";
 
 /// Every operation, by the file that answers it.
-pub(crate) const TABLES: &[&[Operation]] =
-    &[card::OPERATIONS, document::OPERATIONS, me::OPERATIONS, orders::OPERATIONS, records::OPERATIONS];
+pub(crate) const TABLES: &[&[Operation]] = &[
+    document::OPERATIONS,
+    me::OPERATIONS,
+    orders::OPERATIONS,
+    records::OPERATIONS,
+    guide::OPERATIONS,
+    crate::events::OPERATIONS,
+    card::OPERATIONS,
+];
 
 /// The operation of a method at a path as the router has it.
 pub(crate) fn operation(method: &Method, path: &str) -> Option<&'static Operation> {

@@ -1,17 +1,22 @@
 //! Changing the query password, because it is the first one or because the holder wants to (R26, R77).
 
 use askama::Template;
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use flows::change_password::{ChangeRefusal, change_password};
+use flows::sign_in::SignedIn;
+use rules::password::{MAX_LENGTH, MIN_LENGTH};
 use serde::Deserialize;
 
 use crate::config::Web;
+use crate::cookies::Cookie;
 use crate::failure::Failure;
 use crate::page::{self, Frame};
 use crate::sign_in::{Asked, enter};
-use crate::visit::{Guest, Sent, Visit};
+use crate::visit::{Client, Guest, Sent, Visit};
 
 /// What the form posts.
 #[derive(Default, Deserialize)]
@@ -39,6 +44,8 @@ enum Field {
 struct ChangePage {
     frame: Frame,
     forced: bool,
+    /// Fewest and most characters.
+    lengths: (usize, usize),
     next: String,
     error: Option<(Field, String)>,
 }
@@ -70,6 +77,7 @@ pub(crate) async fn page(State(web): State<Web>, guest: Guest, Query(asked): Que
 pub(crate) async fn submit(
     State(web): State<Web>,
     guest: Guest,
+    client: Client,
     Sent(typed): Sent<Typed>,
 ) -> Result<Response, Failure> {
     let visit: &Visit = &guest.visit;
@@ -79,8 +87,8 @@ pub(crate) async fn submit(
     if typed.new != typed.again {
         return Ok(again(Field::Again, visit.language.t("password-again-differs").to_string()));
     }
-    let refusal = match change_password(&web.school, &guest.token, &typed.old, &typed.new).await {
-        Ok(signed_in) => return Ok(enter(visit, &signed_in, &typed.next)),
+    let refusal = match change(&web, &guest, &client, &typed.old, &typed.new).await? {
+        Ok(signed_in) => return Ok(enter(visit, guest.session.kind, &signed_in, &typed.next)),
         Err(refusal) => refusal,
     };
     let sentence = visit.language.words(&refusal.words()).to_owned();
@@ -92,9 +100,57 @@ pub(crate) async fn submit(
     }
 }
 
+/// The change itself, through the door at which failures are counted by address.
+async fn change(
+    web: &Web,
+    guest: &Guest,
+    client: &Client,
+    old: &str,
+    new: &str,
+) -> Result<Result<SignedIn, ChangeRefusal>, Failure> {
+    let tried = web.doors.password(web, client).await?;
+    let changed = change_password(&web.school, &guest.token, old, new).await;
+    match &changed {
+        Err(ChangeRefusal::OldWrong | ChangeRefusal::Locked(_)) => {}
+        Ok(_) | Err(ChangeRefusal::Weak(_) | ChangeRefusal::SignedOut | ChangeRefusal::Unavailable(_)) => {
+            tried.was_no_failure();
+        }
+    }
+    Ok(changed)
+}
+
+/// What a program posts.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asks {
+    old: String,
+    new: String,
+}
+
+/// `POST /api/v1/me/password`: `{"old": "...", "new": "..."}`; 204, and a new session in the cookie.
+pub(crate) async fn json(
+    State(web): State<Web>,
+    guest: Guest,
+    client: Client,
+    asks: Result<Json<Asks>, JsonRejection>,
+) -> Result<Response, Failure> {
+    let Json(Asks { old, new }) = asks.map_err(page::refused_json)?;
+    match change(&web, &guest, &client, &old, &new).await? {
+        Ok(signed_in) => {
+            let mut answer = StatusCode::NO_CONTENT.into_response();
+            let cookie = Cookie::session(guest.session.kind, &signed_in.token, guest.visit.secure);
+            page::add_cookie(&mut answer, cookie);
+            Ok(answer)
+        }
+        Err(ChangeRefusal::SignedOut) => Err(Failure::SignInFirst { next: String::new() }),
+        Err(ChangeRefusal::Unavailable(why)) => Err(why.into()),
+        Err(refusal) => Err(refusal.words().into()),
+    }
+}
+
 fn form(web: &Web, guest: &Guest, status: StatusCode, next: String, error: Option<(Field, String)>) -> Response {
     let frame = Frame::new(web, &guest.visit, guest.visit.language.t("password-title"));
     let forced = guest.session.must_change;
-    let frame = if forced { frame } else { frame.below("/me") };
-    page::html(&guest.visit, status, &ChangePage { frame, forced, next, error })
+    let frame = if forced { frame } else { frame.below("/me/security") };
+    page::html(&guest.visit, status, &ChangePage { frame, forced, lengths: (MIN_LENGTH, MAX_LENGTH), next, error })
 }

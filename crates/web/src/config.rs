@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use flows::School;
+use report::document::typeface::Typefaces;
 
 use crate::api::keyed::Turns;
+use crate::doors::Doors;
+use crate::guide::GuideConfig;
 use crate::headers::Policies;
 use crate::text::Language;
 
@@ -20,13 +23,20 @@ pub struct Web {
     pub config: Arc<WebConfig>,
     pub(crate) policies: Arc<Policies>,
     pub(crate) turns: Arc<Turns>,
+    pub(crate) doors: Arc<Doors>,
 }
 
 impl Web {
     /// The pages of `school`.
     pub fn new(school: School, config: WebConfig) -> Web {
         let policies = Arc::new(Policies::of(&config));
-        Web { school: Arc::new(school), config: Arc::new(config), policies, turns: Arc::default() }
+        Web {
+            school: Arc::new(school),
+            config: Arc::new(config),
+            policies,
+            turns: Arc::default(),
+            doors: Arc::default(),
+        }
     }
 }
 
@@ -59,6 +69,10 @@ pub struct WebConfig {
     pub demo_link: Option<String>,
     /// Files by which WeChat checks that a domain is ours: name such as `MP_verify_x.txt`, and content.
     pub domain_checks: Vec<(String, String)>,
+    /// What the campus says in the guide beside the settings.
+    pub guide: GuideConfig,
+    /// The font of PDF documents.
+    pub typefaces: Typefaces,
 }
 
 impl WebConfig {

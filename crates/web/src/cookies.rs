@@ -3,6 +3,7 @@
 use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rules::session::{Kind, SameSite};
 
 /// A cookie of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +67,13 @@ impl Cookie {
 
     /// The `Set-Cookie` header of a value of letters, digits, `-` and `_`; anything else is dropped from it.
     pub fn set(self, value: &str, secure: bool) -> HeaderValue {
-        self.line(value, self.life(), secure)
+        self.line(value, self.life(), SameSite::Lax, secure)
+    }
+
+    /// The `Set-Cookie` header of a session of this kind.
+    pub fn session(kind: Kind, token: &[u8; 32], secure: bool) -> HeaderValue {
+        let token = URL_SAFE_NO_PAD.encode(token);
+        Cookie::Session.line(&token, Cookie::Session.life(), kind.law().same_site, secure)
     }
 
     /// The `Set-Cookie` header of some bytes.
@@ -76,15 +83,19 @@ impl Cookie {
 
     /// The `Set-Cookie` header that deletes it.
     pub fn clear(self, secure: bool) -> HeaderValue {
-        self.line("", Some(0), secure)
+        self.line("", Some(0), SameSite::Lax, secure)
     }
 
-    fn line(self, value: &str, life: Option<u32>, secure: bool) -> HeaderValue {
+    fn line(self, value: &str, life: Option<u32>, same_site: SameSite, secure: bool) -> HeaderValue {
         let plain = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
         let value: String = value.chars().filter(plain).collect();
         let (prefix, suffix) = if secure { ("__Host-", "; Secure") } else { ("", "") };
         let life = life.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
-        let line = format!("{prefix}{}={value}; Path=/{life}; HttpOnly; SameSite=Lax{suffix}", self.name());
+        let same_site = match same_site {
+            SameSite::Lax => "Lax",
+            SameSite::Strict => "Strict",
+        };
+        let line = format!("{prefix}{}={value}; Path=/{life}; HttpOnly; SameSite={same_site}{suffix}", self.name());
         HeaderValue::from_str(&line).unwrap_or(HeaderValue::from_static(""))
     }
 }
@@ -109,6 +120,22 @@ mod tests {
         ];
         for (line, secure, value) in table {
             assert_eq!(Cookie::Session.read(&headers(line), secure), value, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_session_s_cookie_comes_along_from_another_site_only_where_wechat_leads_back() {
+        for (kind, same_site) in [
+            (Kind::Holder, "Lax"),
+            (Kind::WeChat, "Lax"),
+            (Kind::Kiosk, "Strict"),
+            (Kind::Device, "Strict"),
+            (Kind::Staff, "Strict"),
+        ] {
+            let line = Cookie::session(kind, &[0; 32], true);
+            let line = line.to_str().expect("plain text");
+            assert!(line.starts_with("__Host-sid=AAAA"), "{line}");
+            assert!(line.ends_with(&format!("; Path=/; HttpOnly; SameSite={same_site}; Secure")), "{kind:?}: {line}");
         }
     }
 

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use flows::ReadFault;
 use flows::ports::SealBroken;
 use flows::unavailable::Unavailable;
+use rules::pace::TooOften;
 use rules::words::Words;
 
 use crate::api;
@@ -70,6 +71,16 @@ pub enum Failure {
     StaleForm,
     /// A program gave no usable `Idempotency-Key`.
     NoKey,
+    /// A fresh proof of identity is needed first.
+    ProveFirst {
+        /// Where to go on afterwards.
+        next: String,
+    },
+    /// It was done too often.
+    TooMany {
+        /// Seconds until it may be done again.
+        wait: i64,
+    },
     /// WeChat has not told who pays.
     NoPayer,
     /// The visitor came back from WeChat without a visit that this session began.
@@ -78,6 +89,11 @@ pub enum Failure {
     WeChatRefused,
     /// WeChat gives no sure answer.
     WeChatSilent,
+    /// This machine has no font to set a document in.
+    NoPdf {
+        /// The page that says the same.
+        page: String,
+    },
     /// It took too long.
     Deadline,
     /// A row cannot be read or a page cannot be made; the cause stands in the log.
@@ -146,12 +162,19 @@ impl Failure {
             Failure::ForeignOrigin => told(StatusCode::FORBIDDEN, "FOREIGN_ORIGIN", "foreign-origin", Still, HOME),
             Failure::StaleForm => told(StatusCode::FORBIDDEN, "FORM_STALE", "stale-form", Still, HOME),
             Failure::NoKey => told(StatusCode::BAD_REQUEST, "IDEMPOTENCY_KEY", "no-key", Still, TOP_UP),
+            Failure::ProveFirst { .. } => {
+                told(StatusCode::FORBIDDEN, "PROOF_REQUIRED", "prove", Still, ("/prove", "failure-way-prove"))
+            }
+            Failure::TooMany { .. } => told(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", "too-many", Still, HOME),
             Failure::NoPayer => told(StatusCode::CONFLICT, "WECHAT_IDENTITY_NEEDED", "no-payer", Still, TOP_UP),
             Failure::WeChatState => told(StatusCode::FORBIDDEN, "WECHAT_STATE", "wechat-state", Still, TOP_UP),
             Failure::WeChatRefused => {
                 told(StatusCode::UNPROCESSABLE_ENTITY, "WECHAT_REFUSED", "wechat-refused", Still, TOP_UP)
             }
             Failure::WeChatSilent => told(StatusCode::BAD_GATEWAY, "WECHAT_SILENT", "wechat-silent", Still, TOP_UP),
+            Failure::NoPdf { .. } => {
+                told(StatusCode::SERVICE_UNAVAILABLE, "PDF_UNAVAILABLE", "no-pdf", Still, ("/", "failure-way-page"))
+            }
             Failure::Deadline => told(StatusCode::SERVICE_UNAVAILABLE, "DEADLINE", "deadline", Safe, RECORDS),
             Failure::Internal => told(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "internal", Safe, RECORDS),
         }
@@ -161,24 +184,35 @@ impl Failure {
     fn sentence(&self, language: Language, slug: &str) -> String {
         match self {
             Failure::Words(words) => language.words(words).to_owned(),
+            Failure::TooMany { wait } => language.t(format!("failure-{slug}")).with("seconds", wait).to_string(),
             _ => language.t(format!("failure-{slug}")).to_string(),
+        }
+    }
+
+    /// When to ask again, if it passes by itself.
+    fn wait(&self) -> Option<HeaderValue> {
+        match self {
+            Failure::TooMany { wait } => Some(HeaderValue::from(*wait)),
+            _ => retry_after(self.told().code),
         }
     }
 
     fn page(&self, web: &Web, visit: &Visit, reference: Option<String>) -> Response {
         let language = visit.language;
         let Told { status, slug, money, way: (way, way_key), .. } = self.told();
-        match self {
+        let way = match self {
             Failure::SignInFirst { next } => return page::go_with_next("/sign-in", next),
             Failure::ChangeFirst { next } => return page::go_with_next("/password", next),
-            _ => {}
-        }
+            Failure::ProveFirst { next } => return page::go_with_next("/prove", next),
+            Failure::NoPdf { page } => page.as_str(),
+            _ => way,
+        };
         let template = page::FailurePage {
             frame: page::Frame::new(web, visit, language.t(format!("failure-title-{slug}"))),
             sentence: self.sentence(language, slug),
             money: language.t(money.key()),
             reference,
-            way,
+            way: way.to_owned(),
             way_text: language.t(way_key),
         };
         page::html(visit, status, &template)
@@ -243,7 +277,7 @@ pub(crate) fn status_of(code: &str) -> StatusCode {
         "PASSWORD_LOCKED" => StatusCode::TOO_MANY_REQUESTS,
         "FORM_REUSED" => StatusCode::CONFLICT,
         "BUSY" | "SERVER_FULL" | "STOPPING" | "TRY_AGAIN" | "AFTER_RESTORE" => StatusCode::SERVICE_UNAVAILABLE,
-        "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
+        "INTERNAL" | "STATEMENT_UNSURE" => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
@@ -282,6 +316,12 @@ impl From<ReadFault> for Failure {
     }
 }
 
+impl From<TooOften> for Failure {
+    fn from(TooOften { wait }: TooOften) -> Failure {
+        Failure::TooMany { wait }
+    }
+}
+
 impl From<SealBroken> for Failure {
     fn from(fault: SealBroken) -> Failure {
         tracing::error!(%fault, "a page could not be made: personal data could not be opened");
@@ -316,7 +356,7 @@ pub(crate) async fn boundary(web: &Web, request: Request, next: Next) -> Respons
         // What was sent cannot be asked for again: the page's switches lead to where one can go on.
         visit.path = "/".to_owned();
     }
-    let wait = retry_after(failure.told().code);
+    let wait = failure.wait();
     let mut face = match failure {
         failure if program => failure.problem(web, &visit, reference),
         // Only a page that was read can be gone on to.
@@ -359,6 +399,9 @@ fn has_face(headers: &HeaderMap) -> bool {
 /// Lets a changing request through only if it comes from a page of ours. Old web views send no `Sec-Fetch` headers, so
 /// `Origin` counts, else `Referer`. Notices come from no page: they carry no cookie and are proved by their signature.
 async fn own_origin(web: &Web, request: Request, next: Next) -> Response {
+    if let Err(too_often) = web.doors.request(request.uri().path(), request.headers(), web) {
+        return Failure::from(too_often).into_response();
+    }
     let (path, headers) = (request.uri().path(), request.headers());
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     // A token is no cookie: no page of another site can send it.
@@ -412,10 +455,13 @@ mod tests {
             Failure::ForeignOrigin,
             Failure::StaleForm,
             Failure::NoKey,
+            Failure::ProveFirst { next: next() },
+            Failure::TooMany { wait: 3 },
             Failure::NoPayer,
             Failure::WeChatState,
             Failure::WeChatRefused,
             Failure::WeChatSilent,
+            Failure::NoPdf { page: next() },
             Failure::Deadline,
             Failure::Internal,
         ]

@@ -52,6 +52,8 @@ struct HomePage {
     kept: bool,
     open_orders: Vec<OpenOrder>,
     records: Vec<Line>,
+    /// Messages that are not read.
+    unread: u64,
 }
 
 /// The card on the page.
@@ -109,6 +111,7 @@ pub(crate) async fn page(
         kept: home.card.is_none_or(|(_, state)| state != card::State::Active),
         open_orders: open_orders(&home, language, web.school.now()),
         places: places(&home, language),
+        unread: home.unread,
         records: newest.iter().map(|record| Line::of(record, language)).collect(),
     };
     Ok(page::html(&holder.visit, StatusCode::OK, &page))

@@ -6,6 +6,7 @@
 //! reads the clock itself, and it shows nothing that is not committed.
 
 pub mod gateway;
+pub mod guide;
 
 mod api;
 mod assets;
@@ -14,18 +15,26 @@ mod change_password;
 mod config;
 mod cookies;
 mod display;
+mod document;
+mod doors;
+mod events;
 mod failure;
 mod headers;
 mod home;
 mod icons;
+mod messages;
 mod notice;
 mod order;
 mod page;
 mod pay;
 mod problem;
+mod proof;
 mod records;
 mod router;
+mod security;
 mod sign_in;
+mod spending;
+mod statements;
 mod text;
 mod tokens;
 mod top_up;
@@ -34,6 +43,7 @@ mod wechat;
 
 pub use api::openapi;
 pub use config::{Authorize, Web, WebConfig};
+pub use events::parcel_body;
 pub use router::router;
 pub use text::{Language, Yuan};
 pub use visit::language_of;

@@ -9,7 +9,7 @@ use flows::top_up::look_after;
 use ledger::Micros;
 use rules::card::State as CardState;
 use rules::ids::OrderNo;
-use rules::refund::{Refund, State as RefundState};
+use rules::refund::{Cause, Refund, State as RefundState};
 use rules::top_up::{Arrival, Order, State as OrderState};
 
 use crate::config::Web;
@@ -50,6 +50,8 @@ struct Shown {
     place: Text,
     /// What to do next.
     next: Text,
+    /// When it goes back by itself.
+    until: Option<Text>,
     steps: Vec<Step>,
     /// Refunds of it: how each stands, and how much when.
     refunds: Vec<(Text, String)>,
@@ -145,7 +147,7 @@ const fn face(place: Place, payable: bool) -> (&'static str, Mood, &'static str)
 }
 
 fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
-    let Tracker { order, place, card, delayed, refunds } = tracker;
+    let Tracker { order, place, card, delayed, returns_at, refunds } = tracker;
     let in_time = now < order.expires_at;
     let payable = in_time && matches!(order.state, OrderState::Created | OrderState::Paying { .. });
     let (slug, mood, icon) = face(*place, payable);
@@ -180,7 +182,8 @@ fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
         mood,
         icon,
         state: language.t(format!("order-state-{slug}")),
-        place: language.t(format!("order-place-{slug}")).with("amount", amount),
+        place: where_it_is(tracker, slug, language),
+        until: returns_at.map(|at| language.t("order-until").with("until", language.moment(at))),
         next: language.t(format!("order-next-{slug}")).with("until", language.moment(order.expires_at)),
         steps: steps(tracker, language),
         refunds: refunds.iter().map(|refund| refund_line(order, refund, language)).collect(),
@@ -193,6 +196,32 @@ fn shown(tracker: &Tracker, language: Language, now: Micros) -> Shown {
         checkable: order.open(),
         live: !matches!(place, Place::Ended | Place::InCase | Place::OnCard | Place::InAccount | Place::Refunded)
             || refunds.iter().any(Refund::live),
+    }
+}
+
+/// Where the money is, in one sentence; of money that nobody fetched, that this is why it went back (R36).
+fn where_it_is(tracker: &Tracker, slug: &str, language: Language) -> Text {
+    let newest = tracker.refunds.iter().find(|refund| !matches!(refund.state, RefundState::Released { .. }));
+    let not_loaded = newest.filter(|refund| refund.cause() == Cause::NotLoaded);
+    let key = match tracker.place {
+        Place::Refunding => "order-place-returning",
+        Place::Refunded => "order-place-returned",
+        _ => "",
+    };
+    match (not_loaded, &tracker.order.state) {
+        (Some(refund), OrderState::Credited(credited)) if !key.is_empty() => {
+            language.t(key).with("after", how_long(refund.made_at.since(credited.at), language))
+        }
+        _ => language.t(format!("order-place-{slug}")).with("amount", Yuan(tracker.order.amount)),
+    }
+}
+
+/// A time of so many microseconds, in whole days, or in hours while it is less than two of them.
+fn how_long(micros: i64, language: Language) -> Text {
+    let hours = micros / 3_600_000_000;
+    match hours {
+        0..48 => language.t("order-hours").with("count", hours),
+        _ => language.t("order-days").with("count", hours / 24),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What all pages have in common: the frame, going on to another page, and pages that say one thing.
 
 use askama::Template;
+use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
@@ -90,15 +91,28 @@ pub(crate) fn html(visit: &Visit, status: StatusCode, template: &impl Template) 
     };
     let mut answer = (status, Html(page)).into_response();
     answer.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-language, cookie"));
-    if visit.session_token.is_none() && visit.new_visitor {
-        add_cookie(&mut answer, Cookie::Visitor.set_bytes(visit.visitor(), visit.secure));
-    }
+    keep_visitor(&mut answer, visit);
     answer
+}
+
+/// Gives a visitor who is not signed in the token that their next form or errand is bound to.
+pub(crate) fn keep_visitor(answer: &mut Response, visit: &Visit) {
+    if visit.session_token.is_none() && visit.new_visitor {
+        add_cookie(answer, Cookie::Visitor.set_bytes(visit.visitor(), visit.secure));
+    }
 }
 
 /// Adds a `Set-Cookie` header to an answer.
 pub(crate) fn add_cookie(answer: &mut Response, cookie: HeaderValue) {
     answer.headers_mut().append(header::SET_COOKIE, cookie);
+}
+
+/// Why a program's JSON was not read.
+pub(crate) fn refused_json(rejection: JsonRejection) -> Failure {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge,
+        _ => Failure::Malformed,
+    }
 }
 
 /// Sends the browser on to an address that is our own or was checked.
@@ -138,6 +152,6 @@ pub(crate) struct FailurePage {
     pub(crate) money: Text,
     /// What to name when asking for help.
     pub(crate) reference: Option<String>,
-    pub(crate) way: &'static str,
+    pub(crate) way: String,
     pub(crate) way_text: Text,
 }

@@ -1,15 +1,16 @@
-//! A holder's records: every top-up, every purchase and every refund, newest first (R92).
+//! A holder's records: every top-up, every purchase and every refund (R92). The list with its filters is in `list`.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use flows::records::{Record, record, records};
+use flows::records::{Record, record, terminal_of};
+use flows::rows::Enrolment;
 use ledger::{Fen, Micros};
+use rules::calendar::{CampusMonth, of_card_stamp};
 use rules::purchase::State as SaleState;
 use rules::refund::{Origin, State as RefundState};
 use rules::top_up::State as OrderState;
-use serde::Deserialize;
 
 use crate::config::Web;
 use crate::failure::Failure;
@@ -17,24 +18,7 @@ use crate::page::{self, Frame};
 use crate::text::{Language, Text, Yuan};
 use crate::visit::Holder;
 
-/// Records a page.
-const PAGE: u32 = 20;
-
-/// From where to show.
-#[derive(Default, Deserialize)]
-pub(crate) struct Asked {
-    /// Microseconds since 1970: the newest record of the page is not after it.
-    before: Option<i64>,
-}
-
-#[derive(Template)]
-#[template(path = "records.html")]
-struct RecordsPage {
-    frame: Frame,
-    lines: Vec<Line>,
-    older: Option<i64>,
-    first: bool,
-}
+pub(crate) mod list;
 
 #[derive(Template)]
 #[template(path = "record.html")]
@@ -44,6 +28,8 @@ struct RecordPage {
     rows: Vec<(Text, String)>,
     /// The tracker of a top-up.
     order: Option<String>,
+    /// The statement that has it.
+    month: CampusMonth,
 }
 
 /// Which way the money went.
@@ -60,7 +46,7 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    const fn key(self) -> &'static str {
+    pub(crate) const fn key(self) -> &'static str {
         match self {
             Way::In => "in",
             Way::Out => "out",
@@ -117,23 +103,6 @@ impl Line {
     }
 }
 
-/// `GET /me/records?before=`
-pub(crate) async fn page(
-    State(web): State<Web>,
-    holder: Holder,
-    Query(asked): Query<Asked>,
-) -> Result<Response, Failure> {
-    let (shown, older) = some(&web, &holder, &asked).await?;
-    let language = holder.visit.language;
-    let page = RecordsPage {
-        frame: Frame::new(&web, &holder.visit, language.t("records-title")).below("/me"),
-        lines: shown.iter().map(|record| Line::of(record, language)).collect(),
-        older,
-        first: asked.before.is_none(),
-    };
-    Ok(page::html(&holder.visit, StatusCode::OK, &page))
-}
-
 /// `GET /me/records/{number}`
 pub(crate) async fn one(
     State(web): State<Web>,
@@ -147,23 +116,15 @@ pub(crate) async fn one(
         Record::Purchase(..) => None,
         Record::Refund(refund) => refund.origin.of().map(|(_, order)| order.to_string()),
     };
+    let terminal = terminal_of(&web.school, &record).await?;
     let page = RecordPage {
         frame: Frame::new(&web, &holder.visit, language.t("record-title")).below("/me/records"),
         line: Line::of(&record, language),
-        rows: rows(&record, language),
+        rows: rows(&record, terminal.as_ref(), language),
         order,
+        month: CampusMonth::of(record.at()),
     };
     Ok(page::html(&holder.visit, StatusCode::OK, &page))
-}
-
-/// A page of records, and where the next one begins.
-async fn some(web: &Web, holder: &Holder, asked: &Asked) -> Result<(Vec<Record>, Option<i64>), Failure> {
-    let before = asked.before.map_or(web.school.now(), Micros::new);
-    let mut found = records(&web.school, holder.person, before, PAGE + 1).await?;
-    let whole = usize::try_from(PAGE).unwrap_or(usize::MAX);
-    let older = found.get(whole).map(|record| record.at().get());
-    found.truncate(whole);
-    Ok((found, older))
 }
 
 /// Which way its money went.
@@ -193,7 +154,7 @@ pub(crate) fn way(record: &Record) -> Way {
 }
 
 /// What a line says beside its time, when the state is not the usual one.
-const fn note(record: &Record) -> Option<&'static str> {
+pub(crate) const fn note(record: &Record) -> Option<&'static str> {
     match record {
         Record::TopUp(_, Some(refund)) => Some(refund_note(&refund.state)),
         Record::TopUp(order, None) => match &order.state {
@@ -234,7 +195,7 @@ const fn refund_note(state: &RefundState) -> &'static str {
     }
 }
 
-fn title(record: &Record, language: Language) -> String {
+pub(crate) fn title(record: &Record, language: Language) -> String {
     match record {
         Record::TopUp(..) => language.t("record-top-up").to_string(),
         Record::Refund(_) => language.t("record-refund").to_string(),
@@ -246,7 +207,7 @@ fn title(record: &Record, language: Language) -> String {
     }
 }
 
-fn rows(record: &Record, language: Language) -> Vec<(Text, String)> {
+fn rows(record: &Record, terminal: Option<&Enrolment>, language: Language) -> Vec<(Text, String)> {
     let exact = |at| language.moment_to_the_second(at);
     let mut rows = vec![(language.t("record-number"), record.number())];
     match record {
@@ -273,6 +234,14 @@ fn rows(record: &Record, language: Language) -> Vec<(Text, String)> {
         Record::Purchase(sale, _) => {
             rows.push((language.t("record-kind"), language.t("record-purchase").to_string()));
             rows.push((language.t("record-at"), exact(sale.at)));
+            if let Some(at) = sale.debit.and_then(|debit| of_card_stamp(debit.date, debit.time)) {
+                rows.push((language.t("record-at-card"), exact(at)));
+            }
+            if let Some(at) = terminal {
+                let place = language.either(&at.place_zh, &at.place_en);
+                rows.push((language.t("record-place"), place.clone()));
+                rows.push((language.t("record-terminal"), at.terminal.to_string()));
+            }
             let source = if sale.debit.is_some() { "record-source-card" } else { "record-source-account" };
             rows.push((language.t("record-source"), language.t(source).to_string()));
             rows.push((language.t("record-card"), sale.card.to_string()));

@@ -4,14 +4,14 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tower_http::compression::CompressionLayer;
 
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::{
-    api, assets, card, change_password, display, failure, headers, home, notice, order, pay, records, sign_in, tokens,
-    top_up, wechat,
+    api, assets, card, change_password, display, events, failure, guide, headers, home, messages, notice, order, pay,
+    proof, records, security, sign_in, spending, statements, tokens, top_up, wechat,
 };
 
 /// No body is larger.
@@ -30,15 +30,35 @@ pub fn router(web: Web) -> Router {
         .route("/me/topup", get(top_up::page).post(top_up::submit))
         .route("/me/orders/{order}", get(order::page).post(order::look))
         .route("/me/orders/{order}/status", get(order::status))
-        .route("/me/records", get(records::page))
+        .route("/me/records", get(records::list::page))
+        .route("/me/records.csv", get(records::list::file))
         .route("/me/records/{number}", get(records::one))
         .route("/me/card", get(card::page))
         .route("/me/card/loss", get(card::ask).post(card::report))
         .route("/me/security/tokens", get(tokens::page).post(tokens::submit))
         .route("/me/security/tokens/{token}/revoke", post(tokens::end))
+        .route("/me/statements", get(statements::page))
+        .route("/me/statements/{month}", get(statements::one))
+        .route("/me/spending", get(spending::page))
         .route("/pay/{order}", get(pay::page))
         .route("/wechat/return", get(wechat::come_back))
+        .route("/wechat/enter", get(wechat::come))
+        .route("/prove", get(proof::page).post(proof::submit))
+        .route("/me/security", get(security::page))
+        .route("/me/security/sessions", post(security::end))
+        .route("/me/security/wechat", get(security::wechat_page).post(security::bind_wechat))
+        .route("/me/security/wechat/end", post(security::unbind_wechat))
+        .route("/api/v1/me/security", get(security::json))
+        .route("/api/v1/me/sessions", get(security::sessions_json).delete(security::end_others_json))
+        .route("/api/v1/me/sessions/{id}", delete(security::end_json))
+        .route("/api/v1/me/wechat", delete(security::unbind_json))
+        .route("/api/v1/me/proof", post(proof::json))
+        .route("/api/v1/me/password", post(change_password::json))
         .route("/display", post(display::set))
+        .route("/help", get(guide::contents))
+        .route("/help/all", get(guide::whole))
+        .route("/help/guide.pdf", get(guide::pdf))
+        .route("/help/{topic}", get(guide::chapter))
         .route("/api/v1/openapi.json", get(api::served))
         .route("/api/v1/me", get(api::me::json))
         .route("/api/v1/me/topup", post(api::orders::make))
@@ -46,6 +66,15 @@ pub fn router(web: Web) -> Router {
         .route("/api/v1/me/records", get(api::records::json))
         .route("/api/v1/me/card", get(api::card::json))
         .route("/api/v1/me/card/loss", post(api::card::report))
+        .route("/me/messages", get(messages::page).post(messages::read))
+        .route("/api/v1/me/messages", get(messages::json))
+        .route("/api/v1/me/messages/read", post(messages::json_read))
+        .route("/api/v1/me/statements", get(statements::json_list))
+        .route("/api/v1/me/statements/{month}", get(statements::json))
+        .route("/api/v1/me/spending", get(spending::json))
+        .route("/api/v1/guide", get(api::guide::whole))
+        .route("/api/v1/channels", get(api::guide::channels))
+        .route("/api/v1/events", get(events::json))
         .route("/notify/wechat", post(notice::wechat))
         .route("/assets/{file}", get(assets::file))
         .route("/healthz", get(health));

@@ -6,20 +6,25 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use flows::people::initial_password_hint;
 use flows::session;
-use flows::sign_in::{SignInRefusal, SignedIn, sign_in};
+use flows::sign_in::{SignInRefusal, SignedIn, sign_in_from};
+use rules::session::Kind;
 use serde::Deserialize;
 
 use crate::config::Web;
 use crate::cookies::Cookie;
 use crate::failure::{Failure, next_of};
 use crate::page::{self, Frame};
-use crate::visit::{Guest, Sent, Visit};
+use crate::text::Text;
+use crate::visit::{Client, Guest, Sent, Visit};
 
 /// Where to go on afterwards.
 #[derive(Default, Deserialize)]
 pub(crate) struct Asked {
     #[serde(default)]
     pub(crate) next: String,
+    /// Why the password is asked for inside WeChat: chosen, the user is bound to nobody, WeChat does not answer.
+    #[serde(default)]
+    pub(crate) by: String,
 }
 
 /// What the form posts.
@@ -31,6 +36,8 @@ pub(crate) struct Typed {
     password: String,
     #[serde(default)]
     next: String,
+    #[serde(default)]
+    by: String,
 }
 
 #[derive(Template)]
@@ -41,6 +48,25 @@ struct SignInPage {
     next: String,
     hint: String,
     error: Option<String>,
+    /// Inside WeChat: what is said of coming in by it.
+    wechat: Option<Text>,
+}
+
+/// Inside WeChat the way in is WeChat itself.
+#[derive(Template)]
+#[template(path = "wechat_enter.html")]
+struct WeChatPage {
+    frame: Frame,
+    onward: String,
+    password: String,
+}
+
+/// The password form inside WeChat, which says why it is shown: `by` is `password`, `unbound` or `silent`.
+pub(crate) fn address(by: &str, next: &str) -> String {
+    match next_of(next) {
+        Some(next) => format!("/sign-in?by={by}&next={next}"),
+        None => format!("/sign-in?by={by}"),
+    }
 }
 
 /// `GET /sign-in`
@@ -52,26 +78,49 @@ pub(crate) async fn page(
 ) -> Result<Response, Failure> {
     match guest {
         Ok(_) => Ok(go_on(&asked.next)),
+        Err(Failure::SignInFirst { .. }) if visit.in_wechat && asked.by.is_empty() => {
+            Ok(to_wechat(&web, &visit, &asked))
+        }
         Err(Failure::SignInFirst { .. }) => {
-            form(&web, &visit, StatusCode::OK, Typed { next: asked.next, ..Typed::default() }, None).await
+            let typed = Typed { next: asked.next, by: asked.by, ..Typed::default() };
+            form(&web, &visit, StatusCode::OK, typed, None).await
         }
         Err(failure) => Err(failure),
     }
+}
+
+/// On to WeChat by a fresh navigation: browsers hold the redirects of a form to the form's `form-action`.
+fn to_wechat(web: &Web, visit: &Visit, asked: &Asked) -> Response {
+    let onward = match next_of(&asked.next) {
+        Some(next) => format!("/wechat/enter?next={next}"),
+        None => "/wechat/enter".to_owned(),
+    };
+    let frame = Frame::new(web, visit, visit.language.t("sign-in-title"));
+    let page = WeChatPage { frame, onward, password: address("password", &asked.next) };
+    page::html(visit, StatusCode::OK, &page)
 }
 
 /// `POST /sign-in`: a new session, or the form again. The password is never written back.
 pub(crate) async fn submit(
     State(web): State<Web>,
     visit: Visit,
+    client: Client,
     Sent(typed): Sent<Typed>,
 ) -> Result<Response, Failure> {
-    match sign_in(&web.school, &typed.number, &typed.password).await {
-        Ok(signed_in) => Ok(enter(&visit, &signed_in, &typed.next)),
+    let tried = web.doors.password(&web, &client).await?;
+    match sign_in_from(&web.school, &visit.agent, &typed.number, &typed.password).await {
+        Ok(signed_in) => {
+            tried.was_no_failure();
+            Ok(enter(&visit, Kind::Holder, &signed_in, &typed.next))
+        }
         Err(SignInRefusal::Failed(words)) => {
             let error = visit.language.words(&words).to_owned();
             form(&web, &visit, StatusCode::UNPROCESSABLE_ENTITY, typed, Some(error)).await
         }
-        Err(SignInRefusal::Unavailable(why)) => Err(why.into()),
+        Err(SignInRefusal::Unavailable(why)) => {
+            tried.was_no_failure();
+            Err(why.into())
+        }
     }
 }
 
@@ -84,7 +133,9 @@ pub(crate) async fn out(
     if let Some(token) = &visit.session_token {
         session::sign_out(&web.school, token).await?;
     }
-    let mut answer = page::see_other("/sign-in");
+    // Inside WeChat who signs out is not let in again at once.
+    let way = if visit.in_wechat { address("password", "") } else { "/sign-in".to_owned() };
+    let mut answer = page::see_other(&way);
     for cookie in [Cookie::Session, Cookie::Payer, Cookie::WeChatVisit] {
         page::add_cookie(&mut answer, cookie.clear(visit.secure));
     }
@@ -111,13 +162,13 @@ pub(crate) async fn resume(
 }
 
 /// The answer that hands a new session to the browser.
-pub(crate) fn enter(visit: &Visit, signed_in: &SignedIn, next: &str) -> Response {
+pub(crate) fn enter(visit: &Visit, kind: Kind, signed_in: &SignedIn, next: &str) -> Response {
     let mut answer = match (signed_in.must_change, signed_in.reminder) {
         (true, _) => page::go_with_next("/password", next),
         (false, true) => page::see_other("/me?remind=password"),
         (false, false) => go_on(next),
     };
-    page::add_cookie(&mut answer, Cookie::Session.set_bytes(&signed_in.token, visit.secure));
+    page::add_cookie(&mut answer, Cookie::session(kind, &signed_in.token, visit.secure));
     answer
 }
 
@@ -141,6 +192,13 @@ async fn form(
         number: typed.number,
         next: typed.next,
         hint: visit.language.words(&hint).to_owned(),
+        wechat: visit.in_wechat.then(|| {
+            visit.language.t(match typed.by.as_str() {
+                "unbound" => "sign-in-wechat-unbound",
+                "silent" => "sign-in-wechat-silent",
+                _ => "sign-in-wechat-later",
+            })
+        }),
         error,
     };
     Ok(page::html(visit, status, &page))

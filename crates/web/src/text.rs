@@ -6,7 +6,7 @@ use std::fmt;
 use fluent_templates::fluent_bundle::FluentValue;
 use fluent_templates::{LanguageIdentifier, Loader, langid};
 use ledger::{Fen, Micros};
-use rules::calendar::{CampusTime, campus_time};
+use rules::calendar::{CampusMonth, CampusTime, campus_time};
 use rules::words::Words;
 
 mod loaded {
@@ -122,9 +122,42 @@ impl Language {
         }
     }
 
+    /// `2026年11月`, in English `Nov 2026`.
+    pub fn month(self, month: CampusMonth) -> String {
+        match self {
+            Language::Chinese => format!("{:04}年{}月", month.year(), month.month()),
+            Language::English => format!("{} {:04}", month_name(month.month()), month.year()),
+        }
+    }
+
     /// As [`Language::moment`], with the seconds.
     pub fn moment_to_the_second(self, at: Micros) -> String {
         format!("{}:{:02}", self.moment(at), campus_time(at).second)
+    }
+
+    /// A length of time, exactly: `2 小时`, `30 天`, in English `2 hours`, `1 hour 30 minutes`. Number and unit stay on one line.
+    pub fn span(self, seconds: i64) -> String {
+        const UNITS: [(i64, &str, &str); 4] =
+            [(86_400, "天", "day"), (3600, "小时", "hour"), (60, "分钟", "minute"), (1, "秒", "second")];
+        let mut rest = seconds.max(0);
+        let mut parts = Vec::new();
+        for (size, zh, en) in UNITS {
+            let count = rest / size;
+            rest %= size;
+            if count > 0 || (size == 1 && parts.is_empty()) {
+                let plural = if count == 1 { "" } else { "s" };
+                parts.push(match self {
+                    Language::Chinese => format!("{count}\u{a0}{zh}"),
+                    Language::English => format!("{count}\u{a0}{en}{plural}"),
+                });
+            }
+        }
+        parts.join(" ")
+    }
+
+    /// Whether the language files have a text of this key.
+    pub(crate) fn has(self, key: &str) -> bool {
+        loaded::text(&self.identifier(), key, &[]).is_some()
     }
 
     const fn identifier(self) -> LanguageIdentifier {
@@ -243,7 +276,33 @@ mod tests {
         assert_eq!(Language::Chinese.moment(at), "2026-11-22 12:30");
         assert_eq!(Language::English.moment(at), "22 Nov 2026, 12:30");
         assert_eq!(Language::English.moment_to_the_second(at), "22 Nov 2026, 12:30:05");
+        assert_eq!((Language::Chinese.day(at), Language::English.day(at)), ("2026-11-22".into(), "22 Nov 2026".into()));
+        let month = CampusMonth::of(at);
+        assert_eq!(
+            (Language::Chinese.month(month), Language::English.month(month)),
+            ("2026年11月".into(), "Nov 2026".into())
+        );
         assert_eq!(iso(at), "2026-11-22T12:30:05+08:00");
+    }
+
+    #[test]
+    fn a_length_of_time_is_told_in_its_largest_units_and_exactly() {
+        let table = [
+            (0, "0 秒", "0 seconds"),
+            (1, "1 秒", "1 second"),
+            (900, "15 分钟", "15 minutes"),
+            (3600, "1 小时", "1 hour"),
+            (5400, "1 小时 30 分钟", "1 hour 30 minutes"),
+            (7200, "2 小时", "2 hours"),
+            (86_400, "1 天", "1 day"),
+            (2_592_000, "30 天", "30 days"),
+            (93_784, "1 天 2 小时 3 分钟 4 秒", "1 day 2 hours 3 minutes 4 seconds"),
+            (-5, "0 秒", "0 seconds"),
+        ];
+        for (seconds, zh, en) in table {
+            let spans = [Language::Chinese, Language::English].map(|each| each.span(seconds).replace('\u{a0}', " "));
+            assert_eq!(spans, [zh, en], "{seconds}");
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Typed {
             Scope::Read => &self.read,
             Scope::TopUp => &self.topup,
             Scope::Card => &self.card,
-            Scope::EventsRead => return false,
+            Scope::EventsRead | Scope::EventsNumbers => return false,
         };
         !sent.is_empty()
     }

@@ -93,7 +93,7 @@ pub(crate) async fn page(State(web): State<Web>, holder: Holder, client: Client)
         return form(&web, &holder, StatusCode::OK, Typed::default(), None).await;
     }
     if holder.visit.in_wechat {
-        return Ok(wechat::leave(&web, &holder.visit));
+        return Ok(wechat::leave(&web, &holder.visit, wechat::Purpose::Name, "/me/topup"));
     }
     let frame = Frame::new(&web, &holder.visit, holder.visit.language.t("topup-title")).below("/me");
     let page = ElsewherePage { frame, address: web.config.address("/me/topup") };
@@ -110,7 +110,12 @@ pub(crate) async fn submit(
     let scene = scene(&web, &holder, client).ok_or(Failure::NoPayer)?;
     let key = Id::parse(&typed.key).map_err(|_| Failure::StaleForm)?.bytes();
     let amount = if typed.amount.trim().is_empty() { &typed.preset } else { &typed.amount };
-    match open(&web.school, holder.person, amount, scene, key).await {
+    web.doors.order(&web, holder.person, key).await?;
+    let opened = open(&web.school, holder.person, amount, scene, key).await;
+    if opened.is_err() {
+        web.doors.no_order(holder.person, key);
+    }
+    match opened {
         Ok(no) => Ok(page::see_other(&format!("/pay/{no}"))),
         Err(Refusal::Refused(words)) => form(&web, &holder, StatusCode::UNPROCESSABLE_ENTITY, typed, Some(words)).await,
         Err(Refusal::Fault(words)) => Err(words.into()),

@@ -10,7 +10,9 @@ use axum::response::IntoResponse;
 use flows::ports::Field;
 use flows::session::{self, Session};
 use ledger::Id;
+use rules::agent::Agent;
 use rules::ids::PersonId;
+use rules::session::Guard;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -19,6 +21,7 @@ use crate::config::Web;
 use crate::cookies::Cookie;
 use crate::failure::Failure;
 use crate::text::Language;
+use crate::wechat::Errand;
 
 /// Light, dark, or as the reader's system says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +105,8 @@ pub struct Visit {
     pub in_wechat: bool,
     /// The browser is a phone's.
     pub on_phone: bool,
+    /// What the browser says of itself.
+    pub agent: Agent,
     /// Cookies are `__Host-` and Secure.
     pub secure: bool,
     /// The session's token, if the browser has one; it may have ended.
@@ -111,7 +116,7 @@ pub struct Visit {
     /// The browser does not have that token yet.
     pub new_visitor: bool,
     sealed_payer: Option<Vec<u8>>,
-    wechat_visit: Option<[u8; 16]>,
+    errand: Option<Errand>,
 }
 
 impl Visit {
@@ -126,6 +131,7 @@ impl Visit {
             path: path.to_owned(),
             in_wechat: text(header::USER_AGENT).contains("MicroMessenger"),
             on_phone: is_phone(text(header::USER_AGENT)),
+            agent: Agent::of(text(header::USER_AGENT)),
             secure,
             // Whoever shows a token is judged by it alone.
             session_token: match bearer::shown(path, headers) {
@@ -135,7 +141,7 @@ impl Visit {
             visitor: visitor.unwrap_or_else(|| web.school.random()),
             new_visitor: visitor.is_none(),
             sealed_payer: Cookie::Payer.bytes(headers, secure),
-            wechat_visit: Cookie::WeChatVisit.bytes(headers, secure).and_then(|bytes| bytes.try_into().ok()),
+            errand: Cookie::WeChatVisit.bytes(headers, secure).and_then(|bytes| Errand::read(&bytes)),
         }
     }
 
@@ -156,37 +162,41 @@ impl Visit {
         matches!((expected, blake3::Hash::from_hex(token)), (Ok(expected), Ok(given)) if expected == given)
     }
 
-    /// The `state` that WeChat brings back: bound to the session and to `nonce`, which stands in a cookie until then.
-    pub fn wechat_state(&self, nonce: &[u8; 16]) -> String {
+    /// The `state` that WeChat brings back: bound to the session, else to the visitor, and to the errand, which stands in a
+    /// cookie until then.
+    pub fn wechat_state(&self, errand: &Errand) -> String {
         let mut secret = self.session_token.unwrap_or(self.visitor).to_vec();
-        secret.extend_from_slice(nonce);
+        secret.extend_from_slice(&errand.bytes());
         blake3::Hash::from_bytes(blake3::derive_key("onecard web wechat state v1", &secret)).to_hex().to_string()
     }
 
-    /// Whether WeChat brought back the state of a visit that this session began and that is not over.
-    pub fn came_back_with(&self, state: &str) -> bool {
-        let Some(nonce) = &self.wechat_visit else { return false };
-        let expected = blake3::Hash::from_hex(self.wechat_state(nonce));
-        matches!((expected, blake3::Hash::from_hex(state)), (Ok(expected), Ok(given)) if expected == given)
-    }
-
-    /// Whose openid the cookie holds: it is sealed for one session and opens in no other.
-    fn payer_owner(&self, web: &Web) -> Option<Id> {
-        let hash = web.school.secrets.token_hash(self.session_token.as_ref()?);
-        let (head, _) = hash.split_first_chunk()?;
-        Some(Id::from_bytes(*head))
+    /// The errand with whose state WeChat sent the visitor back; `None` when this session, or this visitor, began none like
+    /// it, or it is over.
+    pub fn came_back_with(&self, state: &str) -> Option<&Errand> {
+        let errand = self.errand.as_ref()?;
+        let expected = blake3::Hash::from_hex(self.wechat_state(errand));
+        let same = matches!((expected, blake3::Hash::from_hex(state)), (Ok(expected), Ok(given)) if expected == given);
+        same.then_some(errand)
     }
 
     /// The WeChat user who pays in this session, if WeChat told.
     pub fn payer(&self, web: &Web) -> Option<String> {
-        let opened = web.school.secrets.open(Field::OpenId, self.payer_owner(web)?, self.sealed_payer.as_ref()?);
+        let owner = payer_owner(web, self.session_token.as_ref()?)?;
+        let opened = web.school.secrets.open(Field::OpenId, owner, self.sealed_payer.as_ref()?);
         opened.ok().map(|openid| openid.expose_for("the payment provider wants to know who pays").clone())
     }
+}
 
-    /// Seals the WeChat user who pays, for this session alone.
-    pub fn seal_payer(&self, web: &Web, openid: &str) -> Option<Vec<u8>> {
-        Some(web.school.secrets.seal(Field::OpenId, self.payer_owner(web)?, openid))
-    }
+/// Whose openid the cookie holds: it is sealed for one session and opens in no other.
+fn payer_owner(web: &Web, token: &[u8; 32]) -> Option<Id> {
+    let hash = web.school.secrets.token_hash(token);
+    let (head, _) = hash.split_first_chunk()?;
+    Some(Id::from_bytes(*head))
+}
+
+/// Seals the WeChat user who pays, for the session of this token alone.
+pub fn seal_payer(web: &Web, token: &[u8; 32], openid: &str) -> Option<Vec<u8>> {
+    Some(web.school.secrets.seal(Field::OpenId, payer_owner(web, token)?, openid))
 }
 
 impl FromRequestParts<Web> for Visit {
@@ -214,7 +224,8 @@ impl FromRequestParts<Web> for Guest {
         let visit = Visit::read(web, parts.uri.path(), &parts.headers);
         let sign_in = || Failure::SignInFirst { next: visit.path.clone() };
         let token = visit.session_token.ok_or_else(sign_in)?;
-        let session = session::look(&web.school, &token).await?.ok_or_else(sign_in)?;
+        let session = session::look(&web.school, &token).await?;
+        let session = session.filter(|session| session.kind.passes(Guard::Own)).ok_or_else(sign_in)?;
         Ok(Guest { visit, token, session })
     }
 }

@@ -164,6 +164,15 @@ pub const STEPS: &[Step] = &[
         work: Work::CardReaders,
     },
     Step {
+        name: "webhooks",
+        shows: "a receiver written from the documentation is told of everything once, whoever is killed or dark",
+        quick: false,
+        work: Work::Command {
+            line: &["{python}", "tests/webhooks/run.py", "--binary", "{binary}"],
+            counting: Counting::Summary,
+        },
+    },
+    Step {
         name: "browser",
         shows: "people reach what they came for, in a real browser",
         quick: false,

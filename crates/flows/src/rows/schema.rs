@@ -49,6 +49,13 @@ impl Schema for Campus {
         "loss_reports",
         "credential",
         "answer",
+        "inbox",
+        "messages",
+        "wechat_user",
+        "binding",
+        "webhook",
+        "delivery",
+        "lineage",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -69,6 +76,8 @@ impl Schema for Campus {
         lists::CARD_CHANGES,
         lists::CREDENTIALS,
         lists::ANSWERS,
+        lists::REMINDERS_DUE,
+        lists::WEBHOOKS,
     ];
 
     fn table(key: &Key) -> &'static str {
@@ -110,6 +119,13 @@ impl Schema for Campus {
             Key::LossReports(_) => "loss_reports",
             Key::Credential(_) => "credential",
             Key::Answer(..) => "answer",
+            Key::Inbox(_) => "inbox",
+            Key::Messages(..) => "messages",
+            Key::WeChatUser(_) => "wechat_user",
+            Key::Binding(_) => "binding",
+            Key::Webhook(_) => "webhook",
+            Key::Delivery(_) => "delivery",
+            Key::Lineage => "lineage",
         }
     }
 
@@ -146,6 +162,15 @@ impl Schema for Campus {
             Key::LossReports(person) => person.write(&mut out),
             Key::Credential(hash) => hash.write(&mut out),
             Key::Answer(owner, key) => (*owner, *key).write(&mut out),
+            Key::Inbox(person) => person.write(&mut out),
+            Key::Messages(person, place) => (*person, *place).write(&mut out),
+            Key::WeChatUser(hash) => hash.write(&mut out),
+            Key::Binding(person) => person.write(&mut out),
+            Key::Webhook(name) => {
+                out.raw(name.as_bytes());
+            }
+            Key::Delivery(id) => id.write(&mut out),
+            Key::Lineage => {}
         }
         out.done()
     }
@@ -219,7 +244,11 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
             vec![place(lists::CREDENTIALS, &crate::credential::owner(credential.subject), credential.made_at)]
         }
         Row::Answer(note) => vec![place(lists::ANSWERS, &note.owner.bytes(), note.at)],
+        Row::Inbox(inbox) => inbox.look_at.map(|at| place(lists::REMINDERS_DUE, &[], at)).into_iter().collect(),
+        Row::KindSession(session) => vec![place(lists::SESSIONS, &session.person.0.bytes(), session.ends_at)],
+        Row::Webhook(webhook) => vec![place(lists::WEBHOOKS, &[], webhook.made_at)],
         Row::Holder(_)
+        | Row::Messages(_)
         | Row::Strangers(_)
         | Row::Waiting(_)
         | Row::Ordered(_)
@@ -238,6 +267,9 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         | Row::Repaid(_)
         | Row::Suspended(_)
         | Row::ForeignRefund(_)
-        | Row::LossReports(_) => Vec::new(),
+        | Row::LossReports(_)
+        | Row::Binding(_)
+        | Row::Delivery(_)
+        | Row::Lineage(_) => Vec::new(),
     }
 }

@@ -13,7 +13,7 @@ use crate::nonces::Known;
 use crate::ports::CardStamp;
 use crate::rows::{Campus, Key, Row};
 use crate::school::fault_words;
-use crate::{School, epoch};
+use crate::{School, epoch, inbox};
 
 /// Posts a proved load.
 struct Confirm {
@@ -47,6 +47,8 @@ impl Command<Campus> for Confirm {
     fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
         let mut keys = CardView::needs(seen, self.card);
         keys.extend([Key::Enrolment(self.enrolment), Key::Attempt(self.card, self.k)]);
+        let card = seen.row(&Key::Card(self.card)).and_then(Row::card);
+        keys.extend(card.into_iter().flat_map(|card| inbox::needs(seen, card.person)));
         if let Some(attempt) = seen.row(&Key::Attempt(self.card, self.k)).and_then(Row::attempt) {
             keys.extend(order_keys(&attempt.items));
             keys.push(Key::Applied(self.card, attempt.session.n));

@@ -61,7 +61,7 @@ pub(super) fn meet(
         }
     }
     settle_early(desk, no)?;
-    orders_loaded(desk, &ahead.items)?;
+    orders_loaded(desk, &view.card, &ahead.items)?;
     for item in &ahead.untold {
         let amount = item.amount;
         let what = match item.source {

@@ -17,12 +17,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
+use flows::ports::Courier;
 
 use crate::clock::SteadyClock;
+use crate::config::WebhookPart;
+use crate::courier::HttpCourier;
 use crate::prompt::{Said, start_log};
 use crate::serve::{loopback, stop_asked, teller_ended};
 use crate::tls::Authority;
-use crate::{Failure, engine, listen, reports};
+use crate::{Failure, engine, listen, reports, webhooks};
 
 /// Options of `onecard demo`.
 #[derive(clap::Args)]
@@ -70,6 +73,7 @@ async fn demo(options: Options) -> Result<(), Failure> {
     let terminals = setup::fill(&school, &folder, &authority, options.people).await?;
     let counters = pos::start(terminals, gateway.local_addr()?)?;
 
+    let courier: Arc<dyn Courier> = Arc::new(HttpCourier::new(&WebhookPart::this_machine())?);
     let state = pages::Demo::new(school.clone(), &folder, counters, provider_address.clone()).await?;
     let router = web::router(web::Web::new(school.clone(), pages::web_config(&address, &provider_address, wechat)));
     let router = router.merge(pages::router(state));
@@ -84,6 +88,7 @@ async fn demo(options: Options) -> Result<(), Failure> {
             ended = provider => ended.map_err(Failure::from),
             ended = ready(&address) => ended,
             () = engine::run_due(&running) => Ok(()),
+            () = webhooks::run(&school, Arc::clone(&courier)) => Ok(()),
             () = reports::feed(folder.path().to_owned(), school.id) => Ok(()),
             () = stop_asked() => Ok(()),
             () = teller_ended(&running) => {

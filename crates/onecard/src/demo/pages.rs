@@ -16,8 +16,10 @@ use flows::records::records;
 use flows::{School, people};
 use ledger::Fen;
 use pay::wechat::WeChatPay;
+use report::document::typeface::Typefaces;
 use rules::ids::PersonId;
 use serde::{Deserialize, Serialize};
+use web::guide::{GuideConfig, OwnTexts, Service};
 
 use super::before::FIRST_SETTLED;
 use super::pos::{Counter, PULLS, Shows, key};
@@ -111,6 +113,21 @@ pub fn web_config(address: &str, sandbox: &str, wechat: Arc<WeChatPay>) -> web::
         form_action_hosts: vec![sandbox.to_owned()],
         demo_link: Some("/demo".to_owned()),
         domain_checks: Vec::new(),
+        guide: GuideConfig { service: service(), texts: OwnTexts::default() },
+        typefaces: Typefaces::default(),
+    }
+}
+
+/// The invented school's service centre.
+fn service() -> Service {
+    Service {
+        place: Some(("学生活动中心一层 105 室".to_owned(), "Student centre, ground floor, room 105".to_owned())),
+        hours: Some((
+            "工作日 8:30–17:00，午间不休".to_owned(),
+            "Working days 8:30–17:00, without a lunch break".to_owned(),
+        )),
+        phone: Some("010-0000 0000".to_owned()),
+        email: Some("card@model.example".to_owned()),
     }
 }
 

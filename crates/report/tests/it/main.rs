@@ -1,6 +1,10 @@
 //! Tests of `report` from outside.
 
 mod answers;
+#[cfg(feature = "pdf")]
+mod document;
+#[cfg(feature = "pdf")]
+mod pdf_text;
 mod roster_file;
 mod roster_forms;
 mod roster_hostile;

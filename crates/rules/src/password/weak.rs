@@ -122,8 +122,8 @@ pub fn check_new(new: &str, old: &str, holder: &Holder<'_>) -> Result<(), Weak> 
 
 /// Blanks other than the plain one, control characters, marks without width: nobody types them twice the same way.
 fn unseen(c: char) -> bool {
-    let without_width = matches!(c, '\u{AD}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}')
-        || matches!(c, '\u{2060}'..='\u{2064}' | '\u{FEFF}');
+    let without_width = matches!(c, '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}')
+        || matches!(c, '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}');
     c.is_control() || without_width || (c.is_whitespace() && c != ' ')
 }
 

@@ -96,27 +96,72 @@ const MOST_REFUNDS: usize = 50;
 /// How long after a payment the provider gives it back, seconds: 365 days.
 const GIVEN_BACK_WITHIN: i64 = 31_536_000;
 
+/// Why a payment goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A person asked for it.
+    Person,
+    /// By rule: the order was paid twice (row 8).
+    Twice,
+    /// By rule: the account is closed (row 9).
+    AccountClosed,
+    /// By rule: it was not loaded in time (R36).
+    NotLoaded,
+}
+
 /// The wish that a rule itself has for a payment that is not credited; none where a person must look first (rows 8, 9).
 pub fn by_rule(suspicion: Suspicion) -> Option<Asked> {
-    let (zh, _) = reason_by_rule(suspicion)?;
+    let cause = match suspicion {
+        Suspicion::Twice => Cause::Twice,
+        Suspicion::AccountClosed => Cause::AccountClosed,
+        Suspicion::Mismatch | Suspicion::GivenBack => return None,
+    };
+    asked_by_rule(cause)
+}
+
+/// The wish that a rule has for money that was not loaded in time (R36).
+pub fn not_loaded() -> Option<Asked> {
+    asked_by_rule(Cause::NotLoaded)
+}
+
+fn asked_by_rule(cause: Cause) -> Option<Asked> {
+    let (zh, _) = reason_by_rule(cause)?;
     Some(Asked { reason: zh.to_owned(), by: BY_RULE.to_owned(), approved_by: None })
 }
 
 /// What a rule gives as its reason: the Chinese is what the provider is told, and what is kept.
-const fn reason_by_rule(suspicion: Suspicion) -> Option<(&'static str, &'static str)> {
-    match suspicion {
-        Suspicion::Twice => Some(("重复付款，原路退回", "Paid twice; goes back the way it came")),
-        Suspicion::AccountClosed => Some(("账户已注销，原路退回", "The account is closed; goes back the way it came")),
-        Suspicion::Mismatch | Suspicion::GivenBack => None,
+const fn reason_by_rule(cause: Cause) -> Option<(&'static str, &'static str)> {
+    match cause {
+        Cause::Twice => Some(("重复付款，原路退回", "Paid twice; goes back the way it came")),
+        Cause::AccountClosed => Some(("账户已注销，原路退回", "The account is closed; goes back the way it came")),
+        Cause::NotLoaded => {
+            Some(("超期未圈存，原路退回", "Not loaded onto the card in time; goes back the way it came"))
+        }
+        Cause::Person => None,
     }
 }
 
+impl Asked {
+    /// Why it is wished.
+    pub fn cause(&self) -> Cause {
+        cause(&self.by, &self.reason)
+    }
+}
+
+fn cause(by: &str, reason: &str) -> Cause {
+    let told = |cause: &Cause| reason_by_rule(*cause).is_some_and(|(zh, _)| by == BY_RULE && reason == zh);
+    [Cause::Twice, Cause::AccountClosed, Cause::NotLoaded].into_iter().find(told).unwrap_or(Cause::Person)
+}
+
 impl Refund {
+    /// Why the money goes back.
+    pub fn cause(&self) -> Cause {
+        cause(&self.made_by, &self.reason)
+    }
+
     /// Why the money goes back, in Chinese and in English. What a person gave as a reason is the same in both.
     pub fn reason_words(&self) -> (&str, &str) {
-        let told =
-            |suspicion| reason_by_rule(suspicion).filter(|(zh, _)| self.made_by == BY_RULE && self.reason == *zh);
-        [Suspicion::Twice, Suspicion::AccountClosed].into_iter().find_map(told).unwrap_or((&self.reason, &self.reason))
+        reason_by_rule(self.cause()).unwrap_or((&self.reason, &self.reason))
     }
 }
 

@@ -26,6 +26,12 @@ impl Checker {
         self.money_in_cases();
     }
 
+    /// All has been calm for hours: what waits longer than it may is a person's to decide (R36).
+    pub(crate) fn nothing_is_overdue(&mut self) {
+        let now = self.time.map_or(0, |(at, _)| at) + START;
+        self.waits.overdue(now, &self.refunds, &self.people, &mut self.findings);
+    }
+
     /// What lies in cases is what they say: payments that belong to no order, and, against a case, what cards and merchants
     /// have that a restored book forgot (M9).
     fn money_in_cases(&mut self) {

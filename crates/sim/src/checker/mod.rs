@@ -13,6 +13,8 @@
 //! | `sales.rs` | I3 and I8 of debits, I5 once, ACK of records |
 //! | `replay.rs`, `form.rs` | I7: what stands on the disk, read, hashed and added up again |
 //! | (`door.rs` of the world) | M2: a try at a password that was answered is counted |
+//! | `waiting.rs` | R36: reminders and the return of money that waits; M31 numbers of messages |
+//! | `received.rs` | E1: what a receiver of events was told is the journal |
 //! | `end.rs` | L1, L3, L4 at the end of the calm phase, M7 the book's time |
 
 pub(crate) mod book;
@@ -22,9 +24,11 @@ mod form;
 mod loads;
 mod losses;
 mod payments;
+mod received;
 mod refunds;
 mod replay;
 mod sales;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,10 +46,12 @@ use loads::Loads;
 use losses::Losses;
 use payments::Payments;
 pub(crate) use payments::{Capture, Charge};
+pub(crate) use received::Received;
 use refunds::Refunds;
 pub(crate) use replay::Replay;
 use sales::Sales;
 pub(crate) use sales::{Debit, End};
+use waiting::Waits;
 
 /// The checker's money: fen, wide enough never to wrap.
 pub(crate) type Sum = i128;
@@ -92,6 +98,7 @@ pub(crate) struct Checker {
     pub(crate) crook: Crook,
     pub(crate) losses: Losses,
     pub(crate) replay: Replay,
+    pub(crate) waits: Waits,
     /// Time of the newest block, and when it was made.
     time: Option<(i64, i64)>,
     /// A process started since, with the right time.
@@ -197,7 +204,10 @@ impl Checker {
             };
             match row {
                 Row::Case(case) => cases.push(case),
-                row => self.row(&key.key, &row, counters),
+                row => {
+                    self.waits.row(&key.key, &row, counters);
+                    self.row(&key.key, &row, counters);
+                }
             }
         }
         for case in &cases {
@@ -218,6 +228,7 @@ impl Checker {
         self.loads.settle(&self.book, &self.people, &mut self.findings, counters);
         self.sales.settle(counters);
         self.losses.settle();
+        self.waits.settle(&self.people, &mut self.findings, counters);
     }
 
     fn row(&mut self, key: &[u8], row: &Row, counters: &mut Counters) {
@@ -292,6 +303,14 @@ impl Checker {
         u64::try_from(case.reference.get()).is_ok_and(|card| self.loads.was_ahead(card))
     }
 
+    /// Whether money that waits has a cause not to go back by rule.
+    fn not_returned(&mut self, order: u128) -> (&'static str, bool) {
+        self.waits.stuck(order);
+        let touched = self.payments.transaction_of(order).is_some_and(|paid| self.refunds.taken(paid));
+        let caused = self.waits.may_be_stuck(order, self.book.restored, touched);
+        ("case: waiting money does not go back by rule", caused)
+    }
+
     /// Every case has a cause. That of a payment is looked for when the payment is settled.
     fn case(&mut self, case: &Case, counters: &mut Counters) {
         let (kind, restored) = (case.kind, self.book.restored);
@@ -338,6 +357,7 @@ impl Checker {
                 let differed = card.is_some_and(|card| self.loads.was_ahead(card) || self.sales.was_behind(card));
                 ("case: sale of before a restore that nobody can tell of", restored && differed)
             }
+            CaseKind::WaitingNotReturned => self.not_returned(case.reference.get()),
             CaseKind::SaleAheadOfBook => ("case: sale ahead of a restored book", restored),
             CaseKind::SaleForgotten => ("case: sale forgotten by a restore", restored),
             CaseKind::RecordsForgotten => ("case: records lost by a restore", restored),
@@ -355,7 +375,8 @@ impl Checker {
             | CaseKind::SaleDateOdd
             | CaseKind::SaleTerminalStopped
             | CaseKind::SaleMissing
-            | CaseKind::SaleDisplaced => ("case: without a cause", false),
+            | CaseKind::SaleDisplaced
+            | CaseKind::WebhookPaused => ("case: without a cause", false),
         };
         if first {
             counters.add(counter);

@@ -161,6 +161,11 @@ impl Payments {
         self.settled.contains_key(transaction)
     }
 
+    /// The payment by which an order was credited.
+    pub(super) fn transaction_of(&self, order: u128) -> Option<&str> {
+        self.orders.get(&order).and_then(|known| known.credited_by.as_deref())
+    }
+
     /// What the book has of a payment: how much, if it is credited or in a case.
     pub(super) fn booked(&self, transaction: &str) -> Option<Sum> {
         self.settled.get(transaction).and_then(|_| self.captures.get(transaction)).map(|capture| capture.amount)

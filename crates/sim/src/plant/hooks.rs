@@ -15,7 +15,7 @@ use rules::refund::Origin;
 use rules::top_up::{Arrival, Credited, State as OrderState, Ticket};
 use teller::{Desk, Look, Seen};
 
-use super::{IMPATIENCE, Plant};
+use super::{IMPATIENCE, Plant, waiting};
 
 type CampusDesk<'a> = Desk<'a, Campus>;
 
@@ -26,6 +26,9 @@ pub(crate) fn also_needs(plant: Plant, keys: &mut Vec<Key>, seen: &Seen<'_, Camp
     }
     if matches!(plant, Plant::P91 | Plant::P93) && reports_loss(keys) {
         money_of_lost(keys, seen);
+    }
+    if plant == Plant::P95 {
+        waiting::needs(keys, seen);
     }
     if plant != Plant::P25 {
         return;
@@ -90,6 +93,8 @@ pub(crate) fn before(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
         Plant::P88 => seems_given_back_here(keys, desk),
         Plant::P90 => seems_active(keys, desk, |_| true),
         Plant::P92 => seems_active(keys, desk, |keys| !keys.iter().any(|key| matches!(key, Key::Record(..)))),
+        Plant::P95 => waiting::takes_it_out_of_its_load(keys, desk),
+        Plant::P97 => waiting::seems_met(keys, desk),
         _ => None,
     };
 }
@@ -106,6 +111,9 @@ pub(crate) fn after(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
         Plant::P90 | Plant::P92 => is_lost_again(keys, desk),
         Plant::P91 => drop_waiting(keys, desk),
         Plant::P93 => call_off_with_report(keys, desk),
+        Plant::P94 => waiting::goes_back_again(keys, desk),
+        Plant::P96 => waiting::tells_again(keys, desk),
+        Plant::P97 => waiting::is_not_met(keys, desk),
         _ => None,
     };
 }
@@ -116,7 +124,7 @@ const EXPIRY: i64 = 600;
 /// Hash of a record that was reversed before it arrived.
 const TOMBSTONE: [u8; 32] = [0; 32];
 
-fn find<T>(keys: &[Key], desk: &CampusDesk<'_>, get: impl Fn(&Row) -> Option<&T>) -> Option<(Key, T)>
+pub(super) fn find<T>(keys: &[Key], desk: &CampusDesk<'_>, get: impl Fn(&Row) -> Option<&T>) -> Option<(Key, T)>
 where
     T: Clone,
 {
@@ -202,7 +210,7 @@ fn move_order_back(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
 }
 
 /// The card's released attempt, if both are on the desk.
-fn released(keys: &[Key], desk: &CampusDesk<'_>) -> Option<(Card, Attempt)> {
+pub(super) fn released(keys: &[Key], desk: &CampusDesk<'_>) -> Option<(Card, Attempt)> {
     let (_, card) = find(keys, desk, Row::card)?;
     let key = Key::Attempt(card.no, card.released?);
     let attempt = desk.get(&key).ok()??.attempt()?.clone();
@@ -245,7 +253,7 @@ fn refund_despite_load(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
 }
 
 /// The attempt is not applied, and what it carried waits again.
-fn call_off(mut card: Card, mut attempt: Attempt, desk: &mut CampusDesk<'_>) -> Option<()> {
+pub(super) fn call_off(mut card: Card, mut attempt: Attempt, desk: &mut CampusDesk<'_>) -> Option<()> {
     let waiting = Key::Waiting(card.person);
     let mut items = desk.get(&waiting).ok()?.and_then(Row::waiting).cloned().unwrap_or_default();
     transfer(&card, carried(&attempt), Leg::Void(attempt.pend), Reason::LoadNotApplied, desk)?;

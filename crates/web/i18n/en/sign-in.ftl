@@ -12,5 +12,5 @@ password-old = Present password
 password-new = New password
 password-again = New password once more
 password-again-differs = The two new passwords differ; please type them again.
-password-rules = No part of your birthday, your number or your identity number, and no repeated or running characters.
+password-rules = A new password:
 password-go = Save the new password

@@ -12,5 +12,5 @@ password-old = 当前密码
 password-new = 新密码
 password-again = 再输一次新密码
 password-again-differs = 两次输入的新密码不一致，请重新输入。
-password-rules = 不能包含生日、学工号或证件号码的一部分，也不能是重复或连续的字符。
+password-rules = 新密码须符合这些要求：
 password-go = 保存新密码

@@ -43,6 +43,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             "BALANCE_CAP",
             "TRY_AGAIN",
             "WECHAT_IDENTITY_NEEDED",
+            "RATE_LIMITED",
         ],
     },
     Operation {
@@ -297,7 +298,11 @@ pub(crate) async fn make(
     Sent(TopUp { amount_fen }): Sent<TopUp>,
 ) -> Result<Response, Failure> {
     let scene = scene(&web, &holder, client).ok_or(Failure::NoPayer)?;
+    web.doors.order(&web, holder.person, key).await?;
     let opened = open(&web.school, holder.person, &Fen::new(amount_fen).to_string(), scene, key).await;
+    if opened.is_err() {
+        web.doors.no_order(holder.person, key);
+    }
     let no = opened.map_err(|refusal| match refusal.words().code {
         "FORM_REUSED" => Failure::KeyConflict,
         _ => Failure::Words(refusal.words().clone()),

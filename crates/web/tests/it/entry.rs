@@ -118,7 +118,7 @@ async fn signing_out_ends_every_session_of_the_holder() {
     assert_eq!(second.get("/me").await.status, StatusCode::OK);
 
     let token = browser.get("/me").await.hidden("token");
-    assert_eq!(browser.post("/sign-out", &[("token", &token)]).await.location(), "/sign-in");
+    assert_eq!(browser.post("/sign-out", &[("token", &token)]).await.location(), "/sign-in?by=password");
     assert_eq!((browser.cookie("sid"), browser.cookie("payer")), (None, None));
     assert_eq!(browser.get("/me").await.location(), "/sign-in");
     assert_eq!(second.get("/me").await.location(), "/sign-in");

@@ -21,7 +21,7 @@ async fn t16_a_form_without_our_token_changes_nothing() {
     let mut stranger = Browser::new(&rig);
     let foreign = stranger.get("/sign-in").await.hidden("token");
     let look = format!("/me/orders/{order}");
-    let paths = ["/sign-in", "/password", "/me/topup", "/sign-out", "/display", look.as_str()];
+    let paths = ["/sign-in", "/password", "/me/topup", "/me/messages", "/sign-out", "/display", look.as_str()];
     for path in paths {
         for token in [None, Some(""), Some("0"), Some(&"0".repeat(64)), Some(&foreign)] {
             let mut fields: Vec<(&str, &str)> = vec![("amount", "50"), ("key", "00000000000000000000000000000001")];

@@ -214,7 +214,17 @@ async fn every_page_has_one_heading_landmarks_and_a_title() {
     let open = rig.order(person, "50").await;
     let mut browser = signed_in(&rig).await.known_to_wechat().await;
     let mut pages = vec![Browser::new(&rig).get("/sign-in").await, browser.get("/nothing").await];
-    for path in ["/continue", "/password", "/me", "/me/topup", "/me/records"] {
+    for path in [
+        "/continue",
+        "/password",
+        "/me",
+        "/me/topup",
+        "/me/records",
+        "/help",
+        "/help/topup",
+        "/help/channels",
+        "/help/all",
+    ] {
         pages.push(browser.get(path).await);
     }
     for path in [format!("/pay/{open}"), format!("/me/orders/{order}"), format!("/me/records/{order}")] {

@@ -64,6 +64,13 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/me/records", "s++c+xxttx+"),
     ("GET", "/api/v1/me/card", "s++c+xxttx+"),
     ("POST", "/api/v1/me/card/loss", "s++cxx+ttxx"),
+    ("GET", "/help", "+++++++++++"),
+    ("GET", "/help/all", "+++++++++++"),
+    ("GET", "/help/guide.pdf", "+++++++++++"),
+    ("GET", "/help/{topic}", "+++++++++++"),
+    ("GET", "/api/v1/guide", "+++++++++++"),
+    ("GET", "/api/v1/channels", "+++++++++++"),
+    ("GET", "/api/v1/events", "ttttxxxtt+x"),
 ];
 
 struct Actor {

@@ -11,13 +11,14 @@ use flows::nonces::Nonces;
 use flows::people::{find_by_number, import};
 use flows::ports::{
     Bridge, ChannelError, Clock, ListAsk, Listed, Notice, NoticeFault, Payment, PrepayWish, RawNotice, Reader,
-    RefundNo, RefundState, RefundWish, Refunded, Repayment, Scene, Ticket, Trade, Waiting, WeChat,
+    RefundNo, RefundState, RefundWish, Refunded, Repayment, Scene, Secrets, Ticket, Trade, Waiting, WeChat,
 };
 use flows::rows::Campus;
 use flows::top_up::NoticeOutcome;
 use flows::{School, card_issue, top_up};
 use keys::{CardMasterKeys, Keyring, SoftSecrets, SystemEntropy};
 use ledger::{Fen, Id, JournalRow, Micros, SchoolId};
+use report::document::typeface::Typefaces;
 use rules::calendar::CampusDay;
 use rules::ids::{CardNo, OrderNo, PersonId};
 use rules::roster::{Cell, Entry, RawRow, check};
@@ -59,15 +60,26 @@ impl Rig {
     /// A school whose pages are served as `change` says.
     pub fn with(change: impl FnOnce(&mut WebConfig)) -> Rig {
         let provider = Arc::new(Provider::default());
-        Rig::of(provider.clone(), provider, change)
+        Rig::of(provider.clone(), provider, None, change)
+    }
+
+    /// The same, with passwords and sealed data behind this port.
+    pub fn with_secrets(secrets: Arc<dyn Secrets>, change: impl FnOnce(&mut WebConfig)) -> Rig {
+        let provider = Arc::new(Provider::default());
+        Rig::of(provider.clone(), provider, Some(secrets), change)
     }
 
     /// A school that talks to its provider through `wechat`.
     pub fn through(wechat: Arc<dyn WeChat>) -> Rig {
-        Rig::of(wechat, Arc::new(Provider::default()), |_| {})
+        Rig::of(wechat, Arc::new(Provider::default()), None, |_| {})
     }
 
-    fn of(wechat: Arc<dyn WeChat>, provider: Arc<Provider>, change: impl FnOnce(&mut WebConfig)) -> Rig {
+    fn of(
+        wechat: Arc<dyn WeChat>,
+        provider: Arc<Provider>,
+        secrets: Option<Arc<dyn Secrets>>,
+        change: impl FnOnce(&mut WebConfig),
+    ) -> Rig {
         let id = SchoolId::new(1).expect("a school's number");
         let keyring = Keyring::generate();
         let clock = Arc::new(HandClock(AtomicI64::new(START.get())));
@@ -83,7 +95,7 @@ impl Rig {
             reader: reader.clone(),
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
-            secrets: Arc::new(SoftSecrets::new(&keyring).expect("threads")),
+            secrets: secrets.unwrap_or_else(|| Arc::new(SoftSecrets::new(&keyring).expect("threads"))),
             card_keys: Arc::new(CardMasterKeys::new(&keyring)),
             wechat,
             nonces: Arc::new(Nonces::default()),
@@ -105,6 +117,8 @@ impl Rig {
             form_action_hosts: vec!["https://cashier.example".to_owned()],
             demo_link: None,
             domain_checks: vec![("MP_verify_abc.txt".to_owned(), "abc".to_owned())],
+            guide: web::guide::GuideConfig::default(),
+            typefaces: Typefaces::default(),
         };
         change(&mut config);
         let app = router(Web::new(school.clone(), config));

@@ -1,0 +1,107 @@
+//! A statement on paper and in a spreadsheet.
+
+use flows::monthly::Monthly;
+use flows::people::Named;
+use ledger::Fen;
+use report::document::{Block, Cell, Column, Document, Table};
+use rules::statement::Sums;
+
+use super::{happened, hex, period, place_text, route, title};
+use crate::text::Language;
+
+/// The statement as a document in the reader's language. It is the holder's own paper: the name stands in full.
+pub(super) fn document(found: &Monthly, who: &Named, school: &str, language: Language) -> Document {
+    let t = |key: &'static str| language.t(key).to_string();
+    let mut meta = vec![
+        (t("statement-number"), found.number.clone()),
+        (t("statement-period"), period(found, language)),
+        (t("statement-name"), who.name.expose_for("the holder's own statement").clone()),
+        (t("statement-holder-number"), who.number.clone()),
+    ];
+    if !who.department.is_empty() {
+        meta.push((t("statement-department"), who.department.clone()));
+    }
+    let mut blocks = Vec::new();
+    if found.running {
+        let running = language.t("statement-running").with("until", language.moment_to_the_second(found.until));
+        blocks.push(Block::Note(running.to_string()));
+    }
+    blocks.extend([Block::Heading(t("statement-sums")), Block::Table(sums(found, language))]);
+    blocks.push(Block::Heading(t("statement-movements")));
+    match found.statement.entries.is_empty() {
+        true => blocks.push(Block::Paragraph(t("statement-none"))),
+        false => blocks.push(Block::Table(movements(found, language))),
+    }
+    let hash = language.t("statement-hash-says").with("hash", hex(&found.hash));
+    blocks.extend([Block::Note(t("statement-says")), Block::Note(hash.to_string())]);
+    Document {
+        language: language.tag().to_owned(),
+        school: school.to_owned(),
+        title: language.t("statement-title").with("month", language.month(found.month)).to_string(),
+        number: Some(found.number.clone()),
+        meta,
+        blocks,
+    }
+}
+
+/// The places, and all of it as the last row.
+fn sums(found: &Monthly, language: Language) -> Table {
+    let t = |key: &'static str| language.t(key).to_string();
+    let row = |name: String, sums: &Sums| {
+        let amounts = [sums.opening, sums.incoming, sums.outgoing, sums.closing];
+        std::iter::once(Cell::Text(name)).chain(amounts.map(Cell::Money)).collect::<Vec<Cell>>()
+    };
+    let amounts = ["statement-opening", "statement-in", "statement-out", "statement-closing"];
+    let places = found.statement.places.iter().map(|(place, sums)| row(place_text(*place, language).to_string(), sums));
+    Table {
+        columns: std::iter::once(Column::text(t("statement-place")))
+            .chain(amounts.map(|key| Column::money(t(key))))
+            .collect(),
+        rows: places.collect(),
+        totals: Some(row(t("statement-total"), &found.statement.total)),
+    }
+}
+
+/// Every movement, oldest first, and what came and went in all.
+fn movements(found: &Monthly, language: Language) -> Table {
+    let t = |key: &'static str| language.t(key).to_string();
+    let rows = found.statement.entries.iter().map(|entry| {
+        let change = entry.change();
+        let mut what = title(found, entry, language);
+        if change == Fen::ZERO {
+            what = format!("{what} {}", Cell::Money(entry.amount));
+        }
+        what = format!("{what}\n{}", route(entry, language));
+        if let Some(happened) = happened(entry, language) {
+            what = format!("{what}\n{happened}");
+        }
+        vec![
+            Cell::Text(language.moment(entry.recorded_at)),
+            Cell::Text(what),
+            Cell::Text(entry.record().unwrap_or_else(|| entry.booking())),
+            if change > Fen::ZERO { Cell::Money(change) } else { Cell::Empty },
+            if change < Fen::ZERO { Cell::Money(entry.amount) } else { Cell::Empty },
+            Cell::Money(entry.balance),
+        ]
+    });
+    let total = &found.statement.total;
+    Table {
+        columns: vec![
+            Column::mark(t("statement-at")),
+            Column::text(t("statement-what")),
+            Column::text(t("statement-record")),
+            Column::money(t("statement-in")),
+            Column::money(t("statement-out")),
+            Column::money(t("statement-balance")),
+        ],
+        rows: rows.collect(),
+        totals: Some(vec![
+            Cell::Text(t("statement-total")),
+            Cell::Empty,
+            Cell::Empty,
+            Cell::Money(total.incoming),
+            Cell::Money(total.outgoing),
+            Cell::Money(total.closing),
+        ]),
+    }
+}
