@@ -76,6 +76,9 @@ class Receiver:
 
     def take(self, headers, body):
         with self.changed:
+            if not self.secrets:
+                # Nobody has told it the secret yet: it can check nothing, so it takes nothing.
+                return 503
             header = headers.get("Onecard-Signature", "")
             if not any(is_from_the_school(secret, header, body, time.time()) for secret in self.secrets):
                 self.wrong.append((header, body))
