@@ -7,6 +7,7 @@
 use ledger::{Id, Micros};
 use rules::card::{self, Actor, Card, Change, Event, LossRefusal, Place, Refusal, Report, Reports, Why, report_lost};
 use rules::ids::{CardNo, CaseId, EnrolmentId, PersonId};
+use rules::message::Message;
 use rules::words::Words;
 use teller::{Command, Desk, Fault, Halt, Rejected, Seen};
 
@@ -14,7 +15,7 @@ use crate::home::{Home, home};
 use crate::ports::ListAsk;
 use crate::rows::{Campus, FormNote, Key, Row, lists};
 use crate::school::fault_words;
-use crate::{ReadFault, School, alarm};
+use crate::{ReadFault, School, alarm, inbox};
 
 /// Changes of a holder's cards that are shown: more than anybody has in years.
 const MOST_CHANGES: u32 = 100;
@@ -64,6 +65,7 @@ impl Command<Campus> for ReportLoss {
         let person = Key::Person(self.person);
         let mut keys = vec![Key::Form(self.person, self.form), Key::LossReports(self.person)];
         keys.extend(seen.row(&person).and_then(Row::person).and_then(|holder| holder.card).map(Key::Card));
+        keys.extend(inbox::needs(seen, self.person));
         keys.push(person);
         keys
     }
@@ -90,6 +92,7 @@ impl Command<Campus> for ReportLoss {
                 happen(desk, &mut card, Event::ReportLost, (Actor::Holder, self.place, Why::ReportedLost))
                     .map_err(|refusal| Halt::Broken(refusal.to_string()))?;
                 let since = card.since;
+                inbox::tell(desk, self.person, Message::CardLost { card: card.no })?;
                 desk.put(Key::Card(card.no), Row::Card(card))?;
                 (since, true)
             }

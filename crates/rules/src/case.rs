@@ -419,12 +419,8 @@ impl Kind {
             }
             Kind::CardCloned => "Two chips answer under this number: one is a copy. The card is frozen; collect both.",
             Kind::SaleCardStopped => "A sale was made on a card after it was stopped; it is kept aside.",
-            Kind::SaleChainBroken => {
-                "The balance before this sale does not fit the one before; check terminal and card."
-            }
-            Kind::SaleDateOdd => {
-                "The date of this posted sale is too old or in the future; check the terminal's clock."
-            }
+            Kind::SaleChainBroken => "Its balance before does not fit the sale before; check terminal and card.",
+            Kind::SaleDateOdd => "The date of a posted sale is too old or in the future; check its terminal's clock.",
             Kind::SaleTerminalStopped => "A stopped terminal sent a sale nobody authorised; it is posted. Check it.",
             Kind::SaleMissing => {
                 "Sales of this card have not come for days; check terminals off line. It ends by itself."

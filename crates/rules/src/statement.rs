@@ -339,7 +339,12 @@ mod tests {
                 |parts, _| parts.get_mut(&chart::available(PERSON)).unwrap().opening = Fen::new(99),
                 DoesNotAddUp::Place(Place::Available),
             ),
-            (|_, rows| drop(rows.remove(4)), DoesNotAddUp::Place(Place::OnCard)),
+            (
+                |_, rows| {
+                    rows.remove(4);
+                },
+                DoesNotAddUp::Place(Place::OnCard),
+            ),
             (|_, rows| rows[5].amount = Fen::new(101), DoesNotAddUp::Place(Place::Available)),
             (|_, rows| rows.push(row(7, outside(), outside(), 1, Reason::TopUp)), DoesNotAddUp::Stranger(7)),
             (|_, rows| rows[0].amount = Fen::new(i64::MAX), DoesNotAddUp::TooLarge),

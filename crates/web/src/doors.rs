@@ -89,7 +89,8 @@ struct Orders {
 }
 
 impl Orders {
-    fn take(&mut self, person: PersonId, form: [u8; 16], most: usize, now: Micros) -> Result<(), TooOften> {
+    /// Whether the form is counted by this call; one that is counted already is no new order.
+    fn take(&mut self, person: PersonId, form: [u8; 16], most: usize, now: Micros) -> Result<bool, TooOften> {
         let recent = |at: &Micros| now < at.after_seconds(MINUTE);
         if self.of.len() >= ROOM {
             self.of.retain(|_, forms| forms.iter().any(|(at, _)| recent(at)));
@@ -97,7 +98,7 @@ impl Orders {
         let forms = self.of.entry(person).or_default();
         forms.retain(|(at, _)| recent(at));
         if forms.iter().any(|(_, known)| *known == form) {
-            return Ok(());
+            return Ok(false);
         }
         if forms.len() >= most {
             let first = forms.first().map_or(now, |(at, _)| *at);
@@ -105,7 +106,7 @@ impl Orders {
             return Err(TooOften { wait: (left.saturating_add(999_999) / 1_000_000).max(1) });
         }
         forms.push((now, form));
-        Ok(())
+        Ok(true)
     }
 
     fn give_back(&mut self, person: PersonId, form: [u8; 16]) {
@@ -146,6 +147,24 @@ impl Tried<'_> {
     }
 }
 
+/// An order that is asked for. It counts unless it is said to have been none.
+#[must_use]
+pub(crate) struct Asked<'a> {
+    orders: &'a Mutex<Orders>,
+    person: PersonId,
+    form: [u8; 16],
+    fresh: bool,
+}
+
+impl Asked<'_> {
+    /// Nothing was ordered. What an earlier call with the same form ordered still counts.
+    pub(crate) fn made_none(self) {
+        if self.fresh {
+            open(self.orders).give_back(self.person, self.form);
+        }
+    }
+}
+
 impl Doors {
     /// A password is typed. It is counted before it is looked at, so that a hundred at once count as a hundred.
     ///
@@ -167,16 +186,11 @@ impl Doors {
     }
 
     /// A person orders by this form. Errors: [`Failure::TooMany`].
-    pub(crate) async fn order(&self, web: &Web, person: PersonId, form: [u8; 16]) -> Result<(), Failure> {
+    pub(crate) async fn order(&self, web: &Web, person: PersonId, form: [u8; 16]) -> Result<Asked<'_>, Failure> {
         let most = limits(&web.school).await?.get(Setting::OrderPerMinute);
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        open(&self.orders).take(person, form, most, web.school.now())?;
-        Ok(())
-    }
-
-    /// The form made no order.
-    pub(crate) fn no_order(&self, person: PersonId, form: [u8; 16]) {
-        open(&self.orders).give_back(person, form);
+        let fresh = open(&self.orders).take(person, form, most, web.school.now())?;
+        Ok(Asked { orders: &self.orders, person, form, fresh })
     }
 
     /// Somebody who has a session asks for something. Style, script and pictures cost nothing, notices have no session.

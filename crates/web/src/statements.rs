@@ -1,4 +1,5 @@
-//! A holder's statements by month (R92): the list of months, one month as a page, as PDF, as a workbook. For programs: `api::statements`.
+//! A holder's statements by month (R92): the list of months, one month as a page, as PDF, as a workbook. Programs ask
+//! `api::statements`.
 
 use askama::Template;
 use axum::extract::{Path, State};

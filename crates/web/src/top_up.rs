@@ -110,10 +110,10 @@ pub(crate) async fn submit(
     let scene = scene(&web, &holder, client).ok_or(Failure::NoPayer)?;
     let key = Id::parse(&typed.key).map_err(|_| Failure::StaleForm)?.bytes();
     let amount = if typed.amount.trim().is_empty() { &typed.preset } else { &typed.amount };
-    web.doors.order(&web, holder.person, key).await?;
+    let asked = web.doors.order(&web, holder.person, key).await?;
     let opened = open(&web.school, holder.person, amount, scene, key).await;
     if opened.is_err() {
-        web.doors.no_order(holder.person, key);
+        asked.made_none();
     }
     match opened {
         Ok(no) => Ok(page::see_other(&format!("/pay/{no}"))),

@@ -174,7 +174,7 @@ texts! {
     verify_row: "流水行", "Journal row";
     verify_link: "链接", "Link";
     verify_again: "再核对一次", "Check again";
-    group_channels: "支付渠道应付给学校的", "Owed to the school by payment channels";
+    group_channels: "支付渠道应付给学校的（记为负）", "Owed to the school by payment channels (counts as negative)";
     group_holders: "持卡人的钱", "Holders' money";
     group_merchants: "商户和待核实的", "Merchants, and what is being settled";
     group_other: "其他", "Other";

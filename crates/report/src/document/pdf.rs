@@ -111,7 +111,7 @@ fn draw(
 fn ink(surface: &mut Surface<'_>, style: Style) {
     surface.set_fill(Some(fill(style.grey)));
     let stroke =
-        Stroke { paint: luma::Color::new(style.grey).into(), width: points(style.size / 40), ..Stroke::default() };
+        Stroke { paint: luma::Color::new(style.grey).into(), width: points(style.size / 48), ..Stroke::default() };
     surface.set_stroke(style.strong.then_some(stroke));
 }
 

@@ -50,12 +50,11 @@ impl Losses {
         self.0.get(&card).is_some_and(|lost| lost.settled)
     }
 
-    /// A sale that is new in the book.
+    /// A sale that is new in the book. One that is paid shows in the journal: after a restore, what was paid before is paid
+    /// again, whatever became of its card.
     pub(super) fn sale(&self, card: u64, state: SaleState, who: Who, findings: &mut Findings) {
-        let granted = matches!(state, SaleState::Paid | SaleState::AwaitingPurse);
-        findings.demand(!(granted && self.before(card)), "I6", who, || {
-            format!("card {card:x} is lost, and a sale was granted to it: {state:?}")
-        });
+        let granted = state == SaleState::AwaitingPurse && self.before(card);
+        findings.demand(!granted, "I6", who, || format!("card {card:x} is lost, and its purse was to be debited"));
     }
 
     pub(super) fn journal(&self, row: &JournalRow, sales: &Sales, people: &People, findings: &mut Findings) {

@@ -15,4 +15,4 @@ records-amount = 金额（元）
 record-place = 地点
 record-terminal = 终端号
 record-at-card = 刷卡时间
-record-statement = { $month } 账单
+record-statement = { $month }账单

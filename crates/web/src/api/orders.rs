@@ -305,10 +305,10 @@ pub(crate) async fn make(
     Sent(TopUp { amount_fen }): Sent<TopUp>,
 ) -> Result<Response, Failure> {
     let scene = scene(&web, &holder, client).ok_or(Failure::NoPayer)?;
-    web.doors.order(&web, holder.person, key).await?;
+    let asked = web.doors.order(&web, holder.person, key).await?;
     let opened = open(&web.school, holder.person, &Fen::new(amount_fen).to_string(), scene, key).await;
     if opened.is_err() {
-        web.doors.no_order(holder.person, key);
+        asked.made_none();
     }
     let no = opened.map_err(|refusal| match refusal.words().code {
         "FORM_REUSED" => Failure::KeyConflict,

@@ -82,7 +82,7 @@ pub enum Block {
 }
 
 /// Values that a text may name. A campus's own texts may name no other.
-pub(super) const VALUES: [&str; 31] = [
+pub(super) const VALUES: [&str; 32] = [
     "topup_min",
     "wechat_per_order_max",
     "wechat_daily_max",
@@ -106,6 +106,7 @@ pub(super) const VALUES: [&str; 31] = [
     "pending_refund_after",
     "password_address_failures",
     "order_per_minute",
+    "replace_fee",
     "school",
     "at",
     "per_order",
@@ -214,13 +215,12 @@ impl Teller<'_> {
 
     /// The table of channels (R41): whatever the platform has.
     pub(super) fn channels(&self) -> Block {
-        let head = ["method", "arrival", "least", "order", "day"];
+        let head = ["method", "arrival", "order", "day"];
         let row = |terms: &Terms| {
             let day = terms.a_day.map_or_else(|| self.say("guide-channels-no-day"), |most| Yuan(most).to_string());
             vec![
                 self.say(&format!("guide-channels-{}", channel_word(terms.channel))),
                 self.say(&format!("guide-channels-{}", arrival_word(terms.arrival))),
-                Yuan(terms.least).to_string(),
                 Yuan(terms.per_order).to_string(),
                 day,
             ]
@@ -368,6 +368,6 @@ mod tests {
         };
         assert_eq!(rows.len(), Channel::ALL.len());
         assert!(rows.iter().all(|row| row.len() == head.len()));
-        assert_eq!(rows[0][3], "¥500.00");
+        assert_eq!(rows[0][2], "¥500.00");
     }
 }

@@ -39,7 +39,7 @@ const fn untold(setting: Setting, name: &'static str, unit: Unit, why: &'static 
 }
 
 /// Every setting.
-pub(crate) const TOLD: [Told; 23] = [
+pub(crate) const TOLD: [Told; 24] = [
     told(Setting::TopUpMin, "topup_min", Unit::Money, "topup"),
     told(Setting::WeChatPerOrderMax, "wechat_per_order_max", Unit::Money, "topup"),
     told(Setting::WeChatDailyMax, "wechat_daily_max", Unit::Money, "topup"),
@@ -73,6 +73,7 @@ pub(crate) const TOLD: [Told; 23] = [
     told(Setting::PendingRefundAfter, "pending_refund_after", Unit::Span, "waiting"),
     told(Setting::PasswordAddressFailures, "password_address_failures", Unit::Times, "first"),
     told(Setting::OrderPerMinute, "order_per_minute", Unit::Times, "topup"),
+    told(Setting::ReplaceFee, "replace_fee", Unit::Money, "loss"),
 ];
 
 impl Told {

@@ -89,7 +89,7 @@ fn movements(found: &Monthly, language: Language) -> Table {
         columns: vec![
             Column::mark(t("statement-at")),
             Column::text(t("statement-what")),
-            Column::text(t("statement-record")),
+            Column::mark(t("statement-record")),
             Column::money(t("statement-in")),
             Column::money(t("statement-out")),
             Column::money(t("statement-balance")),

@@ -265,6 +265,11 @@ async fn one_person_makes_ten_orders_a_minute_and_a_form_that_comes_again_is_no_
     let refused = siege.own.post("/me/topup", &fields).await;
     assert_eq!((refused.status, refused.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, "60"));
     refused.says("请等 60 秒再试");
+    let first = format!("{:032x}", 0);
+    let other = [("token", token.as_str()), ("amount", "20"), ("key", first.as_str())];
+    assert!(siege.own.post("/me/topup", &other).await.status.is_client_error(), "a used form with another amount");
+    let refused = siege.own.post("/me/topup", &fields).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "makes no room for a new one");
     siege.rig.advance(60);
     assert!(
         siege.own.post("/me/topup", &fields).await.location().starts_with("/pay/"),

@@ -57,7 +57,7 @@ async fn r92_page_program_and_spreadsheet_say_the_same_and_it_is_what_the_ledger
     let page = browser.get("/me/statements/2026-11").await;
     assert_eq!(page.status, StatusCode::OK);
     for words in
-        ["2026年11月 账单", "¥57.00", "¥37.00", "第一食堂 · 消费", "截至", month["number"].as_str().expect("a number")]
+        ["2026年11月账单", "¥57.00", "¥37.00", "第一食堂 · 消费", "截至", month["number"].as_str().expect("a number")]
     {
         page.says(words);
     }
