@@ -84,6 +84,7 @@ struct Chapter {
 
 /// A part of a chapter.
 #[derive(Serialize, ToSchema)]
+#[schema(as = GuidePart)]
 struct Part {
     /// What it is.
     kind: Kind,

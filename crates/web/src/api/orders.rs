@@ -107,6 +107,7 @@ pub(crate) struct Order {
 /// A payment provider.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = PaymentChannel)]
 enum Channel {
     /// WeChat Pay.
     #[serde(rename = "wechat")]

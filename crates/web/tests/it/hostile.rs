@@ -97,7 +97,8 @@ async fn t16_hostile_names_break_out_of_no_page_and_no_json() {
                     }
                 }
                 if kind.starts_with("text/") || kind.contains("json") {
-                    let odd = text.chars().find(|c| turns_text(*c));
+                    // Lines of a spreadsheet end as RFC 4180 has it.
+                    let odd = text.replace("\r\n", "\n").chars().find(|c| turns_text(*c));
                     assert_eq!(odd, None, "{path} for {name:?}, {department:?}");
                 }
                 for (header, value) in &answer.headers {

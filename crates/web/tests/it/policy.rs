@@ -235,7 +235,7 @@ async fn every_route_answers_everybody_as_the_table_says() {
             continue;
         };
         let address = path.replace("{order}", &order).replace("{number}", &order).replace("{token}", &token);
-        let address = address.replace("{month}", "2026-12").replace("{topic}", "top-up");
+        let address = address.replace("{month}", "2026-12").replace("{topic}", "topup");
         let mut found = String::new();
         for actor in &actors {
             found.push(letter(&path, &ask(actor, &method, &address).await));
