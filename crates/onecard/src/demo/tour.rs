@@ -100,13 +100,7 @@ fn steps(t: &Texts, progress: &Progress, sandbox: &str) -> Vec<Step> {
     let step = |name, mark: Mark, title, does, sees, goes| Step {
         name,
         mark,
-        says: match mark {
-            Mark::Done => t.mark_done(),
-            Mark::Half => t.mark_half(),
-            Mark::Open => t.mark_open(),
-            Mark::Untold => t.mark_untold(),
-        }
-        .to_owned(),
+        says: says(t, mark).to_owned(),
         title,
         does,
         sees,
@@ -161,18 +155,33 @@ fn steps(t: &Texts, progress: &Progress, sandbox: &str) -> Vec<Step> {
             t.behind_title(),
             vec![t.behind_do(), t.behind_then()],
             t.behind_see(),
-            vec![
-                ("/demo/verify".to_owned(), t.go_verify()),
-                (format!("{sandbox}/control?lang={}", t.0.tag()), t.go_sandbox()),
-                ("/api/v1/openapi.json".to_owned(), t.go_api()),
-                ("/help".to_owned(), t.go_guide()),
-            ],
+            behind(t, sandbox),
         ),
     ];
     if let Some(read) = steps.iter_mut().find(|step| step.name == "read") {
         read.says = format!("{}{}", t.records_so_far(), progress.records);
     }
     steps
+}
+
+/// How far a step is, in words.
+fn says(t: &Texts, mark: Mark) -> &'static str {
+    match mark {
+        Mark::Done => t.mark_done(),
+        Mark::Half => t.mark_half(),
+        Mark::Open => t.mark_open(),
+        Mark::Untold => t.mark_untold(),
+    }
+}
+
+/// What stands behind the pages.
+fn behind(t: &Texts, sandbox: &str) -> Vec<(String, &'static str)> {
+    vec![
+        ("/demo/verify".to_owned(), t.go_verify()),
+        (format!("{sandbox}/control?lang={}", t.0.tag()), t.go_sandbox()),
+        ("/api/v1/openapi.json".to_owned(), t.go_api()),
+        ("/help".to_owned(), t.go_guide()),
+    ]
 }
 
 /// A choice of language or look.

@@ -311,6 +311,13 @@ impl Checker {
         ("case: waiting money does not go back by rule", caused)
     }
 
+    /// Whether nobody can tell what became of a load with this order, since a restore.
+    fn load_untold(&self, order: u128) -> bool {
+        let fresh = !self.payments.credited_before(order) || self.refunds.waits_anew(order);
+        let card = self.payments.holder_of(order).map(|holder| self.people.card(holder));
+        fresh || card.is_some_and(|card| self.loads.replaced(card))
+    }
+
     /// Every case has a cause. That of a payment is looked for when the payment is settled.
     fn case(&mut self, case: &Case, counters: &mut Counters) {
         let (kind, restored) = (case.kind, self.book.restored);
@@ -346,11 +353,8 @@ impl Checker {
             CaseKind::SaleUnknownCard => ("case: sale of unknown card", self.rogue.is_some()),
             CaseKind::CardAhead => ("case: card ahead of a restored book", restored && self.was_ahead(case)),
             CaseKind::LoadUntold => {
-                let order = case.reference.get();
-                let fresh = !self.payments.credited_before(order) || self.refunds.waits_anew(order);
-                let card = self.payments.holder_of(order).map(|holder| self.people.card(holder));
-                let replaced = card.is_some_and(|card| self.loads.replaced(card));
-                ("case: load of before a restore that nobody can tell of", restored && (fresh || replaced))
+                let caused = restored && self.load_untold(case.reference.get());
+                ("case: load of before a restore that nobody can tell of", caused)
             }
             CaseKind::SaleUntold => {
                 let card = self.sales.untold(case.reference.get());
