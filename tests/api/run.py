@@ -66,7 +66,9 @@ def main():
         tally.same("the demo ends well", ended, 0)
         code, said = demo.verify()
         tally.check("the book adds up", code == 0, said)
-        tally.check("the demo met no error", not [line for line in demo.log if " ERROR " in line], demo.log[-5:])
+        # Whoever tries everything reports a card lost more often than a holder would; that rings, as it should.
+        errors = [line for line in demo.log if " ERROR " in line and "reported a card lost more than" not in line]
+        tally.check("the demo met no error", not errors, errors[-5:])
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 0 if tally.failed == 0 else 1
 

@@ -74,7 +74,8 @@ pub(crate) struct Messages {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReadTo {
     /// Number of a message.
-    to: u64,
+    #[schema(minimum = 0)]
+    to: i64,
 }
 
 /// How many messages are not read.
@@ -351,6 +352,7 @@ pub(crate) async fn read(
     holder: Holder,
     Sent(ReadTo { to }): Sent<ReadTo>,
 ) -> Answered<Unread> {
+    let to = u64::try_from(to).map_err(|_| Failure::MalformedAt("to: no number of a message".to_owned()))?;
     let unread = inbox::read(&web.school, holder.person, to).await;
     let unread = unread.map_err(|fault| Failure::Words(fault_words(&fault)))?;
     Ok(Json(Unread { unread }))
