@@ -68,6 +68,19 @@ struct Step {
     goes: Vec<(String, &'static str)>,
 }
 
+impl Step {
+    fn new(
+        t: &Texts,
+        (name, mark): (&'static str, Mark),
+        title: &'static str,
+        does: Vec<&'static str>,
+        sees: &'static str,
+        goes: Vec<(String, &'static str)>,
+    ) -> Step {
+        Step { name, mark, says: says(t, mark).to_owned(), title, does, sees, goes }
+    }
+}
+
 /// `GET /demo`
 pub async fn start(State(demo): State<Demo>, headers: HeaderMap) -> Response {
     let t = Texts(Lang::of(&headers));
@@ -97,15 +110,7 @@ fn steps(t: &Texts, progress: &Progress, sandbox: &str) -> Vec<Step> {
     let switches = format!("{sandbox}/control/switches?lang={}#switch-notice", t.0.tag());
     let top_up = || ("/me/topup".to_owned(), t.go_top_up());
     let pos = || ("/demo/pos/1".to_owned(), t.go_pos());
-    let step = |name, mark: Mark, title, does, sees, goes| Step {
-        name,
-        mark,
-        says: says(t, mark).to_owned(),
-        title,
-        does,
-        sees,
-        goes,
-    };
+    let step = |name, mark, title, does, sees, goes| Step::new(t, (name, mark), title, does, sees, goes);
     let mut steps = vec![
         step(
             "sign-in",

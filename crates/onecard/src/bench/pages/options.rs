@@ -19,8 +19,8 @@ pub struct Options {
     /// People with a past.
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     people: u32,
-    /// Days of that past: two purchases a day each, and a top-up when the card is nearly empty.
-    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=800))]
+    /// Days of that past, a whole month at least: two purchases a day each, and a top-up when the card is nearly empty.
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(32..=800))]
     days: u32,
     /// Numbers of readers who ask at once, each for the next page as soon as one is there.
     #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [1, 8],
@@ -72,7 +72,7 @@ impl Options {
             dir: self.dir.clone(),
             rounds: Rounds { rounds, extra: if self.quick { 0 } else { self.extra.unwrap_or(rounds) } },
             people: quick(self.people, 5),
-            days: quick(self.days, 3),
+            days: quick(self.days, 32),
             readers,
             visits: quick(self.visits, 4),
             calibration_ms: if self.quick { 20 } else { 700 },
