@@ -27,7 +27,6 @@ pub mod people;
 pub mod ports;
 pub mod proof;
 pub mod purchase;
-pub mod record_pages;
 pub mod records;
 pub mod refund;
 pub mod resent;

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use flows::record_pages::{Place, page};
+use flows::records::{Filter, Place, paged};
 
 use crate::hand::Campus;
 
 fn some(campus: &Campus, after: Option<Place>, most: u32) -> (Vec<String>, Option<Place>) {
-    let (records, next) = campus.rig.run(page(&campus.rig.school, campus.person, after, most)).expect("readable");
-    (records.iter().map(flows::records::Record::number).collect(), next)
+    let all = Filter::default();
+    let found = campus.rig.run(paged(&campus.rig.school, campus.person, &all, after.as_ref(), most)).expect("readable");
+    (found.records.iter().map(flows::records::Record::number).collect(), found.next)
 }
 
 #[test]

@@ -2,8 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use flows::record_pages::{Place, page};
-use flows::records::Record as Found;
+use flows::records::{Filter, Place, Record as Found, paged};
 use rules::credential::Scope;
 use rules::purchase::State as SaleState;
 use serde::{Deserialize, Serialize};
@@ -191,9 +190,9 @@ pub(crate) async fn json(State(web): State<Web>, holder: Holder, Wanted(asked): 
     let limit = limit(asked.limit)?;
     let after = asked.after.as_deref().map(Cursor::parse).transpose()?;
     let after = after.map(|Cursor { at, number }| Place { at, number });
-    let (found, next) = page(&web.school, holder.person, after, limit).await?;
+    let found = paged(&web.school, holder.person, &Filter::default(), after.as_ref(), limit).await?;
     Ok(Json(Records {
-        records: found.iter().map(Record::of).collect(),
-        next: next.map(|Place { at, number }| Cursor { at, number }.text()),
+        records: found.records.iter().map(Record::of).collect(),
+        next: found.next.map(|Place { at, number }| Cursor { at, number }.text()),
     }))
 }

@@ -166,7 +166,7 @@ async fn r36_money_that_nobody_fetched_is_told_on_its_tracker_before_and_after_i
     tracker.says("这笔充值 30 天 没有写入卡片，正在原路退回。");
     assert!(!tracker.text().contains("仍未贴卡"));
     let page = browser.get("/me/messages").await;
-    page.says("超期未圈存，正在退回");
+    page.says("一直没有贴卡，正在退回");
     let told = browser.get(&format!("/api/v1/me/orders/{order}")).await.json();
     let refund = told["refunds"][0]["number"].as_str().expect("a refund").to_owned();
     assert_eq!(told["refunds"][0]["cause"], "not_loaded");
