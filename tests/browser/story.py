@@ -149,7 +149,9 @@ def paid_and_tapped(story):
     arrive(page, "/me")
     number = holder.order()
     look("pay", page.url, holder.state())
-    look("cashier", page.get_attribute("[data-testid=cashier]", "href"), holder.state())
+    cashier = page.get_attribute("[data-testid=cashier]", "href")
+    # A phone's browser is sent on to it.
+    look("cashier", cashier, holder.state(), lands=urlsplit(page.request.get(cashier).url).path)
     tracker = f"{demo.base}/me/orders/{number}"
     look("order-unpaid", tracker, holder.state())
     holder.pay()
