@@ -17,6 +17,9 @@ TOOLS = """(() => {
     const found = [];
     while (walker.nextNode()) {
       const node = walker.currentNode, el = node.parentElement;
+      const head = el.closest('thead');
+      // A table that became a list keeps its head for those who hear it.
+      if (head && getComputedStyle(head).clip !== 'auto') continue;
       if (node.data.trim() && !el.closest(silent) && shown(el)) found.push(node);
     }
     return found;
