@@ -10,6 +10,7 @@ use rules::ids::{CaseId, OrderNo, PersonId, RefundNo};
 use rules::load::{Item, Source};
 use rules::message::{Back, Message};
 use rules::refund::{self, Asked, Effect, Event, Origin, Payment, Place, Refund, Refusal, Repaid, State, Told};
+use rules::top_up;
 use rules::words::Words;
 use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
 
@@ -17,7 +18,7 @@ use crate::ports::{ChannelError, ListAsk, RefundState, RefundWish, Refunded, Rep
 use crate::rows::{Campus, ForeignRefund, FormNote, Key, Row, lists};
 use crate::school::fault_words;
 use crate::tap_load::post;
-use crate::{ReadFault, School, cases, inbox, waiting};
+use crate::{ReadFault, School, cases, epoch, inbox, waiting};
 
 /// What is to go back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,7 +252,9 @@ impl Command<Campus> for Move {
         keys.push(Key::Repaid(refund.channel.number(), refund.transaction.clone()));
         keys.extend(refund.cases.iter().map(|(_, case)| Key::Case(*case)));
         match refund.origin {
-            Origin::Waiting { person, .. } => keys.extend([Key::Waiting(person), Key::Settings]),
+            Origin::Waiting { person, order } => {
+                keys.extend([Key::Waiting(person), Key::Settings, Key::Epoch, Key::Order(order)]);
+            }
             Origin::Account { .. } => {}
             Origin::Case { case, .. } => keys.push(Key::Case(case)),
         }
@@ -292,6 +295,17 @@ fn settle(desk: &mut Desk<'_, Campus>, refund: &Refund) -> Result<(), Halt<Campu
     Ok(())
 }
 
+/// Since when money waits that a refund did not take. It waits anew: a load that a restored book forgot cannot have carried
+/// what was held in the backup. But what was held only since the restore it can (M9, M10).
+fn waits_since(desk: &Desk<'_, Campus>, refund: &Refund, order: OrderNo) -> Result<Micros, NotLoaded<Key>> {
+    let since_restore = epoch::newest(desk)?.is_some_and(|epoch| refund.made_at > epoch.since);
+    let order = desk.get(&Key::Order(order))?.and_then(Row::order);
+    Ok(match order.map(|order| &order.state) {
+        Some(top_up::State::Credited(credited)) if since_restore => credited.at,
+        _ => desk.now(),
+    })
+}
+
 /// It failed for good: its owner has the money back, and finance is told why (row 25).
 fn release(desk: &mut Desk<'_, Campus>, refund: &mut Refund) -> Result<(), Halt<Campus, UnknownRefund>> {
     let (from, to) = (chart::held(refund.no), owner(&refund.origin));
@@ -308,8 +322,8 @@ fn release(desk: &mut Desk<'_, Campus>, refund: &mut Refund) -> Result<(), Halt<
     match refund.origin {
         Origin::Waiting { person, order } => {
             let mut items = desk.get(&Key::Waiting(person))?.and_then(Row::waiting).cloned().unwrap_or_default();
-            // It waits anew: a load that a restored book forgot cannot have carried it (M9, M10).
-            items.push(Item { source: Source::Order(order), amount: refund.amount, since: desk.now() });
+            let since = waits_since(desk, refund, order)?;
+            items.push(Item { source: Source::Order(order), amount: refund.amount, since });
             desk.put(Key::Waiting(person), Row::Waiting(items))?;
             waiting::begins(desk, person, Some(order))?;
             tell(desk, refund, Kind::RefundFailed, &why);

@@ -381,7 +381,9 @@ fn shows_the_fill(facts: &Facts<'_>, purse: Fen, open: &[Unconfirmed]) -> bool {
 ///
 /// A load takes everything that waits. So a forgotten load took all that waited before the restore; what was credited since
 /// (an order that was open in the backup) it took where the purse shows all of it, and not where the
-/// purse shows nothing of it; in between nobody can tell. Nor of a fill that another load may have replaced.
+/// purse shows nothing of it; in between nobody can tell. Nor of a fill that another load may have replaced. Nor of what was
+/// due to go back by rule before the restore (R36): it may have been held for that while the card was loaded, unless the purse
+/// shows all of it.
 /// Sales that have not come in yet make the purse show less than it took: then the book has more on the card than the chip,
 /// and they will explain it.
 fn ahead(
@@ -401,10 +403,12 @@ fn ahead(
             let (mut items, mut untold, mut rest) = (Vec::new(), Vec::new(), surplus);
             for item in carried.iter().chain(facts.waiting) {
                 let fill = item.source == Source::Float;
-                if !fill && ((unknown_loads && item.since < since) || item.amount <= rest) {
+                let waited = unknown_loads && item.since < since;
+                let held = waited && went_back_by(facts.limits, item, since);
+                if !fill && ((waited && !held) || item.amount <= rest) {
                     rest = rest.minus(item.amount)?;
                     items.push(*item);
-                } else if fill || rest.is_positive() {
+                } else if fill || held || rest.is_positive() {
                     untold.push(*item);
                 }
             }
@@ -416,6 +420,12 @@ fn ahead(
         }
         Meeting::First { .. } | Meeting::Usual => None,
     }
+}
+
+/// Whether a waiting item was due to go back by rule at `moment` (R36).
+fn went_back_by(limits: &Limits, item: &Item, moment: Micros) -> bool {
+    let after = limits.get(Setting::PendingRefundAfter);
+    after > 0 && item.since.after_seconds(after) <= moment
 }
 
 impl Ahead {

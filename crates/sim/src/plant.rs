@@ -72,7 +72,7 @@ plants! {
     P32: "no dedupe of purse debits" => ["I3"];
     P33: "a record is known by its terminal's number alone, and the device was replaced (M19)" => ["L4", "ACK"];
     P34: "the terminal forgets a sale's record before it is acknowledged" => ["L4"];
-    P35: "the highest record is acknowledged, not the highest contiguous one" => ["L4", "I8"];
+    P35: "the highest record is acknowledged, not the highest contiguous one" => ["L4", "I8", "M9"];
     P37: "a purchase's TAC is not verified" => ["I3"];
     P38: "an unconfirmed debit is dropped" => ["L4"];
     P39: "an unconfirmed debit is charged although the card was not debited" => ["I3"];

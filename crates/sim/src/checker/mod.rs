@@ -315,7 +315,7 @@ impl Checker {
     fn load_untold(&self, order: u128) -> bool {
         let fresh = !self.payments.credited_before(order) || self.refunds.waits_anew(order);
         let card = self.payments.holder_of(order).map(|holder| self.people.card(holder));
-        fresh || card.is_some_and(|card| self.loads.replaced(card))
+        fresh || self.waits.was_due(order) || card.is_some_and(|card| self.loads.replaced(card))
     }
 
     /// Every case has a cause. That of a payment is looked for when the payment is settled.

@@ -110,6 +110,13 @@ impl Waits {
         (restored && old) || touched
     }
 
+    /// Whether an order was due to go back by rule before the book was restored: it may have been held for that meanwhile.
+    pub(super) fn was_due(&self, order: u128) -> bool {
+        let [.., after] = self.after;
+        let due = |since: i64| self.made.get(&order).is_some_and(|made| made.saturating_add(after) <= since);
+        after > 0 && self.epoch.is_some_and(|(_, since)| due(since))
+    }
+
     /// What waits of an order, or did before this batch: since when.
     fn since(&self, person: u128, order: u128) -> Option<i64> {
         let now = self.items.get(&person).into_iter().flatten();
