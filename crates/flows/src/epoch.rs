@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use ledger::{Fen, Micros};
 use rules::epoch::{Epoch, Meeting, Met};
 use rules::event::Began;
-use rules::ids::{CardNo, OrderNo, RefundNo};
+use rules::ids::{CardNo, OrderNo, PersonId, RefundNo};
 use teller::{Command, Desk, Fault, Halt, NotLoaded, Rejected, Seen};
 
 use crate::rows::{Campus, Key, Row, lists};
@@ -26,6 +26,13 @@ pub(crate) fn needs(seen: &Seen<'_, Campus>, card: CardNo) -> Vec<Key> {
         keys.extend(met.and_then(|met| met.case).map(Key::Case));
     }
     keys
+}
+
+/// Whether the holder's card came since the restore: what it took before is settled then, and the provider was asked about
+/// what waits (M9). Needs the holder, and [`needs`] of the card.
+pub(crate) fn holder_met(desk: &Desk<'_, Campus>, person: PersonId, newest: &Epoch) -> Result<bool, NotLoaded<Key>> {
+    let Some(card) = crate::desk::person(desk, person)?.and_then(|holder| holder.card) else { return Ok(false) };
+    Ok(met(desk, card)?.is_some_and(|met| met.epoch == newest.number))
 }
 
 /// The newest restore. Needs [`Key::Epoch`].

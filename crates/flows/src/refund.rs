@@ -64,7 +64,9 @@ impl Command<Campus> for Open {
             What::Order(no) => {
                 keys.push(Key::Order(no));
                 let Some(order) = seen.row(&Key::Order(no)).and_then(Row::order) else { return keys };
-                keys.push(Key::Waiting(order.person));
+                keys.extend([Key::Waiting(order.person), Key::Person(order.person), Key::Epoch]);
+                let card = seen.row(&Key::Person(order.person)).and_then(Row::person).and_then(|holder| holder.card);
+                keys.extend(card.into_iter().flat_map(|card| epoch::needs(seen, card)));
                 keys.extend(inbox::needs(seen, order.person));
                 if let Ok((payment, _, _)) = refund::of_order(order, None, Fen::ZERO) {
                     keys.push(repaid_key(&payment));
@@ -113,6 +115,12 @@ fn order_facts(desk: &Desk<'_, Campus>, no: OrderNo) -> FactsOf {
     let order = desk.get(&Key::Order(no))?.and_then(Row::order).ok_or(refuse(Refusal::Unknown))?;
     let waiting = desk.get(&Key::Waiting(order.person))?.and_then(Row::waiting);
     let item = waiting.and_then(|items| items.iter().find(|item| item.source == Source::Order(no)));
+    if let (Some(newest), Some(_)) = (epoch::newest(desk)?, item)
+        && order.created_at < newest.since
+        && !epoch::holder_met(desk, order.person, &newest)?
+    {
+        return Err(refuse(Refusal::NotMet));
+    }
     let spendable = desk.account(&chart::available(order.person)).spendable();
     refund::of_order(order, item.map(|item| item.amount), spendable).map_err(refuse)
 }

@@ -8,7 +8,6 @@
 use ledger::Fen;
 use rules::case::{Case, Kind};
 use rules::chart;
-use rules::epoch::Epoch;
 use rules::ids::{CaseId, OrderNo, PersonId, RefundNo};
 use rules::limits::Change;
 use rules::load::{Item, Source};
@@ -216,7 +215,7 @@ impl Look {
             if !newest.orders_asked {
                 return Ok(Err(Stays::ForNow));
             }
-            if order.created_at < newest.since && !self.met(desk, &newest)? {
+            if order.created_at < newest.since && !epoch::holder_met(desk, self.person, &newest)? {
                 return stays(
                     "the book was restored since, and the card may have taken it before: hold it to a terminal",
                 );
@@ -233,15 +232,6 @@ impl Look {
             Err(Refusal::Live(_)) => Ok(Err(Stays::ForNow)),
             Err(refusal) => stays(&refusal.to_string()),
         }
-    }
-
-    /// Whether the holder's card came since the restore: what it took before is settled then, and the provider was asked
-    /// about what waits (M9).
-    fn met(&self, desk: &Desk<'_, Campus>, newest: &Epoch) -> Result<bool, NotLoaded<Key>> {
-        let Some(card) = crate::desk::person(desk, self.person)?.and_then(|holder| holder.card) else {
-            return Ok(false);
-        };
-        Ok(epoch::met(desk, card)?.is_some_and(|met| met.epoch == newest.number))
     }
 }
 

@@ -401,6 +401,42 @@ fn m9_a_card_that_is_ahead_of_a_restored_book_is_taken_as_it_is_and_nothing_of_i
 }
 
 #[test]
+fn m9_r36_what_was_due_to_go_back_before_the_restore_counts_as_loaded_only_where_the_purse_shows_it() {
+    let limits = Limits::at(&[], NOW);
+    let since = NOW.after_seconds(100);
+    let after = limits.get(crate::limits::Setting::PendingRefundAfter);
+    let due = Item { since: since.after_seconds(-after), ..item(5000) };
+    let almost = Item { since: Micros::new(due.since.get() + 1), ..due };
+    let card = a_card(3, None);
+    // The book has 10.00 on the card, and N 3; the card shows N 4.
+    let took = |waiting: Item, purse| {
+        let facts = Facts {
+            card: &card,
+            attempt: None,
+            waiting: &[waiting],
+            purse: Purse { on_card: Fen::new(1000), suspense: Fen::ZERO, available: Fen::ZERO },
+            stage: Stage::Load,
+            limits: &limits,
+            meeting: Meeting::First { since },
+            agreed: true,
+        };
+        match begin(&facts, &shown(4, purse, 1), true, &[]) {
+            Ok(Decision::Proceed { ahead: Some(ahead), .. }) => (ahead.items.len(), ahead.untold.len()),
+            other => panic!("{other:?}"),
+        }
+    };
+    let table = [
+        ("not due yet, and all of it spent", almost, 0, (1, 0)),
+        ("due, and the purse shows it", due, 6000, (1, 0)),
+        ("due, and the purse shows some of it", due, 5999, (0, 1)),
+        ("due, and the purse shows none of it", due, 1000, (0, 1)),
+    ];
+    for (what, waiting, purse, expected) in table {
+        assert_eq!(took(waiting, purse), expected, "{what}");
+    }
+}
+
+#[test]
 fn m9_what_a_forgotten_load_took_is_not_loaded_again() {
     let since = NOW.after_seconds(100);
     let card = a_card(3, None);

@@ -187,6 +187,7 @@ impl World {
             "REFUND_NOT_PAID" => !sent.paid_before,
             "REFUND_IN_CASE" => matches!(sent.what, What::Order(_)),
             "REFUND_UNKNOWN_PAYMENT" => self.epoch > 1 || matches!(sent.what, What::Case(_)),
+            "REFUND_CARD_NOT_MET" => self.epoch > 1 && matches!(sent.what, What::Order(_)),
             "REFUND_LIVE"
             | "REFUND_NOTHING_LEFT"
             | "REFUND_ON_ITS_WAY"
@@ -207,6 +208,7 @@ impl World {
             "REFUND_ON_CARD" => "refund: refused, on the card",
             "REFUND_ON_ITS_WAY" => "refund: refused, on its way to the card",
             "REFUND_LIVE" => "refund: refused, another has not ended",
+            "REFUND_CARD_NOT_MET" => "refund: refused, the card has not come since a restore",
             "REFUND_NOTHING_LEFT" => "refund: refused, nothing left",
             _ => "refund: refused otherwise",
         });

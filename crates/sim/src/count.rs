@@ -139,6 +139,7 @@ pub(crate) const DEMANDED: &[&str] = &[
     "refund: refused, nothing left",
     "refund: refused, on its way to the card",
     "refund: refused, on the card",
+    "refund: refused, the card has not come since a restore",
     "refund: released to its owner",
     "refund: repaired after all",
     "refund: request not taken, no answer",

@@ -288,6 +288,28 @@ fn given_back(campus: &Campus, no: OrderNo, fen: i64) -> Trade {
 }
 
 #[test]
+fn m9_what_waited_before_a_restore_is_refunded_only_once_the_card_has_come() {
+    let mut campus = Campus::new();
+    let order = campus.top_up("10");
+    let backup = campus.rig.disk.copy();
+    // The card takes it, and the book forgets that.
+    assert_eq!(campus.hold(Stage::Load).0, 1000);
+    campus.rig.restore(&backup);
+    assert!(reopen(&campus, Ok(Trade::NotPaid)));
+    let ask = |campus: &Campus, form| {
+        let asked = Asked { reason: "误充".into(), by: "Lin".into(), approved_by: None };
+        let opened = flows::refund::open(&campus.rig.school, What::Order(order), None, asked, [form; 16]);
+        campus.rig.run(opened).map_err(|refusal| refusal.words().code)
+    };
+    assert_eq!(ask(&campus, 1), Err("REFUND_CARD_NOT_MET"));
+    campus.provider.say(Ok(paid(&campus, order, 1000)));
+    campus.hold(Stage::Load);
+    assert_eq!(ask(&campus, 2), Err("REFUND_ON_CARD"), "the card has told what it took");
+    assert_eq!(campus.balance(chart::on_card(CARD)), 1000);
+    campus.rig.verify();
+}
+
+#[test]
 fn m9_what_was_given_back_after_the_backup_is_not_loaded_and_no_forgotten_load_took_it() {
     // The card took the rest before the disk was lost, or did not.
     for loaded in [false, true] {

@@ -69,6 +69,9 @@ pub enum Refusal {
     /// It is on the card: that needs the card (row 32, M25).
     #[error("the money is on the card")]
     OnCard,
+    /// The book was restored and the card has not come since: it may have taken the money before (M9).
+    #[error("the card has not come since the restore")]
+    NotMet,
     /// The provider gives back for a year, and at most fifty times.
     #[error("the provider takes no more refunds of this payment")]
     TooLate,
@@ -304,6 +307,11 @@ impl Refusal {
                 "REFUND_ON_CARD",
                 "这笔钱已在卡内，退款须持卡办理错账更正。",
                 "The money is on the card; giving it back needs the card and a correction.",
+            ),
+            Refusal::NotMet => Words::new(
+                "REFUND_CARD_NOT_MET",
+                "系统恢复后此卡还没有贴过消费机，这笔钱可能已在卡内。请先贴一次卡，再办理退款。",
+                "The book was restored and the card has not come since: it may hold this money. Hold it to a terminal first.",
             ),
             Refusal::TooLate => Words::new(
                 "REFUND_TOO_LATE",
