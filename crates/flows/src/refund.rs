@@ -17,7 +17,7 @@ use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
 use crate::ports::{ChannelError, ListAsk, RefundState, RefundWish, Refunded, Repayment};
 use crate::rows::{Campus, ForeignRefund, FormNote, Key, Row, lists};
 use crate::school::fault_words;
-use crate::tap_load::post;
+use crate::tap_load::{post, set_aside};
 use crate::{ReadFault, School, cases, epoch, inbox, waiting};
 
 /// What is to go back.
@@ -261,7 +261,9 @@ impl Command<Campus> for Move {
         keys.extend(refund.cases.iter().map(|(_, case)| Key::Case(*case)));
         match refund.origin {
             Origin::Waiting { person, order } => {
-                keys.extend([Key::Waiting(person), Key::Settings, Key::Epoch, Key::Order(order)]);
+                keys.extend([Key::Waiting(person), Key::Settings, Key::Order(order), Key::Person(person), Key::Epoch]);
+                let card = seen.row(&Key::Person(person)).and_then(Row::person).and_then(|holder| holder.card);
+                keys.extend(card.into_iter().flat_map(|card| epoch::needs(seen, card)));
             }
             Origin::Account { .. } => {}
             Origin::Case { case, .. } => keys.push(Key::Case(case)),
@@ -303,15 +305,39 @@ fn settle(desk: &mut Desk<'_, Campus>, refund: &Refund) -> Result<(), Halt<Campu
     Ok(())
 }
 
-/// Since when money waits that a refund did not take. It waits anew: a load that a restored book forgot cannot have carried
-/// what was held in the backup. But what was held only since the restore it can (M9, M10).
-fn waits_since(desk: &Desk<'_, Campus>, refund: &Refund, order: OrderNo) -> Result<Micros, NotLoaded<Key>> {
-    let since_restore = epoch::newest(desk)?.is_some_and(|epoch| refund.made_at > epoch.since);
-    let order = desk.get(&Key::Order(order))?.and_then(Row::order);
-    Ok(match order.map(|order| &order.state) {
-        Some(top_up::State::Credited(credited)) if since_restore => credited.at,
-        _ => desk.now(),
-    })
+/// Money that waits again since a refund did not take it: since when; none when nobody can tell whether it is on the card, and
+/// a case has it.
+///
+/// It waits anew. But a book that was restored does not know since when the refund had failed: the card may have taken the
+/// money before the restore (M9, M10). As long as the card has not come since, it has waited all along; once it came and was
+/// ahead, a case has it.
+fn waits_again(
+    desk: &mut Desk<'_, Campus>,
+    refund: &Refund,
+    (person, order): (PersonId, OrderNo),
+) -> Result<Option<Micros>, Halt<Campus, UnknownRefund>> {
+    let now = desk.now();
+    let (Some(newest), Some(found)) = (epoch::newest(desk)?, desk.get(&Key::Order(order))?.and_then(Row::order)) else {
+        return Ok(Some(now));
+    };
+    let top_up::State::Credited(credited) = &found.state else { return Ok(Some(now)) };
+    let since = credited.at;
+    let card = crate::desk::person(desk, person)?.and_then(|holder| holder.card);
+    let Some(card) = card.filter(|_| since < newest.since) else { return Ok(Some(now)) };
+    match epoch::met(desk, card)?.filter(|met| met.epoch == newest.number) {
+        None => Ok(Some(since)),
+        Some(met) if met.case.is_none() => Ok(Some(now)),
+        Some(_) => {
+            let detail = format!(
+                "refund {} of order {order} failed; card {card} took more than the book knows, and does not show whether \
+                 that was part of it",
+                refund.no
+            );
+            let item = Item { source: Source::Order(order), amount: refund.amount, since };
+            set_aside(desk, (person, card), &item, Kind::LoadUntold, detail)?;
+            Ok(None)
+        }
+    }
 }
 
 /// It failed for good: its owner has the money back, and finance is told why (row 25).
@@ -330,10 +356,11 @@ fn release(desk: &mut Desk<'_, Campus>, refund: &mut Refund) -> Result<(), Halt<
     match refund.origin {
         Origin::Waiting { person, order } => {
             let mut items = desk.get(&Key::Waiting(person))?.and_then(Row::waiting).cloned().unwrap_or_default();
-            let since = waits_since(desk, refund, order)?;
-            items.push(Item { source: Source::Order(order), amount: refund.amount, since });
-            desk.put(Key::Waiting(person), Row::Waiting(items))?;
-            waiting::begins(desk, person, Some(order))?;
+            if let Some(since) = waits_again(desk, refund, (person, order))? {
+                items.push(Item { source: Source::Order(order), amount: refund.amount, since });
+                desk.put(Key::Waiting(person), Row::Waiting(items))?;
+                waiting::begins(desk, person, Some(order))?;
+            }
             tell(desk, refund, Kind::RefundFailed, &why);
         }
         Origin::Account { .. } => tell(desk, refund, Kind::RefundFailed, &why),

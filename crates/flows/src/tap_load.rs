@@ -7,7 +7,7 @@ mod confirmed;
 mod restored;
 
 pub use confirmed::confirm;
-pub(crate) use restored::repaid_key;
+pub(crate) use restored::{repaid_key, set_aside};
 
 use ledger::{Fen, Id, Stage as Leg, Transfer};
 use rules::calendar::card_stamp;

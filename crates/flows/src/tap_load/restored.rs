@@ -6,7 +6,7 @@ use ledger::{Fen, Id, Stage as Leg};
 use rules::case::{Case, Kind};
 use rules::chart::{self, Reason};
 use rules::epoch::{Meeting, Met};
-use rules::ids::{CardNo, CaseId, OrderNo};
+use rules::ids::{CardNo, CaseId, OrderNo, PersonId};
 use rules::load::{Ahead, Item, Refusal, Resolution, Session, Source};
 use rules::refund;
 use rules::top_up::Order;
@@ -70,7 +70,7 @@ pub(super) fn meet(
         };
         let detail =
             format!("{what}; card {no} took more than the book knows, and does not show whether that was part of it");
-        set_aside(desk, view, item, Kind::LoadUntold, detail)?;
+        set_aside(desk, (view.card.person, view.card.no), item, Kind::LoadUntold, detail)?;
     }
     view.waiting.retain(|item| !ahead.settles(item));
     view.card.n = ahead.n;
@@ -168,7 +168,7 @@ pub(super) fn take_out(
              for card {}",
             item.amount, view.card.no
         );
-        set_aside(desk, view, item, Kind::PaymentGivenBack, detail)?;
+        set_aside(desk, (view.card.person, view.card.no), item, Kind::PaymentGivenBack, detail)?;
     }
     if !items.is_empty() {
         view.waiting.retain(|item| !gone(item));
@@ -180,17 +180,17 @@ pub(super) fn take_out(
 }
 
 /// What nobody can tell of is loaded neither again nor never: a person decides.
-fn set_aside(
+pub(crate) fn set_aside<R>(
     desk: &mut Desk<'_, Campus>,
-    view: &CardView,
+    (person, card): (PersonId, CardNo),
     item: &Item,
     kind: Kind,
     detail: String,
-) -> Result<(), Halt<Campus, Refusal>> {
+) -> Result<(), Halt<Campus, R>> {
     let (id, amount, opened_at) = (CaseId(desk.new_id()), item.amount, desk.now());
     let reference = match item.source {
         Source::Order(no) => no.id(),
-        Source::Float => Id::new(u128::from(view.card.no.0)),
+        Source::Float => Id::new(u128::from(card.0)),
     };
     crate::cases::open(desk, Case { id, kind, opened_at, reference, amount, detail });
     if let Source::Order(no) = item.source
@@ -201,7 +201,7 @@ fn set_aside(
         let of = Some((order.person, no));
         desk.insert_new(Key::Suspended(id), Row::Suspended(SuspendedPayment { payment, of }));
     }
-    let from = chart::awaiting_tap(view.card.person);
+    let from = chart::awaiting_tap(person);
     post(desk, from, chart::suspense_case(id), amount, Leg::Direct, Reason::LoadUntold, reference)?;
     Ok(())
 }

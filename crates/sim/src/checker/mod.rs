@@ -315,7 +315,9 @@ impl Checker {
     fn load_untold(&self, order: u128) -> bool {
         let fresh = !self.payments.credited_before(order) || self.refunds.waits_anew(order);
         let card = self.payments.holder_of(order).map(|holder| self.people.card(holder));
-        fresh || self.waits.was_due(order) || card.is_some_and(|card| self.loads.replaced(card))
+        // It may have been held for a refund, by rule or by hand, while the card was loaded.
+        let held = self.payments.transaction_of(order).is_some_and(|paid| self.refunds.taken(paid));
+        fresh || held || self.waits.was_due(order) || card.is_some_and(|card| self.loads.replaced(card))
     }
 
     /// Every case has a cause. That of a payment is looked for when the payment is settled.
