@@ -438,6 +438,39 @@ fn m9_a_refund_that_had_failed_before_the_backup_is_no_news() {
 }
 
 #[test]
+fn m9_a_refund_of_the_backup_that_fails_after_its_card_came_and_was_ahead_goes_to_a_case() {
+    let mut campus = Campus::new();
+    let order = campus.top_up("10");
+    let asked = Asked { reason: "误充".into(), by: "Lin".into(), approved_by: None };
+    let refund = flows::refund::open(&campus.rig.school, What::Order(order), None, asked, [1; 16]);
+    campus.rig.run(refund).expect("a refund");
+    campus.due();
+    let sent = campus.provider.refunds_asked().pop().expect("a request");
+    let told = |campus: &Campus, state| {
+        campus.provider.say_of_refund(Ok(Repayment::Known(refunded(&sent, state))));
+        campus.rig.advance(60);
+        campus.due();
+    };
+    let backup = campus.rig.disk.copy();
+    // It fails, the card takes the money, and the book forgets both.
+    told(&campus, RefundState::Closed);
+    assert_eq!(campus.hold(Stage::Load).0, 1000);
+    campus.rig.restore(&backup);
+    told(&campus, RefundState::Processing);
+    assert!(reopen(&campus, Ok(Trade::NotPaid)));
+    assert_eq!(campus.hold(Stage::Load).0, 0);
+    assert_eq!((of_kind(&campus, Kind::CardAhead).amount, campus.chip.balance()), (Fen::new(1000), 1000));
+
+    told(&campus, RefundState::Closed);
+    let case = of_kind(&campus, Kind::LoadUntold);
+    assert_eq!(campus.balance(chart::suspense_case(case.id)), 1000);
+    assert_eq!(campus.balance(chart::awaiting_tap(campus.person)), 0);
+    assert_eq!(place(&campus, order), Place::InCase);
+    assert_eq!((campus.hold(Stage::Load).0, campus.chip.balance()), (0, 1000), "it is not loaded again");
+    campus.rig.verify();
+}
+
+#[test]
 fn m9_a_fill_that_was_open_in_the_backup_and_replaced_by_a_smaller_one_is_a_case() {
     let mut campus = Campus::new();
     arrive(&campus, 1);
