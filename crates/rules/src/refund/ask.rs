@@ -308,11 +308,7 @@ impl Refusal {
                 "这笔钱已在卡内，退款须持卡办理错账更正。",
                 "The money is on the card; giving it back needs the card and a correction.",
             ),
-            Refusal::NotMet => Words::new(
-                "REFUND_CARD_NOT_MET",
-                "系统恢复后此卡还没有贴过消费机，这笔钱可能已在卡内。请先贴一次卡，再办理退款。",
-                "The book was restored and the card has not come since: it may hold this money. Hold it to a terminal first.",
-            ),
+            Refusal::NotMet => not_met(),
             Refusal::TooLate => Words::new(
                 "REFUND_TOO_LATE",
                 "支付平台不再受理此付款的退款，请用其他方式退还。",
@@ -339,4 +335,12 @@ impl Refusal {
             Refusal::NumberTaken => Words::new("TRY_AGAIN", "系统繁忙，请再试一次。", "Please try once more."),
         }
     }
+}
+
+fn not_met() -> Words {
+    Words::new(
+        "REFUND_CARD_NOT_MET",
+        "系统恢复后此卡还没有贴过消费机，这笔钱可能已在卡内。请先贴一次卡，再办理退款。",
+        "The book was restored and the card has not come since: it may hold this money. Hold it to a terminal first.",
+    )
 }
