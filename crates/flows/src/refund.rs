@@ -309,8 +309,8 @@ fn settle(desk: &mut Desk<'_, Campus>, refund: &Refund) -> Result<(), Halt<Campu
 /// a case has it.
 ///
 /// It waits anew. But a book that was restored does not know since when the refund had failed: the card may have taken the
-/// money before the restore (M9, M10). As long as the card has not come since, it has waited all along; once it came and was
-/// ahead, a case has it.
+/// money before the restore (M9, M10). As long as the card has not come since, it waits since the restore itself, and
+/// `rules::load` decides by the purse; once it came and was ahead, a case has it.
 fn waits_again(
     desk: &mut Desk<'_, Campus>,
     refund: &Refund,
@@ -325,7 +325,7 @@ fn waits_again(
     let card = crate::desk::person(desk, person)?.and_then(|holder| holder.card);
     let Some(card) = card.filter(|_| since < newest.since) else { return Ok(Some(now)) };
     match epoch::met(desk, card)?.filter(|met| met.epoch == newest.number) {
-        None => Ok(Some(since)),
+        None => Ok(Some(newest.since)),
         Some(met) if met.case.is_none() => Ok(Some(now)),
         Some(_) => {
             let detail = format!(

@@ -382,8 +382,8 @@ fn shows_the_fill(facts: &Facts<'_>, purse: Fen, open: &[Unconfirmed]) -> bool {
 /// A load takes everything that waits. So a forgotten load took all that waited before the restore; what was credited since
 /// (an order that was open in the backup) it took where the purse shows all of it, and not where the
 /// purse shows nothing of it; in between nobody can tell. Nor of a fill that another load may have replaced. Nor of what was
-/// due to go back by rule before the restore (R36): it may have been held for that while the card was loaded, unless the purse
-/// shows all of it.
+/// due to go back by rule before the restore (R36), nor of what a failed refund gave back since, which waits since the very
+/// restore: it may have been held for that while the card was loaded, unless the purse shows all of it.
 /// Sales that have not come in yet make the purse show less than it took: then the book has more on the card than the chip,
 /// and they will explain it.
 fn ahead(
@@ -403,8 +403,8 @@ fn ahead(
             let (mut items, mut untold, mut rest) = (Vec::new(), Vec::new(), surplus);
             for item in carried.iter().chain(facts.waiting) {
                 let fill = item.source == Source::Float;
-                let waited = unknown_loads && item.since < since;
-                let held = waited && went_back_by(facts.limits, item, since);
+                let waited = unknown_loads && item.since <= since;
+                let held = waited && (item.since == since || went_back_by(facts.limits, item, since));
                 if !fill && ((waited && !held) || item.amount <= rest) {
                     rest = rest.minus(item.amount)?;
                     items.push(*item);

@@ -430,6 +430,8 @@ fn m9_r36_what_was_due_to_go_back_before_the_restore_counts_as_loaded_only_where
         ("due, and the purse shows it", due, 6000, (1, 0)),
         ("due, and the purse shows some of it", due, 5999, (0, 1)),
         ("due, and the purse shows none of it", due, 1000, (0, 1)),
+        ("given back since, and the purse shows it", Item { since, ..due }, 6000, (1, 0)),
+        ("given back since, and the purse shows none of it", Item { since, ..due }, 1000, (0, 1)),
     ];
     for (what, waiting, purse, expected) in table {
         assert_eq!(took(waiting, purse), expected, "{what}");
