@@ -48,7 +48,7 @@ TOOLS = """(() => {
         if (out) wrong.push(`${node.data.trim().slice(0, 40)} ends at ${Math.round(out.right)} of ${Math.round(right)}`);
       }
       for (const el of document.body.querySelectorAll('*')) {
-        if (el.closest(silent + ', svg') || !shown(el)) continue;
+        if (el.closest(silent + ', svg') || !shown(el) || el.clientWidth <= 1) continue;
         if (getComputedStyle(el).overflowX === 'hidden' && el.scrollWidth > el.clientWidth + 1) wrong.push(`${el.className} cuts`);
       }
       return wrong.slice(0, 5);
