@@ -345,21 +345,20 @@ fn release(desk: &mut Desk<'_, Campus>, refund: &mut Refund) -> Result<(), Halt<
     let (from, to) = (chart::held(refund.no), owner(&refund.origin));
     post(desk, from, to, refund.amount, Stage::Direct, Reason::RefundReleased, refund.no.id())?;
     ended(desk, refund)?;
-    if let Some((person, order)) = refund.origin.of() {
-        let (no, amount, back) = (refund.no, refund.amount, Back::of(&refund.origin));
-        inbox::tell(desk, person, Message::RefundFailed { refund: no, order, amount, back })?;
-    }
+    let mut back = Back::of(&refund.origin);
     let why = match &refund.state {
         State::Released { why: refund::Failure::Refused { code }, .. } => format!("refused for good: {code}"),
         _ => "closed by the provider".to_owned(),
     };
     match refund.origin {
         Origin::Waiting { person, order } => {
-            let mut items = desk.get(&Key::Waiting(person))?.and_then(Row::waiting).cloned().unwrap_or_default();
             if let Some(since) = waits_again(desk, refund, (person, order))? {
+                let mut items = desk.get(&Key::Waiting(person))?.and_then(Row::waiting).cloned().unwrap_or_default();
                 items.push(Item { source: Source::Order(order), amount: refund.amount, since });
                 desk.put(Key::Waiting(person), Row::Waiting(items))?;
                 waiting::begins(desk, person, Some(order))?;
+            } else {
+                back = Back::InCase;
             }
             tell(desk, refund, Kind::RefundFailed, &why);
         }
@@ -367,6 +366,10 @@ fn release(desk: &mut Desk<'_, Campus>, refund: &mut Refund) -> Result<(), Halt<
         Origin::Case { case, .. } => {
             cases::note(desk, case, &format!("refund {} of {}: {why}", refund.no, refund.amount))?;
         }
+    }
+    if let Some((person, order)) = refund.origin.of() {
+        let (no, amount) = (refund.no, refund.amount);
+        inbox::tell(desk, person, Message::RefundFailed { refund: no, order, amount, back })?;
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ use rules::case::{Case, Kind};
 use rules::chart;
 use rules::ids::{CaseId, OrderNo, TerminalNo};
 use rules::load::Stage;
+use rules::message::{Back, Message};
 use rules::refund::Asked;
 use store::memory::MemoryDisk;
 
@@ -466,6 +467,9 @@ fn m9_a_refund_of_the_backup_that_fails_after_its_card_came_and_was_ahead_goes_t
     assert_eq!(campus.balance(chart::suspense_case(case.id)), 1000);
     assert_eq!(campus.balance(chart::awaiting_tap(campus.person)), 0);
     assert_eq!(place(&campus, order), Place::InCase);
+    let told = campus.rig.run(flows::inbox::page(&campus.rig.school, campus.person, None, 1)).expect("readable");
+    let newest = told.messages.first().map(|received| received.message);
+    assert!(matches!(newest, Some(Message::RefundFailed { back: Back::InCase, .. })), "{newest:?}");
     assert_eq!((campus.hold(Stage::Load).0, campus.chip.balance()), (0, 1000), "it is not loaded again");
     campus.rig.verify();
 }
