@@ -9,7 +9,7 @@ use super::onecard::{Case, Effort};
 use super::options::{Options, Sizes};
 use super::pgbench::Pgbench;
 use super::result::{self, Engine, Head, History, Results, Skipped, hundredths};
-use super::rounds::{Rounds, per_second};
+use super::rounds::per_second;
 use super::say::Say;
 use super::stand::{self, Stand};
 use super::tigerbeetle::TigerBeetle;
@@ -23,12 +23,12 @@ use crate::Failure;
 pub fn run(options: &Options) -> Result<(), Failure> {
     let sizes = options.sizes();
     let measure = |cleanup: &Cleanup, say: &Say| measure(options, &sizes, cleanup, say);
-    report(&sizes.dir, &options.out, steps(options, &sizes), measure, table::text)
+    report(&options.course, steps(options, &sizes), measure, table::text)
 }
 
 fn steps(options: &Options, sizes: &Sizes) -> u64 {
     let references = usize::from(options.postgresql.pgbin.is_some()) + usize::from(options.tigerbeetle_bin.is_some());
-    let rounds = usize::try_from(sizes.rounds).unwrap_or(1) * (sizes.cases.len() + 1 + references);
+    let rounds = usize::try_from(sizes.rounds.rounds).unwrap_or(1) * (sizes.cases.len() + 1 + references);
     let pgbench = if options.postgresql.pgbin.is_some() { 2 + options.postgresql.pg_clients.len() } else { 0 };
     let histories = if sizes.rows.is_some() { sizes.keys.len() } else { 0 };
     let once = 2 + usize::from(sizes.tail.is_some());
@@ -37,7 +37,7 @@ fn steps(options: &Options, sizes: &Sizes) -> u64 {
 
 fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Result<Results, Failure> {
     let mut results = Results {
-        head: Head::of("ledger", result::FORMAT, options.quick, sizes.rounds, &cleanup.path("")),
+        head: Head::of("ledger", result::FORMAT, &options.course, &cleanup.path("")),
         window: sizes.effort.window,
         skipped: Vec::new(),
         runs: Vec::new(),
@@ -48,14 +48,13 @@ fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Re
         recovery: None,
         targets: Vec::new(),
     };
-    let mut calibrator = Calibrator::of_bench(cleanup, sizes.calibration_ms)?;
+    let mut calibrator = Calibrator::of_bench(cleanup, options.course.calibration_ms())?;
     let mut stand = Stand::new(sizes, cleanup, say);
     references(options, sizes, &mut stand, &mut results)?;
     for many in &sizes.accounts {
         stand.template(*many)?;
     }
-    let rounds = Rounds { rounds: sizes.rounds, extra: sizes.extra };
-    let runs = rounds.run(&mut stand, &mut calibrator, cleanup, say)?;
+    let runs = sizes.rounds.run(&mut stand, &mut calibrator, cleanup, say)?;
     results.runs = runs.into_iter().map(stand::run_of).collect();
     results.medians = result::medians(&results.runs);
     // What follows is the engine's own matter: no server shall disturb it.
@@ -87,7 +86,7 @@ fn references(options: &Options, sizes: &Sizes, stand: &mut Stand<'_>, results: 
     if let Some(bin) = named(options, Engine::Pgbench, options.postgresql.pgbin.as_deref(), "--pgbin", results) {
         let pgbench = Pgbench::start(
             bin,
-            &options.postgresql.when(options.quick),
+            &options.postgresql.when(options.course.quick),
             sizes.reference_seconds,
             stand.cleanup,
             stand.say,

@@ -3,7 +3,9 @@
 mod bound;
 mod calibrate;
 mod cleanup;
+mod door;
 mod histogram;
+mod invented;
 mod ledger;
 mod load;
 mod machine;
@@ -16,6 +18,7 @@ mod result;
 mod rounds;
 mod say;
 mod serving;
+mod sign_in;
 mod single;
 mod sqlite_single;
 mod stand;
@@ -28,7 +31,6 @@ mod topup;
 mod workload;
 
 use std::fs;
-use std::path::Path;
 
 use serde::Serialize;
 
@@ -37,6 +39,7 @@ use crate::prompt::Said;
 pub use workload::Draw;
 
 use cleanup::Cleanup;
+use rounds::RoundOptions;
 use say::Say;
 
 /// What can be measured.
@@ -53,6 +56,9 @@ pub enum Command {
     /// Measures pages: how soon a holder's pages and answers come, with people who have a history. Ctrl-C stops and removes
     /// everything.
     Pages(Box<pages::Options>),
+    /// Measures refusals at sign-in: whether their time tells numbers that exist from numbers that do not. Ctrl-C stops and
+    /// removes everything.
+    Door(Box<door::Options>),
     /// What the bench does in processes of its own.
     #[command(hide = true, subcommand)]
     Part(start::Part),
@@ -65,25 +71,26 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Topup(options) => topup::run(&options),
         Command::Tap(options) => tap::run(&options),
         Command::Pages(options) => pages::run(&options),
+        Command::Door(options) => door::run(&options),
         Command::Part(part) => start::part(part),
     }
 }
 
-/// Measures in a work folder in `dir`, in so many steps, then writes the results to `out` and prints them as text.
+/// Measures in a work folder, in so many steps, then writes the results to the file that was named and prints them as text.
 ///
-/// Error: `out` cannot be written, checked before anything is measured; or that of `measure`, and no file is written then.
+/// Error: that file cannot be written, checked before anything is measured; or that of `measure`, and no file is written then.
 fn report<R: Serialize>(
-    dir: &Path,
-    out: &Path,
+    course: &RoundOptions,
     steps: u64,
     measure: impl FnOnce(&Cleanup, &Say) -> Result<R, Failure>,
     text: impl FnOnce(&R) -> String,
 ) -> Result<(), Failure> {
+    let out = &course.out;
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
     if folder.is_some_and(|folder| !folder.is_dir()) {
         return Err(Said(format!("the folder of {} does not exist: make it first", out.display())).into());
     }
-    let cleanup = Cleanup::begin(dir)?;
+    let cleanup = Cleanup::begin(&course.dir)?;
     let say = Say::new(steps)?;
     let measured = measure(&cleanup, &say);
     say.done();

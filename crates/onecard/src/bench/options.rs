@@ -6,20 +6,15 @@ use super::load::Until;
 use super::onecard::{Case, Effort};
 use super::pgbench::PgOptions;
 use super::result::Engine;
+use super::rounds::{RoundOptions, Rounds, unique};
 use super::workload::{Keys, Pattern};
 
 /// Options of `onecard bench ledger`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
-    /// Folder on the file system that is to be measured; a folder of the bench's own is made in it and removed again.
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    dir: PathBuf,
-    /// Rounds; in each one every engine runs once, in another order.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
-    rounds: u32,
-    /// How many disturbed runs are repeated, in all rounds together [default: as many as there are rounds].
-    #[arg(long, value_name = "N")]
-    extra: Option<u32>,
+    /// Rounds.
+    #[command(flatten)]
+    pub course: RoundOptions,
     /// Seconds that each run is measured.
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600),
         conflicts_with = "transfers")]
@@ -58,23 +53,13 @@ pub struct Options {
     /// TigerBeetle's program; without it this reference is skipped.
     #[arg(long, value_name = "FILE")]
     pub tigerbeetle_bin: Option<PathBuf>,
-    /// File for the results, JSON.
-    #[arg(long, value_name = "FILE.json")]
-    pub out: PathBuf,
-    /// One short round on a small book: shows that everything works, says nothing about speed.
-    #[arg(long)]
-    pub quick: bool,
 }
 
 /// The sizes of a bench, after `--quick` had its say.
 #[derive(Clone, Debug)]
 pub struct Sizes {
-    /// Where the work folder is made.
-    pub dir: PathBuf,
-    /// Rounds.
-    pub rounds: u32,
-    /// Disturbed runs that may be repeated.
-    pub extra: u32,
+    /// How many rounds.
+    pub rounds: Rounds,
     /// Each run.
     pub effort: Effort,
     /// Seconds of a reference that can only be told a time.
@@ -95,15 +80,13 @@ pub struct Sizes {
     pub singles: u32,
     /// People in the book whose start is measured.
     pub people: u32,
-    /// Time for the disk in each calibration, milliseconds.
-    pub calibration_ms: u64,
 }
 
 impl Options {
     /// What is to be done.
     pub fn sizes(&self) -> Sizes {
         let mut accounts = unique(&self.accounts);
-        if self.quick {
+        if self.course.quick {
             accounts = unique(&accounts.iter().map(|many| (*many).min(1000)).collect::<Vec<_>>());
         }
         let keys = unique(&self.keys);
@@ -114,35 +97,20 @@ impl Options {
                 cases.extend(keys.iter().map(|keys| Case { pattern, accounts: *many, keys: *keys }));
             }
         }
-        let transfers = if self.quick { Some(self.transfers.unwrap_or(4000).min(4000)) } else { self.transfers };
+        let transfers = if self.course.quick { Some(self.transfers.unwrap_or(4000).min(4000)) } else { self.transfers };
         let until = transfers.map_or(Until::Seconds(self.seconds), Until::Transfers);
-        let rounds = if self.quick { 1 } else { self.rounds };
         Sizes {
-            dir: self.dir.clone(),
-            rounds,
-            extra: if self.quick { 0 } else { self.extra.unwrap_or(rounds) },
+            rounds: self.course.rounds(),
             effort: Effort { until, window: self.window },
-            reference_seconds: if self.quick { 1 } else { self.seconds },
+            reference_seconds: if self.course.quick { 1 } else { self.seconds },
             accounts,
             sqlite_single: self.engines.contains(&Engine::SqliteSingle),
             cases,
             keys,
             rows: self.rows,
             tail: self.tail,
-            singles: if self.quick { 20 } else { 1000 },
-            people: if self.quick { 300 } else { 100_000 },
-            calibration_ms: if self.quick { 20 } else { 700 },
+            singles: if self.course.quick { 20 } else { 1000 },
+            people: if self.course.quick { 300 } else { 100_000 },
         }
     }
-}
-
-/// Each once, in the order of the first time.
-fn unique<T: Copy + PartialEq>(given: &[T]) -> Vec<T> {
-    let mut once = Vec::new();
-    for value in given {
-        if !once.contains(value) {
-            once.push(*value);
-        }
-    }
-    once
 }

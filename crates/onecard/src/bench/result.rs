@@ -9,6 +9,7 @@ use super::calibrate::Calibration;
 use super::histogram::Percentiles;
 use super::machine::{Machine, Versions};
 use super::onecard::Case;
+use super::rounds::{RoundOptions, by_contender};
 use crate::clock::wall;
 
 /// Number of this form of the file.
@@ -19,7 +20,7 @@ pub const FORMAT: u32 = 1;
 pub struct Head {
     /// Number of the form of the file.
     pub format: u32,
-    /// Which bench: `ledger`, `topup`, `tap` or `pages`.
+    /// Which bench: `ledger`, `topup`, `tap`, `pages` or `door`.
     pub bench: &'static str,
     /// Wall time at the start, microseconds since 1970.
     pub started_at_us: i64,
@@ -37,16 +38,16 @@ pub struct Head {
 
 impl Head {
     /// That of a bench that begins now in `dir`.
-    pub fn of(bench: &'static str, format: u32, quick: bool, rounds: u32, dir: &Path) -> Head {
+    pub fn of(bench: &'static str, format: u32, course: &RoundOptions, dir: &Path) -> Head {
         Head {
             format,
             bench,
             started_at_us: wall().get(),
             command: std::env::args().collect(),
-            quick,
+            quick: course.quick,
             machine: Machine::look(dir),
             versions: Versions::own(),
-            rounds,
+            rounds: course.rounds().rounds,
         }
     }
 }
@@ -299,23 +300,18 @@ pub fn median(mut values: Vec<u64>) -> u64 {
 /// The medians of `runs`, for each engine and case in the order of its first run.
 pub fn medians(runs: &[Run]) -> Vec<Median> {
     let mut medians: Vec<Median> = Vec::new();
-    for run in runs {
-        if medians.iter().any(|median| (median.engine, median.case) == (run.engine, run.case)) {
-            continue;
-        }
-        let same = || runs.iter().filter(|other| (other.engine, other.case) == (run.engine, run.case));
-        let any_valid = same().any(|run| run.valid);
-        let counted: Vec<&Figures> = same().filter(|run| run.valid || !any_valid).map(|run| &run.figures).collect();
+    for ((engine, case), same) in by_contender(runs, |run| ((run.engine, run.case), run.valid)) {
+        let counted: Vec<&Figures> = same.counted.iter().map(|run| &run.figures).collect();
         let of =
             |figure: &dyn Fn(&Figures) -> Option<u64>| median(counted.iter().filter_map(|run| figure(run)).collect());
         let told = counted.iter().all(|run| run.latency_us.is_some());
         let latency = |pick: fn(Percentiles) -> u64| of(&|run| run.latency_us.map(pick));
         let bytes = |run: &Figures| run.engine.map(|engine| engine.bytes_per_transfer_hundredths);
         medians.push(Median {
-            engine: run.engine,
-            case: run.case,
-            valid_runs: count(same().filter(|run| run.valid)),
-            disturbed_runs: count(same().filter(|run| !run.valid)),
+            engine,
+            case,
+            valid_runs: same.valid,
+            disturbed_runs: same.disturbed,
             per_second: of(&|run| Some(run.per_second)),
             latency_us: told.then(|| Percentiles {
                 p50: latency(|told| told.p50),
@@ -323,7 +319,7 @@ pub fn medians(runs: &[Run]) -> Vec<Median> {
                 p999: latency(|told| told.p999),
                 most: latency(|told| told.most),
             }),
-            bytes_per_transfer_hundredths: run.figures.engine.map(|_| of(&bytes)),
+            bytes_per_transfer_hundredths: counted.iter().any(|run| run.engine.is_some()).then(|| of(&bytes)),
             journal_rows: counted
                 .iter()
                 .filter_map(|run| run.engine)
@@ -333,10 +329,6 @@ pub fn medians(runs: &[Run]) -> Vec<Median> {
         });
     }
     medians
-}
-
-fn count<T>(all: impl Iterator<Item = T>) -> u64 {
-    u64::try_from(all.count()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

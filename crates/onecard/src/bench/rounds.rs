@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::path::PathBuf;
 
 use super::calibrate::{Calibration, Calibrator};
 use super::cleanup::Cleanup;
@@ -44,6 +45,66 @@ pub struct Looked<C, F> {
 
 /// Every run of a contest, in the order of time.
 pub type Runs<C> = Vec<Looked<<C as Contest>::Contender, <C as Contest>::Figures>>;
+
+/// What every bench is told of where, how often and where to.
+#[derive(clap::Args, Clone, Debug)]
+pub struct RoundOptions {
+    /// Folder on the file system that is to be measured; a folder of the bench's own is made in it and removed again.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Rounds; in each one everything that is compared runs once, in another order.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// How many disturbed runs are repeated, in all rounds together [default: as many as there are rounds].
+    #[arg(long, value_name = "N")]
+    extra: Option<u32>,
+    /// File for the results, JSON.
+    #[arg(long, value_name = "FILE.json")]
+    pub out: PathBuf,
+    /// One short round with little to do: shows that everything works, says nothing about speed.
+    #[arg(long)]
+    pub quick: bool,
+}
+
+impl RoundOptions {
+    /// How many rounds.
+    pub fn rounds(&self) -> Rounds {
+        let rounds = self.at_most(self.rounds, 1);
+        Rounds { rounds, extra: if self.quick { 0 } else { self.extra.unwrap_or(rounds) } }
+    }
+
+    /// Those of a bench that was told nothing else.
+    #[cfg(test)]
+    pub fn usual(quick: bool) -> RoundOptions {
+        RoundOptions { dir: ".".into(), rounds: 3, extra: None, out: "results.json".into(), quick }
+    }
+
+    /// What was asked for; a quick run does no more than `quick` of it.
+    pub fn at_most<N: Ord>(&self, asked: N, quick: N) -> N {
+        if self.quick { asked.min(quick) } else { asked }
+    }
+
+    /// Different numbers of those who work at once, as they were asked for; in a quick run three at most.
+    pub fn at_once(&self, asked: &[u16]) -> Vec<u16> {
+        unique(&asked.iter().map(|many| self.at_most(*many, 3)).collect::<Vec<_>>())
+    }
+
+    /// Time for the disk in each look at the machine, milliseconds.
+    pub fn calibration_ms(&self) -> u64 {
+        self.at_most(700, 20)
+    }
+}
+
+/// Each once, in the order of the first time.
+pub fn unique<T: Copy + PartialEq>(given: &[T]) -> Vec<T> {
+    let mut once = Vec::new();
+    for value in given {
+        if !once.contains(value) {
+            once.push(*value);
+        }
+    }
+    once
+}
 
 /// How many rounds.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +159,38 @@ fn look_after(before: &Calibration, calibrator: &mut Calibrator, cleanup: &Clean
     if before.disturbed(&first) { calibrator.look() } else { Ok(first) }
 }
 
+/// The runs of one contender.
+pub struct Same<'a, R> {
+    /// Those that count: the valid ones; when there are none, the disturbed ones.
+    pub counted: Vec<&'a R>,
+    /// How many are valid.
+    pub valid: u64,
+    /// How many are not.
+    pub disturbed: u64,
+}
+
+/// The runs of each contender, in the order of its first one; `of` tells whose a run is, and whether it is valid.
+pub fn by_contender<R, C: PartialEq>(runs: &[R], of: impl Fn(&R) -> (C, bool)) -> Vec<(C, Same<'_, R>)> {
+    let mut all: Vec<(C, Vec<(&R, bool)>)> = Vec::new();
+    for run in runs {
+        let (contender, valid) = of(run);
+        match all.iter_mut().find(|(other, _)| *other == contender) {
+            Some((_, same)) => same.push((run, valid)),
+            None => all.push((contender, vec![(run, valid)])),
+        }
+    }
+    let count = |same: &[(&R, bool)], valid: bool| {
+        u64::try_from(same.iter().filter(|(_, is)| *is == valid).count()).unwrap_or(u64::MAX)
+    };
+    all.into_iter()
+        .map(|(contender, same)| {
+            let (valid, disturbed) = (count(&same, true), count(&same, false));
+            let counted = same.into_iter().filter(|(_, is)| *is || valid == 0).map(|(run, _)| run).collect();
+            (contender, Same { counted, valid, disturbed })
+        })
+        .collect()
+}
+
 /// Rotated by one each round, and reversed every other round.
 fn order<C: Copy>(contenders: &[C], round: u32) -> VecDeque<C> {
     let mut order: VecDeque<C> = contenders.iter().copied().collect();
@@ -131,5 +224,18 @@ mod tests {
             assert_eq!(order(&["s", "p", "t"], round), expected, "round {round}");
         }
         assert!(order::<u8>(&[], 3).is_empty());
+    }
+
+    #[test]
+    fn disturbed_runs_count_only_where_no_other_is() {
+        let runs = [("a", 1, true), ("b", 2, false), ("a", 3, false), ("b", 4, false), ("a", 5, true)];
+        let told = by_contender(&runs, |(whose, _, valid)| (*whose, *valid));
+        let told: Vec<_> = told
+            .into_iter()
+            .map(|(whose, same)| {
+                (whose, same.counted.iter().map(|run| run.1).collect::<Vec<_>>(), same.valid, same.disturbed)
+            })
+            .collect();
+        assert_eq!(told, [("a", vec![1, 5], 2, 1), ("b", vec![2, 4], 0, 2)]);
     }
 }

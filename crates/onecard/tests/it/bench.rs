@@ -247,3 +247,22 @@ fn every_page_comes_for_people_with_a_history_and_a_quick_run_judges_nothing() {
     assert!(results["targets"].as_array().unwrap().iter().all(|target| target["verdict"] == "skipped"));
     assert_eq!(folder.names(), ["a.json"]);
 }
+
+#[test]
+fn every_kind_of_number_is_guessed_at_and_only_the_time_of_the_answer_may_differ() {
+    let folder = Folder::new("door");
+    let output = folder.onecard(&["bench", "door", "--quick", "--out", "a.json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let results = folder.results("a.json");
+    assert_eq!((number(&results, "/format"), text(&results, "/bench")), (1, "door"));
+    let kinds = results["medians"][0]["kinds"].as_array().unwrap();
+    let told: Vec<_> = kinds.iter().map(|kind| (text(kind, "/kind"), number(kind, "/us/count"))).collect();
+    assert_eq!(told, [("unknown", 4), ("first-password", 4), ("own-password", 4), ("locked", 4)]);
+    let targets = results["targets"].as_array().unwrap();
+    assert_eq!(targets.len(), 3);
+    assert!(targets.iter().all(|target| target["verdict"] == "skipped"), "{targets:#?}");
+    assert_eq!(folder.names(), ["a.json"]);
+    let many = folder.onecard(&["bench", "door", "--rounds", "10", "--out", "a.json"]);
+    let said = String::from_utf8_lossy(&many.stderr).into_owned();
+    assert!(many.status.code() == Some(1) && said.contains("at most 18"), "{said}");
+}

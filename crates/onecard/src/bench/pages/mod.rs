@@ -38,12 +38,12 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let sizes = options.sizes();
     let steps = 4 + u64::from(sizes.rounds.rounds) * u64::try_from(sizes.readers.len()).unwrap_or(1);
     let measure = |cleanup: &Cleanup, say: &Say| measure(options, &sizes, cleanup, say);
-    report(&sizes.dir, &options.out, steps, measure, result::text)
+    report(&options.course, steps, measure, result::text)
 }
 
 fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Result<Results, Failure> {
     let mut results = Results {
-        head: Head::of("pages", result::FORMAT, options.quick, sizes.rounds.rounds, &cleanup.path("")),
+        head: Head::of("pages", result::FORMAT, &options.course, &cleanup.path("")),
         people: sizes.people,
         days: sizes.days,
         journal_rows: 0,
@@ -51,7 +51,7 @@ fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Re
         medians: Vec::new(),
         targets: Vec::new(),
     };
-    let mut calibrator = Calibrator::of_bench(cleanup, sizes.calibration_ms)?;
+    let mut calibrator = Calibrator::of_bench(cleanup, options.course.calibration_ms())?;
     start_log(&cleanup.path("serve.log"))?;
     say.step(&format!("{} days in the lives of {} people", sizes.days, sizes.people));
     let lived = Lived::make(sizes.people, sizes.days, cleanup, say)?;

@@ -1,21 +1,13 @@
 //! What `onecard bench pages` is told.
 
-use std::path::PathBuf;
-
-use super::super::rounds::Rounds;
+use super::super::rounds::{RoundOptions, Rounds};
 
 /// Options of `onecard bench pages`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
-    /// Folder on the file system that is to be measured; a folder of the bench's own is made in it and removed again.
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    dir: PathBuf,
-    /// Rounds; in each one every number of readers runs once, in another order.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
-    rounds: u32,
-    /// How many disturbed runs are repeated, in all rounds together [default: as many as there are rounds].
-    #[arg(long, value_name = "N")]
-    extra: Option<u32>,
+    /// Rounds.
+    #[command(flatten)]
+    pub course: RoundOptions,
     /// People with a past.
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     people: u32,
@@ -29,19 +21,11 @@ pub struct Options {
     /// Answers of each page in each run, of all readers together.
     #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     visits: u32,
-    /// File for the results, JSON.
-    #[arg(long, value_name = "FILE.json")]
-    pub out: PathBuf,
-    /// One short round with few people and days: shows that everything works, says nothing about speed.
-    #[arg(long)]
-    pub quick: bool,
 }
 
 /// The sizes of a bench, after `--quick` had its say.
 #[derive(Clone, Debug)]
 pub struct Sizes {
-    /// Where the work folder is made.
-    pub dir: PathBuf,
     /// How many rounds.
     pub rounds: Rounds,
     /// People with a past.
@@ -52,30 +36,17 @@ pub struct Sizes {
     pub readers: Vec<u16>,
     /// Answers of each page in each run.
     pub visits: u32,
-    /// Time for the disk in each calibration, milliseconds.
-    pub calibration_ms: u64,
 }
 
 impl Options {
     /// What is to be done.
     pub fn sizes(&self) -> Sizes {
-        let quick = |given: u32, most: u32| if self.quick { given.min(most) } else { given };
-        let rounds = quick(self.rounds, 1);
-        let mut readers: Vec<u16> = Vec::new();
-        for many in &self.readers {
-            let many = if self.quick { (*many).min(3) } else { *many };
-            if !readers.contains(&many) {
-                readers.push(many);
-            }
-        }
         Sizes {
-            dir: self.dir.clone(),
-            rounds: Rounds { rounds, extra: if self.quick { 0 } else { self.extra.unwrap_or(rounds) } },
-            people: quick(self.people, 5),
-            days: quick(self.days, 32),
-            readers,
-            visits: quick(self.visits, 4),
-            calibration_ms: if self.quick { 20 } else { 700 },
+            rounds: self.course.rounds(),
+            people: self.course.at_most(self.people, 5),
+            days: self.course.at_most(self.days, 32),
+            readers: self.course.at_once(&self.readers),
+            visits: self.course.at_most(self.visits, 4),
         }
     }
 }

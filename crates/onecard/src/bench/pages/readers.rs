@@ -1,16 +1,15 @@
 //! Those who ask for pages: browsers as far as a server sees them, signed in by the form of the page.
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
-use reqwest::header::{ACCEPT_ENCODING, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
-use reqwest::redirect::Policy;
+use reqwest::header::{ACCEPT_ENCODING, COOKIE, LOCATION};
 use reqwest::{Client, Response};
 use serde::Serialize;
 
+use super::super::invented::Comer;
 use super::super::load::{micros_since, tick};
+use super::super::sign_in::{Form, browser, cookie_of};
 use super::super::workload::Draw;
-use super::school::{Reader, month_before};
+use super::school::month_before;
 use crate::Failure;
 use crate::clock::wall;
 use crate::prompt::Said;
@@ -71,20 +70,12 @@ const ENCODINGS: &str = "gzip, deflate, br";
 impl Readers {
     /// Readers of the pages at `base`.
     pub fn new(base: String) -> Result<Readers, Failure> {
-        let client = Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(30)).build()?;
-        Ok(Readers { base, client })
+        Ok(Readers { base, client: browser()? })
     }
 
     /// Signs somebody in through the page and finds an order and a record of theirs.
-    pub async fn sign_in(&self, reader: &Reader) -> Result<SignedIn, Failure> {
-        let form = self.client.get(format!("{}/sign-in", self.base)).send().await?;
-        let visitor = cookie_of(&form, "visitor").unwrap_or_default();
-        let form = form.text().await?;
-        let token = between(&form, "name=\"token\" value=\"", "\"");
-        let body = format!("token={token}&next=&number={}&password={}", reader.number, reader.password);
-        let request = self.client.post(format!("{}/sign-in", self.base)).header(ORIGIN, &self.base);
-        let request = request.header(COOKIE, visitor).header("content-type", "application/x-www-form-urlencoded");
-        let answer = request.body(body).send().await?;
+    pub async fn sign_in(&self, reader: &Comer) -> Result<SignedIn, Failure> {
+        let answer = Form::open(&self.client, &self.base).await?.send(reader).await?;
         let cookie = cookie_of(&answer, "sid")
             .ok_or_else(|| Said(format!("{} could not sign in: {}", reader.number, answer.status())))?;
         let mut signed_in =
@@ -167,15 +158,4 @@ impl Readers {
             })
             .collect())
     }
-}
-
-fn cookie_of(answer: &Response, name: &str) -> Option<String> {
-    let lines = answer.headers().get_all(SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let pair = lines.filter_map(|line| line.split(';').next()).find(|pair| pair.starts_with(&format!("{name}=")));
-    pair.map(str::to_owned)
-}
-
-fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
-    let rest = text.split_once(before).map_or("", |(_, rest)| rest);
-    rest.split_once(after).map_or("", |(inside, _)| inside)
 }

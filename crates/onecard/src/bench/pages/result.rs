@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::super::bound::{self, Bound, DISTURBED, Must};
 use super::super::calibrate::Calibration;
 use super::super::result::{Head, Target, median};
-use super::super::rounds::{Looked, millis};
+use super::super::rounds::{Looked, Same, by_contender, millis};
 use super::super::table::{foot, head, row};
 use super::super::tap::Spread;
 use super::readers::Page;
@@ -101,23 +101,18 @@ pub struct Median {
 /// The medians of `runs`, for each number of readers in the order of its first run.
 pub fn medians(runs: &[Run]) -> Vec<Median> {
     let mut medians: Vec<Median> = Vec::new();
-    for run in runs {
-        if medians.iter().any(|median| median.readers == run.readers) {
-            continue;
-        }
-        let same: Vec<&Run> = runs.iter().filter(|other| other.readers == run.readers).collect();
-        let valid = same.iter().filter(|run| run.valid).count();
-        let counted: Vec<&Run> = same.iter().copied().filter(|run| run.valid || valid == 0).collect();
-        let pages = run.figures.pages.iter().map(|like| {
+    for (readers, Same { counted, valid, disturbed }) in by_contender(runs, |run| (run.readers, run.valid)) {
+        let Some(first) = counted.first() else { continue };
+        let pages = first.figures.pages.iter().map(|like| {
             let of: Vec<&Read> =
                 counted.iter().flat_map(|run| &run.figures.pages).filter(|read| read.page == like.page).collect();
             let us = Spread::median(&of.iter().map(|read| read.us).collect::<Vec<_>>());
             Read { page: like.page, us, bytes: of.iter().map(|read| read.bytes).max().unwrap_or(0) }
         });
         medians.push(Median {
-            readers: run.readers,
-            valid_runs: u64::try_from(valid).unwrap_or(u64::MAX),
-            disturbed_runs: u64::try_from(same.len() - valid).unwrap_or(u64::MAX),
+            readers,
+            valid_runs: valid,
+            disturbed_runs: disturbed,
             per_second: median(counted.iter().map(|run| run.figures.per_second).collect()),
             pages: pages.collect(),
         });

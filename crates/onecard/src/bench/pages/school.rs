@@ -2,36 +2,28 @@
 
 use std::path::PathBuf;
 
-use flows::{School, card_issue, people, settings};
+use flows::{School, card_issue};
 use futures_util::future::join_all;
 use ledger::Micros;
 use rules::calendar::campus_day;
 use rules::ids::{CardNo, PersonId};
-use rules::roster::{self, Cell, RawRow};
+use rules::roster::RawRow;
 
 use super::super::cleanup::Cleanup;
+use super::super::invented::{Comer, import, set};
 use super::super::say::Say;
 use super::super::topup::prepared::{CARD_PREFIX, NO_PROVIDER};
 use crate::Failure;
 use crate::clock::wall;
-use crate::demo::{Folder, SCHOOL, first_people, roster as invented};
+use crate::demo::{Folder, SCHOOL, roster as invented};
 use crate::issue;
 use crate::past::{self, Liver, Plan};
-use crate::prompt::{Refused, Said};
+use crate::prompt::Refused;
 
 /// Cards handed out at once.
 const AT_ONCE: usize = 1000;
 /// Terminals of each shop for so many people.
 const PEOPLE_A_TILL: u32 = 40;
-
-/// Number and first password of somebody who reads pages.
-#[derive(Clone, Debug)]
-pub struct Reader {
-    /// Student or staff number.
-    pub number: String,
-    /// The last six characters of the identity number.
-    pub password: String,
-}
 
 /// A school at rest.
 pub struct Lived {
@@ -40,7 +32,7 @@ pub struct Lived {
     /// Folder of the book.
     pub book: PathBuf,
     /// Everybody in it.
-    pub readers: Vec<Reader>,
+    pub readers: Vec<Comer>,
 }
 
 impl Lived {
@@ -57,29 +49,15 @@ impl Lived {
         past::live((&book, SCHOOL, keys.keyring()), plan, begin, &mut |day| {
             say.part("days", u64::from(day), u64::from(days));
         })?;
-        let readers = rows.iter().filter_map(reader).collect();
+        let readers = rows.iter().filter_map(Comer::of).collect();
         Ok(Lived { keys, book, readers })
     }
 }
 
-fn reader(row: &RawRow) -> Option<Reader> {
-    let (Cell::Text(number), Cell::Text(document)) = (&row.number, &row.document_number) else { return None };
-    let password = document.get(document.len().checked_sub(6)?..)?;
-    Some(Reader { number: number.clone(), password: password.to_owned() })
-}
-
 async fn begin(school: &School, keys: &Folder, rows: &[RawRow]) -> Result<Vec<Liver>, Failure> {
     // Readers sign in with their first passwords: the work of a page is the same.
-    let set = settings::change_setting(school, "initial_password.force_change", 0, None, "bench").await;
-    set.map_err(|refusal| Refused::from(refusal.words()))?;
-    let entries: Vec<_> = roster::check(rows, campus_day(school.now())).into_iter().filter_map(Result::ok).collect();
-    let imported = people::import(school, entries, false).await?;
-    if imported.added() != rows.len() {
-        return Err(
-            Said(format!("only {} of {} invented people could be imported", imported.added(), rows.len())).into()
-        );
-    }
-    let holders: Vec<PersonId> = first_people(school, u32::try_from(rows.len())?).await?;
+    set(school, "initial_password.force_change", 0).await?;
+    let holders = import(school, rows).await?;
     let numbered: Vec<(CardNo, PersonId)> =
         (1_u64..).zip(holders).map(|(number, person)| (CardNo(CARD_PREFIX | number), person)).collect();
     let mut livers = Vec::new();

@@ -37,18 +37,18 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let sizes = options.sizes();
     let runs = u64::try_from(sizes.terminals.len()).unwrap_or(0) * u64::from(sizes.rounds.rounds);
     let measure = |cleanup: &Cleanup, say: &Say| measure(options, &sizes, cleanup, say);
-    report(&sizes.dir, &options.out, 1 + runs, measure, table::text)
+    report(&options.course, 1 + runs, measure, table::text)
 }
 
 fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Result<Results, Failure> {
     let mut results = Results {
-        head: Head::of("tap", result::FORMAT, options.quick, sizes.rounds.rounds, &cleanup.path("")),
+        head: Head::of("tap", result::FORMAT, &options.course, &cleanup.path("")),
         card_time: sizes.card_time,
         runs: Vec::new(),
         medians: Vec::new(),
         targets: Vec::new(),
     };
-    let mut calibrator = Calibrator::of_bench(cleanup, sizes.calibration_ms)?;
+    let mut calibrator = Calibrator::of_bench(cleanup, options.course.calibration_ms())?;
     start_log(&cleanup.path("serve.log"))?;
     let cards = 2 * sizes.cards_of_a_kind();
     let most = sizes.terminals.iter().copied().max().unwrap_or(1);

@@ -1,22 +1,14 @@
 //! What `onecard bench tap` is told.
 
-use std::path::PathBuf;
-
-use super::super::rounds::Rounds;
+use super::super::rounds::{RoundOptions, Rounds};
 use super::card_time::CardTime;
 
 /// Options of `onecard bench tap`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
-    /// Folder on the file system that is to be measured; a folder of the bench's own is made in it and removed again.
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    dir: PathBuf,
-    /// Rounds; in each one every number of terminals runs once, in another order.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
-    rounds: u32,
-    /// How many disturbed runs are repeated, in all rounds together [default: as many as there are rounds].
-    #[arg(long, value_name = "N")]
-    extra: Option<u32>,
+    /// Rounds.
+    #[command(flatten)]
+    pub course: RoundOptions,
     /// Numbers of terminals that tap at once, each as fast as it can.
     #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [1, 20],
         value_parser = clap::value_parser!(u16).range(1..=500))]
@@ -36,19 +28,11 @@ pub struct Options {
     /// Card-time model: milliseconds for each command of the purchase module.
     #[arg(long, value_name = "MS", default_value_t = 25, value_parser = clap::value_parser!(u64).range(0..=10_000))]
     module_ms: u64,
-    /// File for the results, JSON.
-    #[arg(long, value_name = "FILE.json")]
-    pub out: PathBuf,
-    /// One short round with few taps: shows that everything works, says nothing about speed.
-    #[arg(long)]
-    pub quick: bool,
 }
 
 /// The sizes of a bench, after `--quick` had its say.
 #[derive(Clone, Debug)]
 pub struct Sizes {
-    /// Where the work folder is made.
-    pub dir: PathBuf,
     /// How many rounds.
     pub rounds: Rounds,
     /// Numbers of terminals, each once.
@@ -57,33 +41,21 @@ pub struct Sizes {
     pub taps: u32,
     /// The card-time model.
     pub card_time: CardTime,
-    /// Time for the disk in each calibration, milliseconds.
-    pub calibration_ms: u64,
 }
 
 impl Options {
     /// What is to be done.
     pub fn sizes(&self) -> Sizes {
-        let rounds = if self.quick { 1 } else { self.rounds };
-        let mut terminals: Vec<u16> = Vec::new();
-        for many in &self.terminals {
-            let many = if self.quick { (*many).min(3) } else { *many };
-            if !terminals.contains(&many) {
-                terminals.push(many);
-            }
-        }
         Sizes {
-            dir: self.dir.clone(),
-            rounds: Rounds { rounds, extra: if self.quick { 0 } else { self.extra.unwrap_or(rounds) } },
-            terminals,
-            taps: if self.quick { self.taps.min(6) } else { self.taps },
+            rounds: self.course.rounds(),
+            terminals: self.course.at_once(&self.terminals),
+            taps: self.course.at_most(self.taps, 6),
             card_time: CardTime {
                 command_us: self.card_ms * 1000,
                 write_us: self.card_write_ms * 1000,
                 byte_us: self.card_byte_us,
                 module_us: self.module_ms * 1000,
             },
-            calibration_ms: if self.quick { 20 } else { 700 },
         }
     }
 }

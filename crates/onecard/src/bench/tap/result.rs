@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::calibrate::Calibration;
 use super::super::histogram::percentile;
 use super::super::result::{Head, Target, median};
-use super::super::rounds::{Looked, per_second};
+use super::super::rounds::{Looked, Same, by_contender, per_second};
 use super::card_time::CardTime;
 use super::run::{Kind, Outcome};
 use super::till::Tap;
@@ -210,21 +210,16 @@ pub struct Median {
 /// The medians of `runs`, for each number of terminals in the order of its first run.
 pub fn medians(runs: &[Run]) -> Vec<Median> {
     let mut medians: Vec<Median> = Vec::new();
-    for run in runs {
-        if medians.iter().any(|median| median.terminals == run.terminals) {
-            continue;
-        }
-        let same: Vec<&Run> = runs.iter().filter(|other| other.terminals == run.terminals).collect();
-        let valid = same.iter().filter(|run| run.valid).count();
-        let counted: Vec<&Run> = same.iter().copied().filter(|run| run.valid || valid == 0).collect();
+    for (terminals, Same { counted, valid, disturbed }) in by_contender(runs, |run| (run.terminals, run.valid)) {
+        let Some(first) = counted.first() else { continue };
         let syncs = counted.iter().flat_map(|run| [run.before.sync_p99_us, run.after.sync_p99_us]);
         medians.push(Median {
-            terminals: run.terminals,
-            valid_runs: u64::try_from(valid).unwrap_or(u64::MAX),
-            disturbed_runs: u64::try_from(same.len() - valid).unwrap_or(u64::MAX),
+            terminals,
+            valid_runs: valid,
+            disturbed_runs: disturbed,
             per_second: median(counted.iter().map(|run| run.figures.per_second).collect()),
             sync_p99_us: median(syncs.collect()),
-            kinds: run.figures.kinds.iter().map(|taps| middle(taps, &counted)).collect(),
+            kinds: first.figures.kinds.iter().map(|taps| middle(taps, &counted)).collect(),
         });
     }
     medians

@@ -59,6 +59,7 @@ fn judge(median: &Median, part: &Part) -> Target {
 mod tests {
     use super::super::super::result::Head;
     use super::super::super::result::Verdict::{self, Met, NotMet, Skipped};
+    use super::super::super::rounds::RoundOptions;
     use super::super::card_time::CardTime;
     use super::super::result::{Asked, FORMAT};
     use super::super::run::Kind;
@@ -81,7 +82,7 @@ mod tests {
     fn verdicts(kinds: Vec<Taps>, valid_runs: u64, quick: bool) -> Vec<Verdict> {
         let median = Median { terminals: 20, valid_runs, disturbed_runs: 0, per_second: 1, sync_p99_us: 1, kinds };
         let results = Results {
-            head: Head::of("tap", FORMAT, quick, 1, std::path::Path::new(".")),
+            head: Head::of("tap", FORMAT, &RoundOptions::usual(quick), std::path::Path::new(".")),
             card_time: CardTime { command_us: 0, write_us: 0, byte_us: 0, module_us: 0 },
             runs: Vec::new(),
             medians: vec![median],

@@ -37,7 +37,7 @@ use result::{Figures, Results, Run};
 pub fn run(options: &Options) -> Result<(), Failure> {
     let sizes = options.sizes();
     let measure = |cleanup: &Cleanup, say: &Say| measure(options, &sizes, cleanup, say);
-    report(&sizes.dir, &options.out, steps(options, &sizes), measure, table::text)
+    report(&options.course, steps(options, &sizes), measure, table::text)
 }
 
 fn steps(options: &Options, sizes: &Sizes) -> u64 {
@@ -48,7 +48,7 @@ fn steps(options: &Options, sizes: &Sizes) -> u64 {
 
 fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Result<Results, Failure> {
     let mut results = Results {
-        head: Head::of("topup", result::FORMAT, options.quick, sizes.rounds.rounds, &cleanup.path("")),
+        head: Head::of("topup", result::FORMAT, &options.course, &cleanup.path("")),
         connections: sizes.connections,
         notices: sizes.notices,
         warm_up: sizes.warm_up,
@@ -60,11 +60,11 @@ fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Re
         medians: Vec::new(),
         targets: Vec::new(),
     };
-    let mut calibrator = Calibrator::of_bench(cleanup, sizes.calibration_ms)?;
+    let mut calibrator = Calibrator::of_bench(cleanup, options.course.calibration_ms())?;
     start_log(&cleanup.path("serve.log"))?;
     let pgbench = match &options.postgresql.pgbin {
         Some(bin) => {
-            let options = options.postgresql.when(options.quick);
+            let options = options.postgresql.when(options.course.quick);
             Some(Pgbench::start(bin, &options, sizes.reference_seconds, cleanup, say)?)
         }
         None => {

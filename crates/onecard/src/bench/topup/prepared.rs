@@ -4,22 +4,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flows::ports::Scene;
-use flows::{School, card_issue, people, settings, top_up};
+use flows::{School, card_issue, top_up};
 use futures_util::future::join_all;
 use ledger::Fen;
-use rules::calendar::campus_day;
 use rules::ids::{CardNo, OrderNo, PersonId};
-use rules::roster;
 
 use super::super::cleanup::Cleanup;
+use super::super::invented::{import, set};
 use super::super::say::Say;
 use super::super::workload::Draw;
 use crate::Failure;
-use crate::clock::{SteadyClock, wall};
-use crate::demo::{Folder, SCHOOL, first_people, roster as invented};
+use crate::clock::SteadyClock;
+use crate::demo::{Folder, SCHOOL, roster as invented};
 use crate::engine::no_channel::NoChannel;
 use crate::engine::{self, Files};
-use crate::prompt::{Refused, Said};
+use crate::prompt::Refused;
 
 /// Open orders of each holder. In life there are one or two; a holder's row of them is written with each payment.
 pub const ORDERS_EACH: u32 = 8;
@@ -84,17 +83,10 @@ fn provider_of(keys: &Path) -> PathBuf {
 }
 
 async fn fill(school: &School, orders: u32, each: u32, say: &Say) -> Result<Vec<Order>, Failure> {
-    let set = settings::change_setting(school, "order.pay_within", PAY_WITHIN, None, "bench").await;
-    set.map_err(|refusal| Refused::from(refusal.words()))?;
+    set(school, "order.pay_within", PAY_WITHIN).await?;
     let many = orders.div_ceil(each);
-    let entries = roster::check(&invented(many), campus_day(wall()));
-    let entries: Vec<_> = entries.into_iter().filter_map(Result::ok).collect();
     say.part("people", 0, u64::from(many));
-    let imported = people::import(school, entries, false).await?;
-    if imported.added() != usize::try_from(many)? {
-        return Err(Said(format!("only {} of {many} invented people could be imported", imported.added())).into());
-    }
-    let holders = first_people(school, many).await?;
+    let holders = import(school, &invented(many)).await?;
     hand_out_cards(school, &holders).await?;
     open_orders(school, &holders, orders, say).await
 }

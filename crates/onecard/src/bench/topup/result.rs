@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::calibrate::Calibration;
 use super::super::histogram::Percentiles;
 use super::super::result::{self, Engine, Head, Skipped, Target, hundredths, median};
-use super::super::rounds::{Looked, per_second};
+use super::super::rounds::{Looked, Same, by_contender, per_second};
 use super::run::Outcome;
 
 /// Number of this form of the file.
@@ -155,13 +155,7 @@ pub struct Median {
 /// The medians of `runs`, for each engine in the order of its first run.
 pub fn medians(runs: &[Run]) -> Vec<Median> {
     let mut medians: Vec<Median> = Vec::new();
-    for run in runs {
-        if medians.iter().any(|median| median.engine == run.engine) {
-            continue;
-        }
-        let same: Vec<&Run> = runs.iter().filter(|other| other.engine == run.engine).collect();
-        let valid = same.iter().filter(|run| run.valid).count();
-        let counted: Vec<&&Run> = same.iter().filter(|run| run.valid || valid == 0).collect();
+    for (engine, Same { counted, valid, disturbed }) in by_contender(runs, |run| (run.engine, run.valid)) {
         let of = |figure: &dyn Fn(&Figures) -> Option<u64>| {
             let told: Vec<u64> = counted.iter().filter_map(|run| figure(&run.figures)).collect();
             (!told.is_empty()).then(|| median(told))
@@ -170,9 +164,9 @@ pub fn medians(runs: &[Run]) -> Vec<Median> {
         let told = counted.iter().all(|run| run.figures.latency_us.is_some());
         let syncs = counted.iter().flat_map(|run| [run.before.sync_p99_us, run.after.sync_p99_us]);
         medians.push(Median {
-            engine: run.engine,
-            valid_runs: u64::try_from(valid).unwrap_or(u64::MAX),
-            disturbed_runs: u64::try_from(same.len() - valid).unwrap_or(u64::MAX),
+            engine,
+            valid_runs: valid,
+            disturbed_runs: disturbed,
             per_second: of(&|run| Some(run.per_second)).unwrap_or(0),
             latency_us: told.then(|| Percentiles {
                 p50: latency(|told| told.p50).unwrap_or(0),

@@ -51,6 +51,7 @@ fn latency(results: &Results) -> Target {
 mod tests {
     use super::super::super::histogram::Percentiles;
     use super::super::super::result::{Head, Skipped, Verdict};
+    use super::super::super::rounds::RoundOptions;
     use super::super::result::FORMAT;
     use super::*;
 
@@ -70,7 +71,7 @@ mod tests {
 
     fn results(medians: Vec<Median>) -> Results {
         Results {
-            head: Head::of("topup", FORMAT, false, 1, std::path::Path::new(".")),
+            head: Head::of("topup", FORMAT, &RoundOptions::usual(false), std::path::Path::new(".")),
             connections: 64,
             notices: 0,
             warm_up: 0,
