@@ -7,7 +7,7 @@ use crate::cookies::Cookie;
 use crate::failure::Failure;
 use crate::page;
 use crate::text::Language;
-use crate::visit::{Sent, Theme, Visit, own_path};
+use crate::visit::{Sent, Theme, Visit, own_address};
 
 /// What a switch posts.
 #[derive(Deserialize)]
@@ -20,7 +20,7 @@ pub(crate) struct Switch {
 
 /// `POST /display`: keeps the choice and goes back to the page it was made on.
 pub(crate) async fn set(visit: Visit, Sent(switch): Sent<Switch>) -> Result<Response, Failure> {
-    let mut answer = page::see_other(own_path(&switch.back).unwrap_or("/"));
+    let mut answer = page::see_other(own_address(&switch.back).unwrap_or("/"));
     if let Some(language) = switch.language.as_deref().and_then(Language::from_tag) {
         page::add_cookie(&mut answer, Cookie::Language.set(language.tag(), visit.secure));
     }

@@ -349,7 +349,7 @@ impl From<Unavailable> for Failure {
 
 /// The boundary itself: gives every answer its deadline, and every failure its face.
 pub(crate) async fn boundary(web: &Web, request: Request, next: Next) -> Response {
-    let mut visit = Visit::read(web, request.uri().path(), request.headers());
+    let mut visit = Visit::read(web, request.uri(), request.headers());
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
     let formed = form_page(&web.config.base_url, request.headers()).unwrap_or_default().to_owned();
     let answer = match tokio::time::timeout(DEADLINE, own_origin(web, request, next)).await {
@@ -366,7 +366,7 @@ pub(crate) async fn boundary(web: &Web, request: Request, next: Next) -> Respons
     let program = visit.path.starts_with("/api/") || visit.path.starts_with("/notify/");
     if !reading {
         // What was sent cannot be asked for again: the page's switches lead to where one can go on.
-        visit.path = "/".to_owned();
+        (visit.path, visit.query) = ("/".to_owned(), None);
     }
     let wait = failure.wait();
     let mut face = match failure {

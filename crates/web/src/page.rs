@@ -40,7 +40,7 @@ impl Frame {
             js: &JS.path,
             icon: &ICON.path,
             back: None,
-            path: visit.path.clone(),
+            path: visit.here(),
             token: visit.form_token(),
             demo_link: web.config.demo_link.clone(),
         }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, Form, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use flows::ports::Field;
 use flows::session::{self, Session};
@@ -106,6 +106,8 @@ pub struct Visit {
     pub theme: Theme,
     /// Path of the request.
     pub path: String,
+    /// What was asked for behind it: which month, which page of a list.
+    pub query: Option<String>,
     /// The browser is the one inside WeChat.
     pub in_wechat: bool,
     /// The browser is a phone's.
@@ -125,8 +127,15 @@ pub struct Visit {
 }
 
 impl Visit {
+    /// The address to come back to: with its query, as far as that is plain.
+    pub fn here(&self) -> String {
+        let asked = self.query.as_ref().map(|query| format!("{}?{query}", self.path));
+        asked.filter(|address| own_address(address).is_some()).unwrap_or_else(|| self.path.clone())
+    }
+
     /// Reads a request's headers; nothing is looked up.
-    pub fn read(web: &Web, path: &str, headers: &HeaderMap) -> Visit {
+    pub fn read(web: &Web, uri: &Uri, headers: &HeaderMap) -> Visit {
+        let path = uri.path();
         let secure = web.config.secure_cookies;
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let visitor = Cookie::Visitor.bytes(headers, secure).and_then(|bytes| bytes.try_into().ok());
@@ -134,6 +143,7 @@ impl Visit {
             language: language_of(headers, secure),
             theme: theme_of(headers, secure),
             path: path.to_owned(),
+            query: uri.query().map(str::to_owned),
             in_wechat: text(header::USER_AGENT).contains("MicroMessenger"),
             on_phone: is_phone(text(header::USER_AGENT)),
             agent: Agent::of(text(header::USER_AGENT)),
@@ -208,7 +218,7 @@ impl FromRequestParts<Web> for Visit {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Visit, Infallible> {
-        Ok(Visit::read(web, parts.uri.path(), &parts.headers))
+        Ok(Visit::read(web, &parts.uri, &parts.headers))
     }
 }
 
@@ -231,7 +241,7 @@ impl FromRequestParts<Web> for Guest {
             let refused = bearer::holder(parts, web).await.err();
             return Err(refused.unwrap_or(Failure::ScopeMissing { scope: None }));
         }
-        let visit = Visit::read(web, parts.uri.path(), &parts.headers);
+        let visit = Visit::read(web, &parts.uri, &parts.headers);
         let sign_in = || Failure::SignInFirst { next: visit.path.clone() };
         let token = visit.session_token.ok_or_else(sign_in)?;
         let session = session::look(&web.school, &token).await?;
@@ -256,7 +266,7 @@ impl FromRequestParts<Web> for Holder {
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Holder, Failure> {
         if bearer::shown(parts.uri.path(), &parts.headers) {
             let person = bearer::holder(parts, web).await?;
-            let visit = Visit::read(web, parts.uri.path(), &parts.headers);
+            let visit = Visit::read(web, &parts.uri, &parts.headers);
             return Ok(Holder { visit, person, by_token: true });
         }
         let Guest { visit, session, .. } = Guest::from_request_parts(parts, web).await?;
@@ -282,7 +292,7 @@ impl<T: DeserializeOwned> FromRequest<Web> for Sent<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, web: &Web) -> Result<Sent<T>, Failure> {
-        let visit = Visit::read(web, request.uri().path(), request.headers());
+        let visit = Visit::read(web, request.uri(), request.headers());
         let read = Form::<WithToken<T>>::from_request(request, &()).await;
         let Form(form) = read.map_err(|rejection| match rejection.into_response().status() {
             StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge,
@@ -295,10 +305,21 @@ impl<T: DeserializeOwned> FromRequest<Web> for Sent<T> {
     }
 }
 
+const fn in_a_path(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_')
+}
+
 /// `text` if it is a plain path of ours, to go on to: nothing that a browser could take for another host.
 pub fn own_path(text: &str) -> Option<&str> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_');
-    let ours = text.starts_with('/') && !text.starts_with("//") && text.len() <= 128 && text.bytes().all(plain);
+    let ours = text.starts_with('/') && !text.starts_with("//") && text.len() <= 128 && text.bytes().all(in_a_path);
+    ours.then_some(text)
+}
+
+/// `text` if it is a plain path of ours, with or without a plain query behind it.
+pub fn own_address(text: &str) -> Option<&str> {
+    let (path, query) = text.split_once('?').unwrap_or((text, ""));
+    let plain = |byte: u8| in_a_path(byte) || matches!(byte, b'=' | b'&' | b'.' | b'%');
+    let ours = own_path(path).is_some() && query.len() <= 512 && query.bytes().all(plain);
     ours.then_some(text)
 }
 
@@ -344,6 +365,20 @@ mod tests {
             ["", "me", "//evil.example", "/\\evil.example", "https://evil.example", "/a?b=c", "/a\r\nX: y", "/%2f"];
         for path in foreign {
             assert_eq!(own_path(path), None, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_come_back_to_with_what_was_asked_of_it() {
+        for address in
+            ["/me/spending", "/me/spending?month=2026-10", "/sign-in?next=/me/topup", "/me/records?after=%2B1"]
+        {
+            assert_eq!(own_address(address), Some(address));
+        }
+        let foreign =
+            ["", "?a", "//evil.example?a", "https://evil.example/?a", "/a?b\r\nX: y", "/a?b#c", "/a?b c", "/a:1?b"];
+        for address in foreign {
+            assert_eq!(own_address(address), None, "{address:?}");
         }
     }
 }

@@ -80,8 +80,8 @@ texts! {
     play: "演示用的：人和钱是虚构的，卡是软件卡，付款在沙箱里进行；这一页和虚拟消费机只在演示里有。",
         "Only the demo's: people and money are invented, cards are software, payments are made in a sandbox; this page and the virtual POS exist in the demo alone.";
     progress: "进度", "Progress";
-    progress_says: "记号来自账本和支付方的记录：真的发生了，才会打勾。",
-        "Marks come from the book and the provider's record: a step is ticked when it has really happened.";
+    progress_says: "记号来自账本和支付方的记录：真的发生了，才会打勾。其余两步看看就好。",
+        "Marks come from the book and the provider's record: a step is ticked when it has really happened. Two more steps are just to look at.";
     people: "您可以是其中任意一人", "Be any one of these";
     first_password: "初始查询密码", "First password";
     changed: "已由本人修改", "changed by its owner";

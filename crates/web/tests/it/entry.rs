@@ -157,3 +157,21 @@ async fn language_and_look_are_chosen_once_and_drawn_by_the_server() {
     english.headers = vec![("accept-language", "en-GB,en;q=0.9".into())];
     english.get("/sign-in").await.says("<html lang=\"en\"");
 }
+
+#[tokio::test]
+async fn a_switch_keeps_what_was_asked_of_the_page_and_leads_to_no_other_host() {
+    let rig = Rig::new();
+    rig.holder().await;
+    let mut browser = Browser::signed_in(&rig, NUMBER, FIRST).await;
+    for address in ["/me/records?kind=purchase&month=2026-10", "/me/spending?month=2026-10"] {
+        let page = browser.get(address).await;
+        let (token, back) = (page.hidden("token"), page.hidden("back"));
+        assert_eq!(back.replace("&#38;", "&").replace("&amp;", "&"), address);
+        let switched = browser.post("/display", &[("token", &token), ("back", address), ("language", "en")]).await;
+        assert_eq!(switched.location(), address);
+        for elsewhere in ["//evil.example/?a=b", "https://evil.example", "/\\evil.example?", "/me?a\r\nx: y"] {
+            let sent = [("token", token.as_str()), ("back", elsewhere), ("language", "en")];
+            assert_eq!(browser.post("/display", &sent).await.location(), "/", "{elsewhere:?}");
+        }
+    }
+}

@@ -12,7 +12,7 @@ const CHANGES: [(&str, &str, i64, &str, &str); 10] = [
     ("topup", "topup.min", 1_000, "¥1.00", "¥10.00"),
     ("topup", "wechat.per_order_max", 50_000, "¥1,000.00", "¥500.00"),
     ("channels", "wechat.daily_max", 80_000, "不限", "¥800.00"),
-    ("channels", "wechat.arrival", 1, "<td class=\"money\">贴卡后到账", "<td class=\"money\">立即到账"),
+    ("channels", "wechat.arrival", 1, "<td>贴卡后到账", "<td>立即到账"),
     ("topup", "order.pay_within", 600, "15\u{a0}分钟", "10\u{a0}分钟"),
     ("first", "password.tries", 3, "连续输错 5 次", "连续输错 3 次"),
     ("missing", "delay.threshold", 10_800, "2\u{a0}小时", "3\u{a0}小时"),
