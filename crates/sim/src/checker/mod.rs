@@ -239,7 +239,11 @@ impl Checker {
             Row::ForeignRefund(_) => self.refunds.foreign(key, &mut self.findings),
             Row::CaseEnded(ended) => self.case_ended(&ended.case),
             Row::Payment(note) => self.payments.payment(key, note),
-            Row::Attempt(attempt) => self.loads.attempt(attempt, &self.people, &mut self.findings, counters),
+            Row::Attempt(attempt) => {
+                let (payments, refunds) = (&self.payments, &self.refunds);
+                let back = |order| payments.transaction_of(order).is_some_and(|paid| refunds.given_back_unknown(paid));
+                self.loads.attempt(attempt, back, &self.people, &mut self.findings, counters);
+            }
             Row::Sale(sale) => {
                 if self.sales.card_of(sale.id.get()).is_none() {
                     let who = self.people.who(sale.card.0);
@@ -344,6 +348,9 @@ impl Checker {
             CaseKind::PaymentUnknownOrder => ("case: payment of unknown order", true),
             CaseKind::PaymentMismatch => ("case: payment mismatch", true),
             CaseKind::PaymentTwice => ("case: payment twice", true),
+            CaseKind::PaymentGivenBack if self.payments.credited_before(case.reference.get()) => {
+                ("case: waiting money of before a restore was given back meanwhile", true)
+            }
             CaseKind::PaymentGivenBack => ("case: payment given back meanwhile", true),
             CaseKind::RefundUnknown => ("case: refund that is none of ours", true),
             CaseKind::RefundFailed => ("case: refund failed", true),
