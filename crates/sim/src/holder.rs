@@ -144,7 +144,7 @@ impl World {
         self.at(pause, Event::Act { holder });
     }
 
-    fn top_up(&mut self, holder: usize) {
+    pub(crate) fn top_up(&mut self, holder: usize) {
         let Some(me) = self.holders.get_mut(holder) else { return };
         let (text, amount) = me.amount();
         let form = me.rng.bytes();

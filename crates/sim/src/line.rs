@@ -79,8 +79,8 @@ impl World {
         }
     }
 
-    /// A debit at another till than the one at which the card was torn: nobody hears of it for a while, and meanwhile its
-    /// holder wants to know at a third what is on the card.
+    /// A debit at another till than the one at which the card was torn: nobody hears of it for a while. Meanwhile its holder,
+    /// who sees how little is left, tops up and holds the card to a third.
     fn debited_in_a_hurry(&mut self, till: usize) {
         let (tills, rng) = (self.tills.len(), &mut self.hurry_rng);
         let Some(at) = self.tills.get_mut(till) else { return };
@@ -90,10 +90,11 @@ impl World {
         me.hurries_from = None;
         at.line_stays_out = true;
         let others: Vec<usize> = (0..tills).filter(|other| ![from, till].contains(other)).collect();
-        let (cut, holds) = (rng.between(0, 4 * MILLI), rng.between(10 * SECOND, 120 * SECOND));
+        let (cut, holds) = (rng.between(0, 4 * MILLI), rng.between(30 * SECOND, 180 * SECOND));
         let third = rng.pick(&others);
         self.counters.add("people: debited elsewhere, the line gone, on to a third till");
         self.at(cut, Event::LinkCut { conn, counted: false });
+        self.top_up(on.holder);
         if let Some(third) = third {
             self.at(holds, Event::HoldsThird { holder: on.holder, till: third });
         }
