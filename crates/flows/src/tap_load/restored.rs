@@ -18,7 +18,7 @@ use crate::rows::{Campus, Key, Row, SuspendedPayment};
 use crate::{School, due, epoch};
 
 /// Takes the card as it is: what forgotten loads took comes onto it in the book, out of what waited and else out of a case.
-/// The earlier attempt is settled; the caller writes card and waiting items.
+/// The earlier attempt is settled, `took_before` as [`took_before`] says of it; the caller writes card and waiting items.
 ///
 /// Error: `AfterRestore` for a card that is ahead while not every open order, and not every one that waits for it, was asked
 /// about: an order may still turn out to be what the card took, or not.
@@ -26,7 +26,7 @@ pub(super) fn meet(
     desk: &mut Desk<'_, Campus>,
     view: &mut CardView,
     session: &Session,
-    resolution: Resolution,
+    took_before: bool,
     ahead: Option<Ahead>,
 ) -> Result<(), Halt<Campus, Refusal>> {
     let Some(epoch) = epoch::newest(desk)? else { return Ok(()) };
@@ -35,7 +35,7 @@ pub(super) fn meet(
     let Some(ahead) = ahead else {
         let late = match view.meeting {
             Meeting::Usual => return Ok(()),
-            Meeting::First { .. } if resolution != Resolution::Applied => None,
+            Meeting::First { .. } if !took_before => None,
             Meeting::First { .. } | Meeting::Ahead { .. } => Some(Fen::ZERO),
         };
         // With something unsure it is not over: it is asked about at the next hold.
@@ -103,6 +103,13 @@ pub(super) fn doubtful(desk: &Desk<'_, Campus>, view: &CardView) -> Result<Vec<O
         }
     }
     Ok(orders)
+}
+
+/// Whether the card took a load of before the restore, or another in its place. One that was released since then is forgotten
+/// by nobody: the card had shown before it that it was not ahead.
+pub(super) fn took_before(view: &CardView, resolution: Resolution) -> bool {
+    let Meeting::First { since } = view.meeting else { return false };
+    resolution == Resolution::Applied && view.attempt.as_ref().is_some_and(|attempt| attempt.released_at < since)
 }
 
 /// Whether this ends a load of before the restore that the card did not take: its orders wait again, and the provider was

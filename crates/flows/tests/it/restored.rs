@@ -356,6 +356,34 @@ fn m9_what_was_given_back_after_the_backup_is_not_loaded_and_no_forgotten_load_t
 }
 
 #[test]
+fn m9_a_load_that_was_released_since_the_restore_makes_no_card_one_that_was_ahead() {
+    let mut campus = Campus::new();
+    let old = campus.top_up("10");
+    let backup = campus.rig.disk.copy();
+    campus.rig.restore(&backup);
+    assert!(reopen(&campus, Ok(Trade::NotPaid)));
+    // Of the old order the provider gives no answer; the new one is released, taken, and the card's word gets lost.
+    campus.rig.advance(60);
+    campus.top_up("5");
+    campus.provider.say(Err(ChannelError::Unknown("dark".into())));
+    let Ok(Onward::Again { nonce, amount: 500 }) = campus.init(Stage::Load).and_then(|session| campus.begin(session))
+    else {
+        panic!("only the new order is loaded")
+    };
+    let session = campus.init_with(500, nonce);
+    let Ok(Onward::Release { stamp, mac2, .. }) = campus.begin(session) else { panic!("a release") };
+    campus.credit(stamp, mac2);
+
+    campus.provider.say(Ok(paid(&campus, old, 1000)));
+    campus.hold(Stage::Load);
+    assert_eq!((campus.balance(chart::on_card(CARD)), campus.chip.balance()), (1500, 1500));
+    let met = *campus.rig.row(&Key::Met(CARD)).unwrap().met().unwrap();
+    assert_eq!((met.case, met.late), (None, None), "it was not ahead, and nothing more is explained");
+    assert_eq!(cases(&campus), vec![]);
+    campus.rig.verify();
+}
+
+#[test]
 fn m9_an_order_of_a_load_that_was_on_its_way_in_the_backup_is_asked_about_before_it_is_loaded_anew() {
     for back in [false, true] {
         let mut campus = Campus::new();
