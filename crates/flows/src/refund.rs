@@ -6,6 +6,7 @@
 use ledger::{AccountKey, Fen, Id, Micros, Stage};
 use rules::case::Kind;
 use rules::chart::{self, Reason};
+use rules::epoch::{Again, NotRefunded};
 use rules::ids::{CaseId, OrderNo, PersonId, RefundNo};
 use rules::load::{Item, Source};
 use rules::message::{Back, Message};
@@ -307,27 +308,25 @@ fn settle(desk: &mut Desk<'_, Campus>, refund: &Refund) -> Result<(), Halt<Campu
 
 /// Money that waits again since a refund did not take it: since when; none when nobody can tell whether it is on the card, and
 /// a case has it.
-///
-/// It waits anew. But a book that was restored does not know since when the refund had failed: the card may have taken the
-/// money before the restore (M9, M10). As long as the card has not come since, it waits since the restore itself, and
-/// `rules::load` decides by the purse; once it came and was ahead, a case has it.
 fn waits_again(
     desk: &mut Desk<'_, Campus>,
     refund: &Refund,
     (person, order): (PersonId, OrderNo),
 ) -> Result<Option<Micros>, Halt<Campus, UnknownRefund>> {
-    let now = desk.now();
-    let (Some(newest), Some(found)) = (epoch::newest(desk)?, desk.get(&Key::Order(order))?.and_then(Row::order)) else {
-        return Ok(Some(now));
+    let newest = epoch::newest(desk)?;
+    let credited_at = match desk.get(&Key::Order(order))?.and_then(Row::order).map(|order| &order.state) {
+        Some(top_up::State::Credited(credited)) => Some(credited.at),
+        Some(_) | None => None,
     };
-    let top_up::State::Credited(credited) = &found.state else { return Ok(Some(now)) };
-    let since = credited.at;
     let card = crate::desk::person(desk, person)?.and_then(|holder| holder.card);
-    let Some(card) = card.filter(|_| since < newest.since) else { return Ok(Some(now)) };
-    match epoch::met(desk, card)?.filter(|met| met.epoch == newest.number) {
-        None => Ok(Some(newest.since)),
-        Some(met) if met.case.is_none() => Ok(Some(now)),
-        Some(_) => {
+    let met = match card {
+        Some(card) => epoch::met(desk, card)?,
+        None => None,
+    };
+    let facts = NotRefunded { newest: newest.as_ref(), credited_at, has_card: card.is_some(), met: met.as_ref() };
+    match (facts.again(desk.now()), card, credited_at) {
+        (Again::Waits(since), _, _) => Ok(Some(since)),
+        (Again::Untold, Some(card), Some(since)) => {
             let detail = format!(
                 "refund {} of order {order} failed; card {card} took more than the book knows, and does not show whether \
                  that was part of it",
@@ -337,6 +336,7 @@ fn waits_again(
             set_aside(desk, (person, card), &item, Kind::LoadUntold, detail)?;
             Ok(None)
         }
+        (Again::Untold, _, _) => Err(Halt::Broken("money of nobody's card that nobody can tell of".to_owned())),
     }
 }
 

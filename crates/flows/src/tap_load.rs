@@ -330,6 +330,7 @@ impl Begin {
     ) -> Result<Begun, Halt<Campus, Refusal>> {
         let mut loaded = 0;
         view.unasked = ahead.is_none() && restored::reopens(&view, resolution);
+        let took_before = restored::took_before(&view, resolution);
         if let Some(attempt) = view.attempt.take() {
             match resolution {
                 Resolution::Nothing => {}
@@ -342,7 +343,7 @@ impl Begin {
                 }
             }
         }
-        restored::meet(desk, &mut view, &self.session, resolution, ahead)?;
+        restored::meet(desk, &mut view, &self.session, took_before, ahead)?;
         for (sale, verdict) in view.sales.into_iter().zip(verdicts) {
             let proved = self.proofs.proved.contains(&sale.id);
             debit::settle(desk, &mut view.card, sale, *verdict, proved)?;

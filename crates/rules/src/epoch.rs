@@ -81,6 +81,51 @@ impl Meeting {
     }
 }
 
+/// Money that had waited for its card, and that a refund took out and did not bring back: what is known of it once that refund
+/// failed for good.
+#[derive(Clone, Copy, Debug)]
+pub struct NotRefunded<'a> {
+    /// The newest restore, if there was one.
+    pub newest: Option<&'a Epoch>,
+    /// Since when the order's money is in the book; `None` when the book has no such order, or none that was credited.
+    pub credited_at: Option<Micros>,
+    /// The holder has a card.
+    pub has_card: bool,
+    /// How that card was met last, in whatever epoch.
+    pub met: Option<&'a Met>,
+}
+
+/// What becomes of such money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It waits for the card, since then.
+    Waits(Micros),
+    /// Nobody can tell whether it is on the card: a case has it until a person decides.
+    Untold,
+}
+
+impl NotRefunded<'_> {
+    /// What becomes of it, `now` that the refund failed.
+    ///
+    /// It waits anew. But a book that was restored does not know since when the refund had failed: the card may have taken
+    /// the money before the restore. As long as the card has not come since, it waits since the restore itself, and
+    /// [`crate::load`] decides by the purse; once it came and was ahead, a case has it. Repeats: the same facts give the same.
+    /// Source: M9, M10.
+    pub fn again(&self, now: Micros) -> Again {
+        let (Some(newest), Some(credited_at), true) = (self.newest, self.credited_at, self.has_card) else {
+            return Again::Waits(now);
+        };
+        if credited_at >= newest.since {
+            return Again::Waits(now);
+        }
+        match self.met.filter(|met| met.epoch == newest.number) {
+            None => Again::Waits(newest.since),
+            Some(Met { case: None, .. }) => Again::Waits(now),
+            Some(Met { case: Some(_), .. }) => Again::Untold,
+        }
+    }
+}
+
 /// After a restore, top-ups wait until every order that was open in the backup was asked about (M9).
 pub fn not_asked_yet() -> Words {
     Words::new(
@@ -124,6 +169,33 @@ mod tests {
         for (epoch, met, expected, explains) in table {
             let meeting = Meeting::of(epoch.as_ref(), met.as_ref());
             assert_eq!((meeting, meeting.explains_overspending()), (expected, explains), "{epoch:?} {met:?}");
+        }
+    }
+
+    #[test]
+    fn m9_money_of_a_failed_refund_waits_anew_or_since_the_restore_or_lies_in_a_case() {
+        let since = Micros::from_seconds(1_795_400_000);
+        let (before, now) = (since.after_seconds(-1), since.after_seconds(3_600));
+        let restored = Some(Epoch { number: 3, since, orders_asked: true });
+        let met = |epoch, case| Some(Met { epoch, case, late: None });
+        let ahead = Some(CaseId(Id::new(7)));
+        let (anew, of_restore) = (Again::Waits(now), Again::Waits(since));
+        let table = [
+            ("never restored", None, Some(before), true, None, anew),
+            ("never restored, a row of a card that came", None, Some(before), true, met(1, ahead), anew),
+            ("no such order", restored, None, true, None, anew),
+            ("no card", restored, Some(before), false, None, anew),
+            ("credited when the epoch began", restored, Some(since), true, None, anew),
+            ("credited since, the card was ahead", restored, Some(now), true, met(3, ahead), anew),
+            ("the card never came", restored, Some(before), true, None, of_restore),
+            ("came in the epoch before, not ahead", restored, Some(before), true, met(2, None), of_restore),
+            ("came in the epoch before, ahead", restored, Some(before), true, met(2, ahead), of_restore),
+            ("came and was not ahead", restored, Some(before), true, met(3, None), anew),
+            ("came and was ahead", restored, Some(before), true, met(3, ahead), Again::Untold),
+        ];
+        for (row, newest, credited_at, has_card, met, expected) in table {
+            let facts = NotRefunded { newest: newest.as_ref(), credited_at, has_card, met: met.as_ref() };
+            assert_eq!(facts.again(now), expected, "{row}");
         }
     }
 

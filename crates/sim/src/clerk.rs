@@ -40,11 +40,14 @@ struct Form {
 pub(crate) struct Clerk {
     forms: Vec<Form>,
     rng: Rng,
+    /// For what he does between a backup and the loss of the disk.
+    pub(crate) before_loss: Rng,
 }
 
 impl Clerk {
     pub(crate) fn new(seed: u64) -> Clerk {
-        Clerk { forms: Vec::new(), rng: Rng::fork(seed, "clerk", 0) }
+        let [rng, before_loss] = ["clerk", "clerk before a loss"].map(|label| Rng::fork(seed, label, 0));
+        Clerk { forms: Vec::new(), rng, before_loss }
     }
 }
 
@@ -93,6 +96,31 @@ impl World {
         None
     }
 
+    /// The disk will be lost, and the book forget this: he gives back what waits for a card. Its holder, who has the money
+    /// again, mostly leaves the card at home until then; else the card takes the rest of what waits.
+    pub(crate) fn refund_before_loss(&mut self) {
+        if self.calm || self.backup.is_none() {
+            return;
+        }
+        let mut waiting = Vec::new();
+        for (holder, place) in self.holders.iter().zip(0_usize..) {
+            let row = self.server.row(&Key::Waiting(holder.person));
+            let items = row.as_ref().and_then(Row::waiting).map(Vec::as_slice).unwrap_or_default();
+            let orders = items.iter().filter_map(|item| match item.source {
+                Source::Order(no) => Some((place, no)),
+                Source::Float => None,
+            });
+            waiting.extend(orders);
+        }
+        let Some((holder, order)) = self.clerk.before_loss.pick(&waiting) else { return };
+        let (key, stays) = (self.clerk.before_loss.bytes(), self.clerk.before_loss.chance(600));
+        self.counters.add("refund: asked for by hand between backup and loss");
+        self.send_under(key, What::Order(order), None, true);
+        if let Some(me) = self.holders.get_mut(holder) {
+            me.card_at_home = stays;
+        }
+    }
+
     fn refund_order(&mut self) {
         let waiting = if self.clerk.rng.chance(600) { self.waiting_order() } else { None };
         let place = self.clerk.rng.place(self.checker.payments.order_count());
@@ -131,9 +159,13 @@ impl World {
     }
 
     fn send(&mut self, what: What, amount: Option<Fen>, two: bool) {
+        let key = self.clerk.rng.bytes();
+        self.send_under(key, what, amount, two);
+    }
+
+    fn send_under(&mut self, key: [u8; 16], what: What, amount: Option<Fen>, two: bool) {
         let approved_by = two.then(|| "Wang".to_owned());
         let asked = Asked { reason: "核对后退款".to_owned(), by: "Lin".to_owned(), approved_by };
-        let key = self.clerk.rng.bytes();
         let paid_before = match what {
             What::Order(no) => self.checker.payments.credited(no.id().get()),
             What::Case(_) => true,

@@ -27,6 +27,10 @@ pub(crate) struct Holder {
     clicks: Vec<Click>,
     /// Tills at which somebody waits for this holder.
     pub(crate) away: u32,
+    /// The card was left at home: it comes to no till.
+    pub(crate) card_at_home: bool,
+    /// In a hurry, since the card was torn at a debit at this till.
+    pub(crate) hurries_from: Option<usize>,
     pub(crate) rng: Rng,
 }
 
@@ -70,7 +74,8 @@ pub(crate) enum Reply {
 impl Holder {
     pub(crate) fn new(person: PersonId, number: usize, seed: u64) -> Holder {
         let rng = Rng::fork(seed, "holder", u64::try_from(number).unwrap_or(0));
-        Holder { person, openid: format!("openid-{number}"), clicks: Vec::new(), away: 0, rng }
+        let openid = format!("openid-{number}");
+        Holder { person, openid, clicks: Vec::new(), away: 0, card_at_home: false, hurries_from: None, rng }
     }
 
     /// Where a form's order is paid: the same for the same form.
@@ -139,7 +144,7 @@ impl World {
         self.at(pause, Event::Act { holder });
     }
 
-    fn top_up(&mut self, holder: usize) {
+    pub(crate) fn top_up(&mut self, holder: usize) {
         let Some(me) = self.holders.get_mut(holder) else { return };
         let (text, amount) = me.amount();
         let form = me.rng.bytes();

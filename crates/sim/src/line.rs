@@ -79,8 +79,30 @@ impl World {
         }
     }
 
+    /// A debit at another till than the one at which the card was torn: nobody hears of it for a while. Meanwhile its holder,
+    /// who sees how little is left, tops up and holds the card to a third.
+    fn debited_in_a_hurry(&mut self, till: usize) {
+        let (tills, rng) = (self.tills.len(), &mut self.hurry_rng);
+        let Some(at) = self.tills.get_mut(till) else { return };
+        let (Some(on), Some(conn)) = (at.reader, at.conn) else { return };
+        let Some(me) = self.holders.get_mut(on.holder) else { return };
+        let Some(from) = me.hurries_from.filter(|from| *from != till) else { return };
+        me.hurries_from = None;
+        at.line_stays_out = true;
+        let others: Vec<usize> = (0..tills).filter(|other| ![from, till].contains(other)).collect();
+        let (cut, holds) = (rng.between(0, 4 * MILLI), rng.between(30 * SECOND, 180 * SECOND));
+        let third = rng.pick(&others);
+        self.counters.add("people: debited elsewhere, the line gone, on to a third till");
+        self.at(cut, Event::LinkCut { conn, counted: false });
+        self.top_up(on.holder);
+        if let Some(third) = third {
+            self.at(holds, Event::HoldsThird { holder: on.holder, till: third });
+        }
+    }
+
     /// The line breaks at the worst moment: the purse is debited and nobody knows.
     pub(crate) fn cut_after_debit(&mut self, till: usize) {
+        self.debited_in_a_hurry(till);
         let Some(at) = self.tills.get_mut(till) else { return };
         if let (true, Some(conn)) = (at.rng.chance(self.faults.cut_at_debit), at.conn) {
             let wait = at.rng.between(0, 4 * MILLI);
@@ -96,6 +118,11 @@ impl World {
         let Some(at) = self.tills.get_mut(till) else { return };
         if let Some(visit) = at.visit.as_mut() {
             visit.torn = true;
+            if let Some(me) = self.holders.get_mut(visit.holder)
+                && self.hurry_rng.chance(self.faults.hurry)
+            {
+                me.hurries_from = Some(till);
+            }
         }
         if let (true, Some(conn)) = (at.rng.chance(self.faults.cut_at_debit), at.conn) {
             let wait = at.rng.between(0, 20 * MILLI);

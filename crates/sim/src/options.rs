@@ -189,6 +189,10 @@ pub(crate) struct Faults {
     pub(crate) replace_hours: u32,
     /// Mean hours between reports of lost cards; 0 for never.
     pub(crate) loss_hours: u32,
+    /// Whose card was torn at a debit is in a hurry: another till, which loses its line, and then a third.
+    pub(crate) hurry: u32,
+    /// So many waiting orders a clerk gives back between the newest backup and the loss of the disk.
+    pub(crate) refunds_before_loss: u32,
 }
 
 impl Options {
@@ -207,6 +211,10 @@ impl Options {
         // Nor would a restored book know the new devices.
         faults.replace_hours = if faults.disk_lost_hours > 0 { 0 } else { drawn(&mut rng, &[1, 4]) };
         faults.loss_hours = drawn(&mut Rng::fork(seed, "lost cards", 0), &[2, 5]);
+        faults.hurry = drawn(&mut Rng::fork(seed, "hurry", 0), &[300, 900]);
+        if faults.disk_lost_hours > 0 {
+            faults.refunds_before_loss = drawn(&mut Rng::fork(seed, "refunds before a loss", 0), &[2, 6]);
+        }
         let (holders, tills, dark, new_key) = (30, 4, None, None);
         let waiting = Rng::fork(seed, "waiting", 0).pick(&[None, Some([5, 20, 50, 60]), Some([10, 40, 90, 180]), None]);
         let waiting = waiting.flatten();
@@ -306,6 +314,8 @@ impl Faults {
         replace_hours: 0,
         guess_minutes: 0,
         loss_hours: 0,
+        hurry: 0,
+        refunds_before_loss: 0,
     };
 
     fn draw(rng: &mut Rng) -> Faults {
@@ -368,6 +378,8 @@ impl Faults {
             clone_seconds: 0,
             replace_hours: 0,
             loss_hours: 0,
+            hurry: 0,
+            refunds_before_loss: 0,
         }
     }
 }

@@ -38,6 +38,11 @@ impl World {
             let wait = self.server.outside.rng.between(HOUR / 2, latest);
             self.at(wait, Event::Backup);
             self.at(wait + hours * HOUR, Event::DiskLost);
+            for _ in 0..self.faults.refunds_before_loss {
+                // Early, so that the provider is mostly through with it when the disk is lost.
+                let then = self.clerk.before_loss.between(MINUTE, hours * HOUR * 2 / 3);
+                self.at(wait + then, Event::ClerkBeforeLoss);
+            }
         }
     }
 
@@ -91,6 +96,7 @@ impl World {
         }
         self.doors.forgotten();
         self.reports_are_forgotten();
+        self.cards_come_from_home();
         self.bill_is_read();
         self.bill_of_refunds_is_read();
         if self.plant == Some(Plant::P78) {

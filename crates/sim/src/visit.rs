@@ -61,6 +61,10 @@ impl World {
         if self.is_crook(holder) {
             return;
         }
+        if self.holders.get(holder).is_some_and(|me| me.card_at_home) {
+            self.counters.add("people: card left at home");
+            return;
+        }
         if let (Some(me), Some(at)) = (self.holders.get_mut(holder), self.tills.get_mut(till)) {
             me.away += 1;
             at.queue.push_back((holder, errand));
@@ -235,7 +239,8 @@ impl World {
         let (holder, errand, tries, torn) = (visit.holder, visit.errand, visit.tries, visit.torn);
         // Who is asked to hold the card again and again goes elsewhere, with the same meal.
         let wander = if torn { faults.wander.saturating_mul(3).min(900) } else { faults.wander };
-        if at.rng.chance(wander) {
+        let hurries = torn && self.holders.get(holder).is_some_and(|me| me.hurries_from == Some(till));
+        if hurries || at.rng.chance(wander) {
             let other = (till + 1 + at.rng.place(tills.saturating_sub(1))) % tills.max(1);
             self.counters.add("people: go to another till");
             if torn {
@@ -265,6 +270,20 @@ impl World {
         let till = me.rng.place(tills);
         self.counters.add("people: look after a torn card elsewhere");
         self.go(holder, till, Errand::Tap);
+    }
+
+    /// Whoever is in a hurry has the third till in reach.
+    pub(crate) fn holds_to_third(&mut self, holder: usize, till: usize) {
+        if !self.calm {
+            self.go(holder, till, Errand::Tap);
+        }
+    }
+
+    /// Cards that were left at home are there again.
+    pub(crate) fn cards_come_from_home(&mut self) {
+        for holder in &mut self.holders {
+            holder.card_at_home = false;
+        }
     }
 
     /// The card goes; a sale that is not over is called off, until the till lets go of it.

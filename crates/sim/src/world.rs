@@ -81,6 +81,7 @@ pub(crate) enum Event {
     Clerk,
     ClerkAsks { form: usize },
     ClerkTidies,
+    ClerkBeforeLoss,
     Feed { boot: u64 },
     Parcel { call: u64, parcel: Box<Parcel> },
     ParcelAnswered { call: u64, status: u16 },
@@ -111,6 +112,7 @@ pub(crate) enum Event {
     Pull { till: usize, insertion: u64 },
     People { till: usize, visit: u64, step: u64, act: Act },
     LookAfter { holder: usize },
+    HoldsThird { holder: usize, till: usize },
 
     Calm,
     CalmTap { holder: usize },
@@ -173,6 +175,7 @@ pub(crate) struct World {
     pub(crate) cuts: Vec<Option<Cut>>,
     pub(crate) card_rng: Rng,
     pub(crate) tills: Vec<Till>,
+    pub(crate) hurry_rng: Rng,
     pub(crate) pipes: BTreeMap<u64, Pipe>,
     pub(crate) last_conn: u64,
     pub(crate) rogue: Option<Rogue>,
@@ -215,6 +218,7 @@ impl World {
             cuts: Vec::new(),
             card_rng: Rng::fork(seed, "cards", 0),
             tills: Vec::new(),
+            hurry_rng: Rng::fork(seed, "hurries", 0),
             pipes: BTreeMap::new(),
             last_conn: 0,
             rogue: None,
@@ -303,6 +307,7 @@ impl World {
             Event::Clerk => self.clerk(),
             Event::ClerkAsks { form } => self.clerk_asks(form),
             Event::ClerkTidies => self.clerk_tidies(),
+            Event::ClerkBeforeLoss => self.refund_before_loss(),
             Event::Feed { boot } => self.tell_receiver(boot),
             Event::Parcel { call, parcel } => self.parcel_arrives(call, &parcel),
             Event::ParcelAnswered { call, status } => self.parcel_answered(call, Receipt::Answered(status)),
@@ -348,6 +353,7 @@ impl World {
             Event::Pull { till, insertion } => self.pull_card(till, insertion),
             Event::People { till, visit, step, act } => self.people(till, visit, step, act),
             Event::LookAfter { holder } => self.look_after_card(holder),
+            Event::HoldsThird { holder, till } => self.holds_to_third(holder, till),
             _ => {}
         }
     }
@@ -358,6 +364,7 @@ impl World {
         (self.calm, self.faults) = (true, Faults::NONE);
         self.provider.dark_until = 0;
         self.mend_clock();
+        self.cards_come_from_home();
         self.restore();
         self.start_server();
         for till in 0..self.tills.len() {

@@ -18,7 +18,7 @@ use crate::rows::{Campus, Key, Row, SuspendedPayment};
 use crate::{School, due, epoch};
 
 /// Takes the card as it is: what forgotten loads took comes onto it in the book, out of what waited and else out of a case.
-/// The earlier attempt is settled; the caller writes card and waiting items.
+/// The earlier attempt is settled, `took_before` as [`took_before`] says of it; the caller writes card and waiting items.
 ///
 /// Error: `AfterRestore` for a card that is ahead while not every open order, and not every one that waits for it, was asked
 /// about: an order may still turn out to be what the card took, or not.
@@ -26,7 +26,7 @@ pub(super) fn meet(
     desk: &mut Desk<'_, Campus>,
     view: &mut CardView,
     session: &Session,
-    resolution: Resolution,
+    took_before: bool,
     ahead: Option<Ahead>,
 ) -> Result<(), Halt<Campus, Refusal>> {
     let Some(epoch) = epoch::newest(desk)? else { return Ok(()) };
@@ -35,7 +35,7 @@ pub(super) fn meet(
     let Some(ahead) = ahead else {
         let late = match view.meeting {
             Meeting::Usual => return Ok(()),
-            Meeting::First { .. } if resolution != Resolution::Applied => None,
+            Meeting::First { .. } if !took_before => None,
             Meeting::First { .. } | Meeting::Ahead { .. } => Some(Fen::ZERO),
         };
         // With something unsure it is not over: it is asked about at the next hold.
@@ -86,15 +86,16 @@ pub(super) fn all_shown(desk: &mut Desk<'_, Campus>, no: CardNo) -> Result<(), H
     Ok(())
 }
 
-/// Orders that wait since before the restore for a card that nobody has met since. The provider may have given one back after
-/// the backup was made: then its money goes onto no card, and a load that the book forgot did not have it.
+/// Orders that wait since before the restore for a card that nobody has met since, or since the restore itself because a
+/// refund of before it failed. The provider may have given one back after the backup was made: then its money goes onto no
+/// card, and a load that the book forgot did not have it.
 pub(super) fn doubtful(desk: &Desk<'_, Campus>, view: &CardView) -> Result<Vec<OrderNo>, NotLoaded<Key>> {
     let Some(epoch) = epoch::newest(desk)? else { return Ok(Vec::new()) };
     if epoch::met(desk, view.card.no)?.is_some_and(|met| met.epoch == epoch.number) {
         return Ok(Vec::new());
     }
     let mut orders = Vec::new();
-    for item in view.waiting.iter().filter(|item| item.since < epoch.since) {
+    for item in view.waiting.iter().filter(|item| item.since <= epoch.since) {
         if let Source::Order(no) = item.source
             && !repaid_here(desk, no)?
         {
@@ -102,6 +103,13 @@ pub(super) fn doubtful(desk: &Desk<'_, Campus>, view: &CardView) -> Result<Vec<O
         }
     }
     Ok(orders)
+}
+
+/// Whether the card took a load of before the restore, or another in its place. One that was released since then is forgotten
+/// by nobody: the card had shown before it that it was not ahead.
+pub(super) fn took_before(view: &CardView, resolution: Resolution) -> bool {
+    let Meeting::First { since } = view.meeting else { return false };
+    resolution == Resolution::Applied && view.attempt.as_ref().is_some_and(|attempt| attempt.released_at < since)
 }
 
 /// Whether this ends a load of before the restore that the card did not take: its orders wait again, and the provider was
@@ -117,11 +125,12 @@ pub(crate) fn repaid_key(order: &Order) -> Option<Key> {
     refund::of_order(order, None, Fen::ZERO).ok().map(|(payment, _, _)| crate::refund::repaid_key(&payment))
 }
 
-/// Whether the book itself gave some of it back: then the provider says no news by saying so.
+/// Whether the book itself gave some of it back: then the provider says no news by saying so. Refunds that failed do not
+/// count: after one the order waited again, and may have been refunded once more.
 fn repaid_here(desk: &Desk<'_, Campus>, no: OrderNo) -> Result<bool, NotLoaded<Key>> {
     let order = desk.get(&Key::Order(no))?.and_then(Row::order);
     let Some(key) = order.and_then(repaid_key) else { return Ok(true) };
-    Ok(desk.get(&key)?.and_then(Row::repaid).is_some_and(|repaid| !repaid.all.is_empty()))
+    Ok(desk.get(&key)?.and_then(Row::repaid).is_some_and(|repaid| repaid.back.is_positive()))
 }
 
 /// What the provider said of orders that wait since before the restore.
@@ -164,8 +173,8 @@ pub(super) fn take_out(
     let items: Vec<Item> = view.waiting.iter().filter(|item| gone(item)).copied().collect();
     for item in &items {
         let detail = format!(
-            "the provider gave it back, in part or whole, and the restored book has no such refund; {} yuan of it waited \
-             for card {}",
+            "the provider tells of a refund, and the restored book has none that did not fail; {} yuan of it waited for \
+             card {}",
             item.amount, view.card.no
         );
         set_aside(desk, (view.card.person, view.card.no), item, Kind::PaymentGivenBack, detail)?;

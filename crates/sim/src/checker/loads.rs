@@ -133,6 +133,7 @@ impl Loads {
     pub(super) fn attempt(
         &mut self,
         attempt: &Attempt,
+        given_back: impl Fn(u128) -> bool,
         people: &People,
         findings: &mut Findings,
         counters: &mut Counters,
@@ -154,6 +155,11 @@ impl Loads {
             format!("attempt {} carries {again:?}, which the card took before the restore", key.1)
         });
         let count = orders.len();
+        // One that was open in the backup may have let go of it before the disk was lost.
+        let twice = orders.iter().find(|order| !self.attempts.contains_key(&key) && given_back(**order));
+        findings.demand(twice.is_none(), "M9", who, || {
+            format!("attempt {} carries {twice:?}, whose payer has the money back since before the restore", key.1)
+        });
         let (n, amount, fills) = (attempt.session.n, Sum::from(attempt.session.amount), attempt.items.len() > count);
         let known = Known { stage, n, amount, orders, fills };
         if self.attempts.insert(key, known).is_none_or(|before| before.stage != stage) {

@@ -239,7 +239,11 @@ impl Checker {
             Row::ForeignRefund(_) => self.refunds.foreign(key, &mut self.findings),
             Row::CaseEnded(ended) => self.case_ended(&ended.case),
             Row::Payment(note) => self.payments.payment(key, note),
-            Row::Attempt(attempt) => self.loads.attempt(attempt, &self.people, &mut self.findings, counters),
+            Row::Attempt(attempt) => {
+                let (payments, refunds) = (&self.payments, &self.refunds);
+                let back = |order| payments.transaction_of(order).is_some_and(|paid| refunds.given_back_unknown(paid));
+                self.loads.attempt(attempt, back, &self.people, &mut self.findings, counters);
+            }
             Row::Sale(sale) => {
                 if self.sales.card_of(sale.id.get()).is_none() {
                     let who = self.people.who(sale.card.0);
@@ -311,6 +315,14 @@ impl Checker {
         ("case: waiting money does not go back by rule", caused)
     }
 
+    /// How a case of money that went back is counted: of an order that a restored book had credited, or of another payment.
+    fn given_back(&self, reference: u128) -> &'static str {
+        match self.payments.credited_before(reference) {
+            true => "case: waiting money of before a restore was given back meanwhile",
+            false => "case: payment given back meanwhile",
+        }
+    }
+
     /// Whether nobody can tell what became of a load with this order, since a restore.
     fn load_untold(&self, order: u128) -> bool {
         let fresh = !self.payments.credited_before(order) || self.refunds.waits_anew(order);
@@ -344,7 +356,7 @@ impl Checker {
             CaseKind::PaymentUnknownOrder => ("case: payment of unknown order", true),
             CaseKind::PaymentMismatch => ("case: payment mismatch", true),
             CaseKind::PaymentTwice => ("case: payment twice", true),
-            CaseKind::PaymentGivenBack => ("case: payment given back meanwhile", true),
+            CaseKind::PaymentGivenBack => (self.given_back(case.reference.get()), true),
             CaseKind::RefundUnknown => ("case: refund that is none of ours", true),
             CaseKind::RefundFailed => ("case: refund failed", true),
             CaseKind::RefundShort => ("case: merchant account short", self.refunds.was_short(case.reference.get())),

@@ -112,6 +112,8 @@ pub(crate) struct Payments {
     to_ask: (BTreeSet<u128>, i64),
     /// Orders whose money the backup had.
     credited_before: BTreeSet<u128>,
+    /// What came onto a holder's card out of a case: a fill that a restored book forgot is in the account as well.
+    out_of_case: BTreeMap<usize, Sum>,
     pub(super) now: i64,
 }
 
@@ -244,7 +246,8 @@ impl Payments {
                 let mine = self.orders.values().filter(|known| known.holder == Some(holder));
                 let ever: Sum = mine.filter(|known| known.stage != Stage::Closed).map(|known| known.amount).sum();
                 let forgotten = self.forgotten.values().filter(|(whose, _)| *whose == Some(holder));
-                ever + forgotten.map(|(_, amount)| amount).sum::<Sum>() + amount > CAP
+                let twice = self.out_of_case.get(&holder).copied().unwrap_or(0);
+                ever + forgotten.map(|(_, amount)| amount).sum::<Sum>() + twice + amount > CAP
             }
             ("AFTER_RESTORE", _) => self.not_asked,
             ("BUSY" | "SERVER_FULL" | "STOPPING" | "INTERNAL" | "TRY_AGAIN", _) => true,
@@ -342,6 +345,12 @@ impl Payments {
                 findings.demand(!twice && !again, "I2", who, || format!("order {} was credited twice", number(order)));
                 self.credits.push((order, row.credit.owner, amount));
                 self.booked += amount;
+            }
+            reason::LOAD_FORGOTTEN if row.debit.code.0 == code::SUSPENSE_CASE => {
+                let card = u64::try_from(row.credit.owner).ok();
+                if let Some(holder) = card.and_then(|card| people.holder_of_card(card)) {
+                    *self.out_of_case.entry(holder).or_default() += amount;
+                }
             }
             reason::TOP_UP_UNEXPLAINED => {
                 self.suspended.push((row.credit.owner, amount));

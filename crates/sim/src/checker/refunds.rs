@@ -76,8 +76,8 @@ pub(crate) struct Refunds {
     taken: BTreeSet<String>,
     /// Refunds of others that the book tells of.
     foreign: BTreeSet<String>,
-    /// Refunds that a restore made the book forget.
-    forgotten: BTreeSet<String>,
+    /// Refunds that a restore made the book forget, and of which payment they were.
+    forgotten: BTreeMap<String, String>,
     fresh: Vec<String>,
     touched: BTreeSet<String>,
     moved: Vec<(u128, u16, Name)>,
@@ -90,7 +90,8 @@ pub(crate) struct Refunds {
 impl Refunds {
     /// The book is as it was when the backup was made; what the provider did stays done.
     pub(super) fn restored(&mut self, now: Refunds) {
-        self.forgotten = now.known.keys().filter(|number| !self.known.contains_key(*number)).cloned().collect();
+        let gone = now.known.iter().filter(|(number, _)| !self.known.contains_key(*number));
+        self.forgotten = gone.map(|(number, known)| (number.clone(), known.transaction.clone())).collect();
         self.forgotten.extend(now.forgotten);
         (self.truth, self.taken) = (now.truth, now.taken);
     }
@@ -102,7 +103,13 @@ impl Refunds {
 
     /// Whether a restore made the book forget it.
     pub(crate) fn forgot(&self, number: &str) -> bool {
-        self.forgotten.contains(number)
+        self.forgotten.contains_key(number)
+    }
+
+    /// Whether a refund that a restore made the book forget has given some of this payment back.
+    pub(super) fn given_back_unknown(&self, transaction: &str) -> bool {
+        let of = self.forgotten.iter().filter(|(_, of)| *of == transaction);
+        of.filter_map(|(number, _)| self.truth.get(number)).any(|truth| truth.given_back)
     }
 
     /// A request for it arrives at the provider: it was written down before it left, word for word.
@@ -111,7 +118,7 @@ impl Refunds {
             Some(known) => {
                 known.transaction == transaction && (known.amount, known.total) == sums && known.stage != Stage::Held
             }
-            None => self.forgotten.contains(number),
+            None => self.forgotten.contains_key(number),
         };
         findings.demand(right, "I2r", Who::NOBODY, || {
             format!(

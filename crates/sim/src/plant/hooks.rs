@@ -108,6 +108,7 @@ pub(crate) fn after(plant: Plant, keys: &[Key], desk: &mut CampusDesk<'_>) {
         Plant::P70 => forget_quarantine(keys, desk),
         Plant::P75 => forget_try(keys, desk),
         Plant::P87 => let_it_go_on(keys, desk),
+        Plant::P88 => is_not_given_back(keys, desk),
         Plant::P94 => waiting::goes_back_again(keys, desk),
         Plant::P96 => waiting::tells_again(keys, desk),
         Plant::P97 => waiting::is_not_met(keys, desk),
@@ -408,13 +409,25 @@ fn drop_unconfirmed(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
     desk.put(key, Row::Card(card)).ok()
 }
 
+/// A command of a tap: what a card holds by the book is looked at for a terminal, and no record came in.
+fn of_tap(keys: &[Key]) -> bool {
+    let has = |kind: fn(&Key) -> bool| keys.iter().any(kind);
+    has(|key| matches!(key, Key::Enrolment(_)))
+        && has(|key| matches!(key, Key::Spent(_)))
+        && !has(|key| matches!(key, Key::Record(..)))
+}
+
+/// Already when the tap begins, so that its nonce is of a book that knows no such debit: else that nonce would be dead.
 fn forget_awaiting(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
-    if !begins_load(keys) {
+    if !of_tap(keys) {
         return None;
     }
     let (key, mut card) = find(keys, desk, Row::card)?;
-    card.awaiting.clear();
-    desk.put(key, Row::Card(card)).ok()
+    if !card.awaiting.is_empty() {
+        card.awaiting.clear();
+        desk.put(key, Row::Card(card)).ok()?;
+    }
+    Some(())
 }
 
 fn shuffle_waiting(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
@@ -478,8 +491,23 @@ fn seems_given_back_here(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> 
     find(keys, desk, Row::card)?;
     for key in keys.iter().filter(|key| matches!(key, Key::Repaid(..))) {
         let mut repaid = desk.get(key).ok()?.and_then(Row::repaid).cloned().unwrap_or_default();
-        if repaid.all.is_empty() {
-            repaid.all.push(RefundNo::from_id(Id::new(0)));
+        if repaid.back == Fen::ZERO {
+            repaid.back = SEEMS_BACK;
+            desk.put(key.clone(), Row::Repaid(repaid)).ok()?;
+        }
+    }
+    Some(())
+}
+
+/// What seemed to have gone back: no order is so small.
+const SEEMS_BACK: Fen = Fen::new(1);
+
+/// And nobody sees afterwards why it seemed so.
+fn is_not_given_back(keys: &[Key], desk: &mut CampusDesk<'_>) -> Option<()> {
+    for key in keys.iter().filter(|key| matches!(key, Key::Repaid(..))) {
+        let repaid = desk.get(key).ok()?.and_then(Row::repaid).cloned();
+        if let Some(mut repaid) = repaid.filter(|repaid| repaid.back == SEEMS_BACK) {
+            repaid.back = Fen::ZERO;
             desk.put(key.clone(), Row::Repaid(repaid)).ok()?;
         }
     }
