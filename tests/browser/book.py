@@ -8,12 +8,14 @@ from contextlib import contextmanager
 ROWS = re.compile(r"^journal rows\s+(\d+)$", re.MULTILINE)
 COUNTS = re.compile(r"^rows\s+(\d+) (\w+)$", re.MULTILINE)
 SUMS = re.compile(r"^sum of (\d)xxx\s+(-?[\d.]+)", re.MULTILINE)
-# Rows that are written when money moves or is about to; orders, payments, releases to a card, what the card took, sales.
-KINDS = ("top_up_order", "payment", "attempt", "applied", "sale", "refund", "open_case")
+# Rows that are written when money moves or is about to: orders, payments, releases to a card, what the card took, sales,
+# refunds, cases; and what becomes of cards.
+KINDS = ("top_up_order", "payment", "attempt", "applied", "sale", "refund", "open_case", "card_change")
 # What a terminal did off the net comes up a moment later.
 PATIENCE_SECONDS = 20
 
 # How much each thing that people do adds to the book. `journal`: rows of the journal; `holders`, `merchants`, `channel`: fen.
+CARD_LOST = {"card_change": 1}
 ORDERED = {"top_up_order": 1}
 LOADED = {"journal": 2, "attempt": 1, "applied": 1}
 # A sale that a card turned out not to have paid.

@@ -21,6 +21,8 @@ from breakage import damaged_book, killed, torn_purchase
 from checks import BROWSER_ARGUMENTS, Looker
 from demo import Demo
 from keyboard import by_keyboard
+from loss import card_lost
+from lost_answers import lost_answers
 from noscript import without_script
 from pages import new_to_everything, nothing_left_out, with_a_past
 from payments import by_address, by_code, inside_wechat, late, late_begun, paid_twice, refunded_by_hand
@@ -45,7 +47,8 @@ BOUNDARIES = {"credit-before": (GIVEN_UP, LOADED), "credit-applied": (LOADED,), 
 class Story:
     """Everything that happens, one chapter after the other."""
 
-    def __init__(self, browser, demo, tally, axe, shots, kept):
+    def __init__(self, playwright, browser, demo, tally, axe, shots, kept):
+        self.playwright = playwright
         self.demo = demo
         self.tally = tally
         self.looker = Looker(browser, tally, axe, shots, kept, demo.base)
@@ -212,7 +215,7 @@ def records(story, holder):
 def pulled_away(story):
     """The card goes away in mid-load, at three boundaries; it is loaded once each time."""
     holder, till = Holder(story, 1, "en"), Till(story, "en")
-    holder.first_sign_in()
+    holder.first_sign_in(clicks=2)
     total = 0
     for pull_at, loads in BOUNDARIES.items():
         with ledger(story, f"pulled away, {pull_at}", topped_up(5000), *loads):
@@ -305,6 +308,7 @@ CHAPTERS = [
     ("by menu", by_menu),
     ("large text", with_large_text),
     ("twice", twice),
+    ("lost answers", lost_answers),
     ("by address", by_address),
     ("by code", by_code),
     ("paid twice", paid_twice),
@@ -312,6 +316,7 @@ CHAPTERS = [
     ("breakage", breakage),
     ("late", late),
     ("refunded by hand", refunded_by_hand),
+    ("card lost", card_lost),
 ]
 
 
@@ -334,7 +339,7 @@ def main():
             demo.set("order.pay_within", PAY_WITHIN_SECONDS)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=options.chromium, args=BROWSER_ARGUMENTS)
-                story = Story(browser, demo, tally, options.axe, options.shots, options.kept)
+                story = Story(playwright, browser, demo, tally, options.axe, options.shots, options.kept)
                 story.looks = not options.no_looks
                 story.tell(chapters)
                 nothing_left_out(story, whole=not options.chapter and story.looks)
