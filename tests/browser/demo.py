@@ -38,6 +38,10 @@ class Demo:
         """Ends it by this signal, and starts it again at the same address."""
         self.process.send_signal(how)
         self.process.wait(STOP_SECONDS)
+        self.again()
+
+    def again(self):
+        """Starts it at the same address, after it ended."""
         self.start(self.base.rsplit(":", 1)[1])
 
     def _read(self, process, lines):
@@ -77,7 +81,7 @@ class Demo:
         runs = [
             subprocess.run([self.binary, *words, "--data", self.folder], capture_output=True, text=True) for words in lines
         ]
-        self.start(self.base.rsplit(":", 1)[1])
+        self.again()
         return [(run.returncode, run.stdout + run.stderr) for run in runs]
 
     def everyone(self):

@@ -24,9 +24,11 @@ from keyboard import by_keyboard
 from loss import card_lost
 from lost_answers import lost_answers
 from noscript import without_script
+from outages import outages, restored
 from pages import new_to_everything, nothing_left_out, with_a_past
 from payments import by_address, by_code, inside_wechat, late, late_begun, paid_twice, refunded_by_hand
 from people import PASSWORD, Holder, Till, arrive
+from printing import printed
 from states import by_menu, faces, off_line, session_over, with_large_text
 from till import at_the_till
 from twice import twice
@@ -292,15 +294,18 @@ def breakage(story):
 
 
 CHAPTERS = [
+    # The order that is paid late is over when everything else has been told.
+    ("late begun", late_begun),
     ("first visit", first_visit),
     ("amounts", amounts),
-    ("late begun", late_begun),
     ("paid and tapped", paid_and_tapped),
     ("pulled away", pulled_away),
     ("at the till", at_the_till),
     ("notices lost", notices_lost),
     ("every page", with_a_past),
+    ("printed", printed),
     ("faces", faces),
+    ("outages", outages),
     ("off line", off_line),
     ("session over", session_over),
     ("without script", without_script),
@@ -317,6 +322,7 @@ CHAPTERS = [
     ("late", late),
     ("refunded by hand", refunded_by_hand),
     ("card lost", card_lost),
+    ("restored", restored),
 ]
 
 
