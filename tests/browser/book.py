@@ -84,6 +84,17 @@ def moved(deeds):
     return {what: by for what, by in together(*deeds).items() if by}
 
 
+# Made and left alone in places where nobody counts them: no money moves by them.
+STILL = ("top_up_order", "card_change")
+
+
+def nothing_beside(story):
+    """Since the story began nothing moved but what was told of it: nothing in between, and nothing later than it was looked for."""
+    grown, told = Book(story.demo.binary, story.demo.folder).since(story.began), moved(story.deeds)
+    money = lambda rows: {what: by for what, by in rows.items() if what not in STILL}
+    story.tally.same("the whole story: the rows of the book", money(grown), money(told))
+
+
 @contextmanager
 def ledger(story, name, *deeds):
     """What is done inside adds exactly these deeds to the book, which is whole before and after: no row more, no fen less."""
@@ -93,5 +104,6 @@ def ledger(story, name, *deeds):
     after, end = look(), time.monotonic() + PATIENCE_SECONDS
     while after.whole and after.since(before) != wanted and time.monotonic() < end:
         after = look()
+    story.deeds += deeds
     story.tally.check(f"{name}: the book is whole", before.whole and after.whole, before.said + after.said)
     story.tally.same(f"{name}: the rows of the book", after.since(before), wanted)

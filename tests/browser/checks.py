@@ -113,8 +113,10 @@ class Looker:
         another; `act` brings it to what is looked at."""
         lands = lands or urlsplit(address).path
         self.seen.add(name)
-        # What is done to a page may spoil its browser; else one browser changes its language.
-        shared = None if act else self._opened(LANGUAGES[0], state, more)
+        # One browser changes its language: not where what is done to the page may spoil it, nor at another's pages, which take
+        # the language that a browser asks for.
+        ours = address.startswith(self.base) and not act
+        shared = self._opened(LANGUAGES[0], state, more) if ours else None
         for language in LANGUAGES:
             page, watch = shared or self._opened(language, state, more)
             context = page.context

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import expect, sync_playwright
 
-from book import GIVEN_UP, LOADED, ORDERED, ledger, sold, topped_up
+from book import GIVEN_UP, LOADED, ORDERED, Book, ledger, nothing_beside, sold, topped_up
 from breakage import damaged_book, killed, torn_purchase
 from checks import BROWSER_ARGUMENTS, Looker
 from demo import Demo
@@ -54,6 +54,8 @@ class Story:
         self.demo = demo
         self.tally = tally
         self.looker = Looker(browser, tally, axe, shots, kept, demo.base)
+        # The book as it was when the story began, and what was done to it since.
+        self.began, self.deeds = Book(demo.binary, demo.folder), []
         # Whether pages are looked at from all sides; else there are only journeys.
         self.looks = True
         # The order that is going to be paid late: whose, its number, when its time is over.
@@ -322,6 +324,7 @@ CHAPTERS = [
     ("late", late),
     ("refunded by hand", refunded_by_hand),
     ("card lost", card_lost),
+    ("nothing beside", nothing_beside),
     ("restored", restored),
 ]
 
