@@ -33,7 +33,7 @@ def without_script(story):
         arrive(page, "/me/card")
         page.click("main a[href='/me/card/loss']")
         arrive(page, "/me/card/loss")
-        expect(page.locator("#money + ul")).to_contain_text("¥50.00")
+        expect(page.locator("#money + ul")).to_contain_text(f"¥{(before['waiting'] + 5000) / 100:,.2f}")
         page.click("main a[href='/me/card']")
         arrive(page, "/me/card")
         page.click("main a[href='/me/card/loss']")

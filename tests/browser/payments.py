@@ -59,8 +59,10 @@ def inside_wechat(story):
     known = Holder(story, 1, "zh-CN")
     known.enter()
     known.finish("known here before")
-    rounds = [("ok", "at once"), ("ok", "late"), ("cancel", "late"), ("fail", "at once")]
-    for result, when, language in [(*each, language) for each in rounds for language in LANGUAGES]:
+    # What the bridge says is no text of ours: one language hears each word, both are paid.
+    zh, en = LANGUAGES
+    rounds = [(*PAID, zh), (*PAID, en), ("ok", "late", zh), ("cancel", "late", en), ("fail", "at once", zh)]
+    for result, when, language in rounds:
         name = f"bridge {result} {when} {language}"
         with ledger(story, name, topped_up(100) if (result, when) == PAID else ORDERED):
             by_bridge(story, name, result, when, language)

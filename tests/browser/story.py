@@ -41,6 +41,8 @@ KEPT = pathlib.Path(__file__).resolve().parents[2] / "target/browser/failed"
 BY_QUERY_MILLISECONDS = 75_000
 # So long can an order be paid, the least that the rules allow: one expires while the story goes on.
 PAY_WITHIN_SECONDS = 360
+# One person orders for many here.
+ORDERS_A_MINUTE = 1000
 # Where the card goes away in mid-load, and what the book has in the end: a load that it did not take is given up and
 # released once more; one whose answer was lost or cut is found out to be taken.
 BOUNDARIES = {"credit-before": (GIVEN_UP, LOADED), "credit-applied": (LOADED,), "credit-cut": (LOADED,)}
@@ -345,7 +347,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="onecard-story-") as folder:
         demo = Demo(options.binary, folder, people=30)
         try:
-            demo.set("order.pay_within", PAY_WITHIN_SECONDS)
+            demo.set(order__pay_within=PAY_WITHIN_SECONDS, order__per_minute=ORDERS_A_MINUTE)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=options.chromium, args=BROWSER_ARGUMENTS)
                 story = Story(playwright, browser, demo, tally, options.axe, options.shots, options.kept)
