@@ -140,7 +140,7 @@ def back_from(story, backup):
 
 
 def asked_again(story, holder, number):
-    page = holder.page
+    page, holder.watch.refusal = holder.page, "status of (4|503)"
     holder.go("/me/topup")
     arrive(page, "/sign-in")
     expect(page.locator("main .note[role=status]")).to_be_visible()
