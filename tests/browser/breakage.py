@@ -7,6 +7,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from book import LOADED, NOT_TAKEN, ledger, sold, topped_up
+
 BOOK_FILES = ("book.sqlite", "book.sqlite-wal")
 UNRESOLVED = "同一张卡"
 
@@ -54,14 +56,15 @@ DAMAGES = (
 def torn_purchase(story, holder, till, card):
     """M17, R32: the card leaves while it is debited; the same card settles it, and lunch is paid once."""
     on_card = story.places(holder)["on_card"]
-    for pull_at in ("debit-before", "debit-applied"):
-        till.sale("12.00")
-        till.hold(card, pull_at)
-        till.shows(UNRESOLVED)
-        till.hold(card)
-        till.lamp("green")
-        till.shows("12.00")
-        till.pull()
+    for pull_at, sales in (("debit-before", (NOT_TAKEN, sold(1200))), ("debit-applied", (sold(1200),))):
+        with ledger(story, f"torn purchase, {pull_at}", *sales):
+            till.sale("12.00")
+            till.hold(card, pull_at)
+            till.shows(UNRESOLVED)
+            till.hold(card)
+            till.lamp("green")
+            till.shows("12.00")
+            till.pull()
         on_card -= 1200
         story.balance(holder, f"{pull_at}: paid once", {"on_card": on_card, "total": on_card})
 
@@ -69,16 +72,17 @@ def torn_purchase(story, holder, till, card):
 def killed(story, holder, till, card):
     """Paid, killed without warning, started again on the same folder: the money waits and is loaded once."""
     before = story.places(holder)
-    holder.order()
-    holder.pay()
-    holder.sees("waiting")
-    story.demo.restart(signal.SIGKILL)
-    waiting = {"waiting": before["waiting"] + 5000, "total": before["total"] + 5000}
-    story.balance(holder, "killed: still signed in, still there", waiting)
-    till.page.reload()
-    till.hold(card)
-    till.lamp("green")
-    till.pull()
+    with ledger(story, "killed", topped_up(5000), LOADED):
+        holder.order()
+        holder.pay()
+        holder.sees("waiting")
+        story.demo.restart(signal.SIGKILL)
+        waiting = {"waiting": before["waiting"] + 5000, "total": before["total"] + 5000}
+        story.balance(holder, "killed: still signed in, still there", waiting)
+        till.page.reload()
+        till.hold(card)
+        till.lamp("green")
+        till.pull()
     loaded = before["on_card"] + before["waiting"] + 5000
     story.balance(holder, "killed: loaded once", {"waiting": 0, "on_card": loaded})
 

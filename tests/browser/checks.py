@@ -14,6 +14,9 @@ DESK = {"width": 1280, "height": 800}
 PHONE_AGENT = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/126.0.0.0 Mobile Safari/537.36"
 DESK_AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0.0.0 Safari/537.36"
 WECHAT_AGENT = f"{PHONE_AGENT} MicroMessenger/8.0.49"
+SIZES = {"phone": PHONE, "desk": DESK}
+# What passes need not be told: that takes axe three times as long.
+AXE = "axe.run({ resultTypes: ['violations'] }).then(found => found.violations)"
 WIDTHS = (320, 390, 768, 1440)
 # Where larger or longer text has least room.
 TEXT_WIDTHS = (320, 390)
@@ -49,10 +52,19 @@ class Watch:
         wire = page.context.new_cdp_session(page)
         wire.send("Network.enable")
         wire.on("Network.loadingFinished", self._finished)
+        self.wire = wire
+        # What the browser says of an answer that refuses.
+        self.refusal = "status of 4"
+
+    def begin(self):
+        """Counts anew, as for a first visit; what went wrong stays."""
+        self.wire.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        self.requests = 0
+        self.bytes = 0
 
     def _console(self, message):
         # A page that was answered with a refusal on purpose is reported by the browser as a failed resource.
-        refused = "status of 4" in message.text and not urlsplit(message.location["url"]).path.startswith("/assets/")
+        refused = re.search(self.refusal, message.text) and not urlsplit(message.location["url"]).path.startswith("/assets/")
         if message.type == "error" and not refused:
             self.errors.append(f"{message.text} at {message.location['url']}")
 
@@ -101,27 +113,47 @@ class Looker:
         another; `act` brings it to what is looked at."""
         lands = lands or urlsplit(address).path
         self.seen.add(name)
+        # One browser changes its language: not where what is done to the page may spoil it, nor at another's pages, which take
+        # the language that a browser asks for.
+        ours = address.startswith(self.base) and not act
+        shared = self._opened(LANGUAGES[0], state, more) if ours else None
         for language in LANGUAGES:
-            context = self.context(language, state, **more)
+            page, watch = shared or self._opened(language, state, more)
+            context = page.context
             try:
-                self._one(f"{name} {language}", context, address, language, act, lands)
+                if shared:
+                    self._speak(page, language, state)
+                self._one(f"{name} {language}", page, watch, address, language, act, lands)
             except Exception:
-                for page in context.pages:
-                    self.keep(page, f"{name} {language}")
+                for each in context.pages:
+                    self.keep(each, f"{name} {language}")
+                context.close()
                 raise
-            finally:
+            if not shared or language == LANGUAGES[-1]:
                 context.close()
 
-    def _one(self, name, context, address, language, act, lands):
+    def _opened(self, language, state, more):
+        page = self.context(language, state, **more).new_page()
+        return page, Watch(page)
+
+    def _speak(self, page, language, state):
+        """As if it were new, in this language: what it remembers is what it began with."""
+        page.context.clear_cookies()
+        page.context.add_cookies([*(state or {"cookies": []})["cookies"]])
+        page.context.add_cookies([{"name": "lang", "value": language, "url": self.base}])
+        page.set_viewport_size(PHONE)
+        page.emulate_media(color_scheme="light", reduced_motion="reduce")
+
+    def _one(self, name, page, watch, address, language, act, lands):
         check = self.tally.check
         failed = self.tally.failed
-        page = context.new_page()
-        watch = Watch(page)
+        watch.begin()
         page.goto(re.sub(r"\blang=[A-Za-z-]+", f"lang={language}", address), wait_until="load")
         check(f"{name}: at most {MOST_REQUESTS} requests", watch.requests <= MOST_REQUESTS, watch.requests)
         check(f"{name}: at most {MOST_BYTES} bytes", watch.bytes <= MOST_BYTES, watch.bytes)
         check(f"{name}: is the page that was asked for", urlsplit(page.url).path == lands, page.url)
         if act:
+            watch.refusal = "status of (4|503)"
             act(page)
         check(f"{name}: one heading", page.locator("h1").count() == 1, page.locator("h1").count())
         check(f"{name}: a title", page.title().strip() != "")
@@ -132,7 +164,7 @@ class Looker:
         check(f"{name}: no words of the other language", not strange, strange)
         unnamed = measure.unnamed()
         check(f"{name}: every control has a name", not unnamed, unnamed)
-        for size, viewport in (("phone", PHONE), ("desk", DESK)):
+        for size, viewport in SIZES.items():
             page.set_viewport_size(viewport)
             for scheme in SCHEMES:
                 page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
@@ -149,7 +181,7 @@ class Looker:
     def _axe(self, name, page):
         if not page.evaluate("!!window.axe"):
             page.evaluate(self.axe)
-        found = page.evaluate("axe.run()")["violations"]
+        found = page.evaluate(AXE)
         seen = [(each["id"], [node["html"][:160] for node in each["nodes"]]) for each in found]
         self.tally.check(f"{name}: axe finds nothing", not found, seen)
 

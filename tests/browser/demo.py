@@ -38,6 +38,10 @@ class Demo:
         """Ends it by this signal, and starts it again at the same address."""
         self.process.send_signal(how)
         self.process.wait(STOP_SECONDS)
+        self.again()
+
+    def again(self):
+        """Starts it at the same address, after it ended."""
         self.start(self.base.rsplit(":", 1)[1])
 
     def _read(self, process, lines):
@@ -58,11 +62,12 @@ class Demo:
             if line.startswith(READY):
                 return line[len(READY):].strip()
 
-    def set(self, name, value):
-        """Changes a rule of the school; nothing runs meanwhile."""
-        code, said = self.command("settings", "set", name, str(value), "--by", "story")
-        if code != 0:
-            raise RuntimeError(said)
+    def set(self, **values):
+        """Changes rules of the school, named with `__` for the dot; nothing runs meanwhile."""
+        words = [("settings", "set", name.replace("__", "."), str(value), "--by", "story") for name, value in values.items()]
+        for code, said in self.commands(*words):
+            if code != 0:
+                raise RuntimeError(said)
 
     def command(self, *words):
         """Stops it, runs a command of the program on its folder, and starts it again at the same address; gives exit code
@@ -77,7 +82,7 @@ class Demo:
         runs = [
             subprocess.run([self.binary, *words, "--data", self.folder], capture_output=True, text=True) for words in lines
         ]
-        self.start(self.base.rsplit(":", 1)[1])
+        self.again()
         return [(run.returncode, run.stdout + run.stderr) for run in runs]
 
     def everyone(self):

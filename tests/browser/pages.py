@@ -40,14 +40,16 @@ LISTED = {
 TOLD = {
     "/sign-in": ("sign-in", "sign-in-refused", "sign-in-over"),
     "/password": ("password-first",),
-    "/me": ("home-waiting", "home-on-its-way", "home", "home-paid-twice", "home-refunding"),
+    "/me": ("home-waiting", "home-on-its-way", "home", "home-paid-twice", "home-refunding", "home-lost"),
+    "/me/topup": ("top-up-refused", "top-up-lost", "top-up-after-restore"),
+    "/me/card": ("card-lost",),
     "/me/records": ("records", "records-with-refund"),
     "/me/records/{number}": ("record-purchase", "record-top-up", "record-refund", "record-paid-twice"),
     "/me/orders/{order}": (
         "order-unpaid", "order-waiting", "order-on-its-way", "order-on-card", "order-expired", "order-late",
-        "order-paid-twice", "order-paid-twice-ended", "order-refunding", "order-refunded",
+        "order-paid-twice", "order-paid-twice-ended", "order-refunding", "order-refunded", "order-kept",
     ),
-    "/pay/{order}": ("pay", "pay-by-code", "pay-inside-wechat"),
+    "/pay/{order}": ("pay", "pay-by-code", "pay-inside-wechat", "pay-later"),
 }
 # Addresses that answer a browser with no page of their own.
 NO_PAGE = {

@@ -10,6 +10,7 @@ import zxingcpp
 from PIL import Image
 from playwright.sync_api import expect
 
+from book import ORDERED, ledger, paid, paid_again, returned, topped_up
 from checks import DESK, DESK_AGENT, LANGUAGES, WECHAT_AGENT
 from people import PASSWORD, PATIENCE_MILLISECONDS, Holder, arrive
 
@@ -26,6 +27,8 @@ BRIDGE = """(() => {
   if ('WHEN' === 'at once') window.WeixinJSBridge = bridge;
   if ('WHEN' === 'late') window.addEventListener('load', window.come);
 })()"""
+# The round in which the payment is made.
+PAID = ("ok", "at once")
 WISHES = {"appId", "timeStamp", "nonceStr", "package", "signType", "paySign"}
 # After the last moment to pay the provider is asked within a minute; the order then counts as expired.
 EXPIRED_SECONDS = 150
@@ -56,28 +59,37 @@ def inside_wechat(story):
     known = Holder(story, 1, "zh-CN")
     known.enter()
     known.finish("known here before")
-    rounds = [("ok", "at once"), ("ok", "late"), ("cancel", "late"), ("fail", "at once")]
-    for result, when, language in [(*each, language) for each in rounds for language in LANGUAGES]:
+    # What the bridge says is no text of ours: one language hears each word, both are paid.
+    zh, en = LANGUAGES
+    rounds = [(*PAID, zh), (*PAID, en), ("ok", "late", zh), ("cancel", "late", en), ("fail", "at once", zh)]
+    for result, when, language in rounds:
         name = f"bridge {result} {when} {language}"
-        holder = in_wechat(story, language, result, when)
-        arrive(holder.page, "/me/orders/*")
-        number = holder.number_here()
-        holder.sees("not_paid")
-        asked_rightly(story, holder, name)
-        before, there = story.places(holder), story.demo.there(number)
-        story.tally.check(f"{name}: an order of WeChat's own pages", there["trade_type"] == "JSAPI", there)
-        place = holder.api(f"/me/orders/{number}")["place"]
-        story.tally.check(f"{name}: its word proves nothing", (place, there["state"]) == ("not_paid", "NOTPAY"), place)
-        expect(holder.page.locator(f"main a[href='/pay/{number}']")).to_be_visible()
-        if result == "ok" and when == "at once":
-            story.demo.payer(number)
-            holder.sees("waiting", of="¥1.00")
-            story.balance(holder, f"{name}: credited when it is paid", {"total": before["total"] + 100})
-        else:
-            story.balance(holder, f"{name}: nothing is credited", before)
-        holder.finish(name)
+        with ledger(story, name, topped_up(100) if (result, when) == PAID else ORDERED):
+            by_bridge(story, name, result, when, language)
     for language in LANGUAGES:
-        bridge_never_ready(story, language)
+        with ledger(story, f"bridge never ready {language}", ORDERED):
+            bridge_never_ready(story, language)
+
+
+def by_bridge(story, name, result, when, language):
+    """The bridge says this; in one round the payment is made, and credited once it is known."""
+    holder = in_wechat(story, language, result, when)
+    arrive(holder.page, "/me/orders/*")
+    number = holder.number_here()
+    holder.sees("not_paid")
+    asked_rightly(story, holder, name)
+    before, there = story.places(holder), story.demo.there(number)
+    story.tally.check(f"{name}: an order of WeChat's own pages", there["trade_type"] == "JSAPI", there)
+    place = holder.api(f"/me/orders/{number}")["place"]
+    story.tally.check(f"{name}: its word proves nothing", (place, there["state"]) == ("not_paid", "NOTPAY"), place)
+    expect(holder.page.locator(f"main a[href='/pay/{number}']")).to_be_visible()
+    if (result, when) == PAID:
+        story.demo.payer(number)
+        holder.sees("waiting", of="¥1.00")
+        story.balance(holder, f"{name}: credited when it is paid", {"total": before["total"] + 100})
+    else:
+        story.balance(holder, f"{name}: nothing is credited", before)
+    holder.finish(name)
 
 
 def bridge_never_ready(story, language):
@@ -94,7 +106,8 @@ def bridge_never_ready(story, language):
         story.look("pay-inside-wechat", address, holder.state(), user_agent=WECHAT_AGENT)
     holder.page.click("#bridge")
     expect(says).to_have_text(waiting)
-    expect(says).to_have_text(silent, timeout=PATIENCE_MILLISECONDS)
+    if language == LANGUAGES[0]:
+        expect(says).to_have_text(silent, timeout=PATIENCE_MILLISECONDS)
     holder.page.evaluate("window.come()")
     arrive(holder.page, "/me/orders/*")
     holder.sees("not_paid")
@@ -109,18 +122,19 @@ def by_address(story):
         page = holder.page
         holder.enter()
         total = story.places(holder)["total"]
-        number = holder.order("2.00")
-        there = story.demo.there(number)
-        story.tally.check(f"by address {language}: an order for browsers", there["trade_type"] == "MWEB", there)
-        page.click("[data-testid=cashier]")
-        arrive(page, "/cashier/*")
-        page.click("button[value=cancel]")
-        arrive(page, "/me/orders/*")
-        holder.sees("not_paid")
-        page.click(f"main a[href='/pay/{number}']")
-        arrive(page, "/pay/*")
-        holder.pay()
-        holder.sees("waiting", of="¥2.00")
+        with ledger(story, f"by address {language}", topped_up(200)):
+            number = holder.order("2.00")
+            there = story.demo.there(number)
+            story.tally.check(f"by address {language}: an order for browsers", there["trade_type"] == "MWEB", there)
+            page.click("[data-testid=cashier]")
+            arrive(page, "/cashier/*")
+            page.click("button[value=cancel]")
+            arrive(page, "/me/orders/*")
+            holder.sees("not_paid")
+            page.click(f"main a[href='/pay/{number}']")
+            arrive(page, "/pay/*")
+            holder.pay()
+            holder.sees("waiting", of="¥2.00")
         story.balance(holder, f"by address {language}: credited once", {"total": total + 200})
         holder.finish(f"by address {language}")
 
@@ -139,25 +153,26 @@ def by_code(story):
         page = holder.page
         holder.enter()
         total = story.places(holder)["total"]
-        number = holder.order("3.00")
-        there = story.demo.there(number)
-        story.tally.check(f"{name}: an order to be scanned", there["trade_type"] == "NATIVE", there)
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            read = scanned(page.locator(".qr"))
-            story.tally.check(f"{name}: a camera reads it, {scheme}", read == [there["code_url"]], (read, there))
-        page.emulate_media(color_scheme="light", reduced_motion="reduce")
-        story.looker.shot(page, f"pay by code desk {language}")
-        if language == LANGUAGES[0]:
-            story.look("pay-by-code", page.url, holder.state(), user_agent=DESK_AGENT)
-        with page.expect_popup() as opened:
-            page.click("[data-testid=cashier]")
-        phone = opened.value
-        phone.wait_for_url(lambda address: urlsplit(address).path.startswith("/cashier/"))
-        story.tally.check(f"{name}: still there before it is paid", urlsplit(page.url).path == f"/pay/{number}", page.url)
-        phone.click("button[value=pay]")
-        arrive(page, "/me/orders/*")
-        holder.sees("waiting", of="¥3.00")
+        with ledger(story, name, topped_up(300)):
+            number = holder.order("3.00")
+            there = story.demo.there(number)
+            story.tally.check(f"{name}: an order to be scanned", there["trade_type"] == "NATIVE", there)
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                read = scanned(page.locator(".qr"))
+                story.tally.check(f"{name}: a camera reads it, {scheme}", read == [there["code_url"]], (read, there))
+            page.emulate_media(color_scheme="light", reduced_motion="reduce")
+            story.looker.shot(page, f"pay by code desk {language}")
+            if language == LANGUAGES[0]:
+                story.look("pay-by-code", page.url, holder.state(), user_agent=DESK_AGENT)
+            with page.expect_popup() as opened:
+                page.click("[data-testid=cashier]")
+            phone = opened.value
+            phone.wait_for_url(lambda address: urlsplit(address).path.startswith("/cashier/"))
+            story.tally.check(f"{name}: still there before it is paid", urlsplit(page.url).path == f"/pay/{number}", page.url)
+            phone.click("button[value=pay]")
+            arrive(page, "/me/orders/*")
+            holder.sees("waiting", of="¥3.00")
         story.balance(holder, f"{name}: credited once", {"total": total + 300})
         holder.finish(name)
 
@@ -166,8 +181,9 @@ def late_begun(story):
     """Somebody begins to type a password at the provider, and puts the phone down."""
     holder = Holder(story, 2, "en")
     holder.enter()
-    number = holder.order("8.00")
-    story.demo.payer(number, "begin")
+    with ledger(story, "late begun", ORDERED):
+        number = holder.order("8.00")
+        story.demo.payer(number, "begin")
     expires_at = holder.api(f"/me/orders/{number}")["expires_at"]
     story.expiring = number, datetime.fromisoformat(expires_at)
     holder.finish("late begun")
@@ -187,9 +203,10 @@ def late(story):
     holder.until("the order's end", ask, EXPIRED_SECONDS + max(0, int(left)))
     story.look("order-expired", story.demo.base + tracker, holder.state())
     before = story.places(holder)
-    story.demo.payer(number)
-    holder.sees("waiting", of="¥8.00")
-    holder.sees("late")
+    with ledger(story, "late", paid(800)):
+        story.demo.payer(number)
+        holder.sees("waiting", of="¥8.00")
+        holder.sees("late")
     story.balance(holder, "late: credited all the same", {"total": before["total"] + 800})
     story.look("order-late", story.demo.base + tracker, holder.state())
     english = Holder(story, 2, "en", state=holder.state())
@@ -203,27 +220,28 @@ def paid_twice(story):
     """A wallet pays the same order again: that payment goes back by itself, all of it, and nothing else changes."""
     holder = Holder(story, 0, "zh-CN")
     holder.enter()
-    number = holder.order("4.00")
-    holder.pay()
-    holder.sees("waiting", of="¥4.00")
-    before, records = story.places(holder), holder.api("/me/records")["records"]
-    story.demo.payer(number, "again")
-    # The tracker tells of it without being asked.
-    row = holder.page.locator("[data-testid=refund]")
-    expect(row).to_contain_text("¥4.00", timeout=PATIENCE_MILLISECONDS)
-    story.looker.shot(holder.page, "order paid twice going back")
-    refund = holder.until("the refund", lambda: story.demo.there(number)["refunds"])[0]
-    there = story.demo.there(number)
-    (second,) = {payment["transaction_id"] for payment in there["payments"]} - {there["transaction_id"]}
-    right = (second, 400) == (refund["transaction_id"], refund["amount_fen"])
-    story.tally.check("paid twice: the second payment goes back, all of it", right, refund)
-    story.look("order-paid-twice", holder.page.url, holder.state())
-    story.demo.money_back(refund["out_refund_no"])
-    told = lambda: holder.api(f"/me/orders/{number}")["refunds"][0]["state"] == "refunded"
-    holder.until("the refund's end", told)
-    expect(row).to_contain_text("重复付款已退回", timeout=PATIENCE_MILLISECONDS)
-    status = story.demo.there(number)["refunds"][0]["status"]
-    story.tally.check("paid twice: the provider gave it back", status == "SUCCESS", status)
+    with ledger(story, "paid twice", topped_up(400), paid_again()):
+        number = holder.order("4.00")
+        holder.pay()
+        holder.sees("waiting", of="¥4.00")
+        before, records = story.places(holder), holder.api("/me/records")["records"]
+        story.demo.payer(number, "again")
+        # The tracker tells of it without being asked.
+        row = holder.page.locator("[data-testid=refund]")
+        expect(row).to_contain_text("¥4.00", timeout=PATIENCE_MILLISECONDS)
+        story.looker.shot(holder.page, "order paid twice going back")
+        refund = holder.until("the refund", lambda: story.demo.there(number)["refunds"])[0]
+        there = story.demo.there(number)
+        (second,) = {payment["transaction_id"] for payment in there["payments"]} - {there["transaction_id"]}
+        right = (second, 400) == (refund["transaction_id"], refund["amount_fen"])
+        story.tally.check("paid twice: the second payment goes back, all of it", right, refund)
+        story.look("order-paid-twice", holder.page.url, holder.state())
+        story.demo.money_back(refund["out_refund_no"])
+        told = lambda: holder.api(f"/me/orders/{number}")["refunds"][0]["state"] == "refunded"
+        holder.until("the refund's end", told)
+        expect(row).to_contain_text("重复付款已退回", timeout=PATIENCE_MILLISECONDS)
+        status = story.demo.there(number)["refunds"][0]["status"]
+        story.tally.check("paid twice: the provider gave it back", status == "SUCCESS", status)
     story.balance(holder, "paid twice: the first payment is untouched", before)
     fresh = [each for each in holder.api("/me/records")["records"] if each not in records]
     right = [(each["kind"], each["amount_fen"], each["state"]) for each in fresh] == [("refund", 400, "refunded")]
@@ -245,25 +263,26 @@ def refunded_by_hand(story):
     holder = Holder(story, 0, "zh-CN")
     holder.enter()
     before = story.places(holder)
-    number = holder.order("6.00")
-    holder.pay()
-    holder.sees("waiting", of="¥6.00")
-    tracker = holder.page.url
-    holder.page.goto("about:blank")
-    words = ("refund", "--order", number, "--reason", "误充", "--by", "财务 林老师")
-    # Both while it is stopped: were it stopped while it sends the refund, it would wait a minute until it asks about it.
-    (code, said), (again, refused) = demo.commands(words, words)
-    story.tally.check("by hand: made once, then refused", (code, again) == (0, 1), (said, refused))
-    holder.page.goto(tracker)
-    holder.sees("refunding")
-    refund = holder.until("the refund", lambda: demo.there(number)["refunds"])
-    right = len(refund) == 1 and refund[0]["amount_fen"] == 600 and refund[0]["out_refund_no"] in said
-    story.tally.check("by hand: one refund at the provider", right, (refund, said))
-    story.balance(holder, "by hand: held, not spendable", {"waiting": before["waiting"], "total": before["total"] + 600})
-    look("order-refunding", holder.page.url, holder.state())
-    look("home-refunding", demo.base + "/me", holder.state())
-    demo.money_back(refund[0]["out_refund_no"])
-    holder.sees("refunded")
+    with ledger(story, "refunded by hand", topped_up(600), returned(600)):
+        number = holder.order("6.00")
+        holder.pay()
+        holder.sees("waiting", of="¥6.00")
+        tracker = holder.page.url
+        holder.page.goto("about:blank")
+        words = ("refund", "--order", number, "--reason", "误充", "--by", "财务 林老师")
+        # Both while it is stopped: were it stopped while it sends the refund, it would wait a minute until it asks about it.
+        (code, said), (again, refused) = demo.commands(words, words)
+        story.tally.check("by hand: made once, then refused", (code, again) == (0, 1), (said, refused))
+        holder.page.goto(tracker)
+        holder.sees("refunding")
+        refund = holder.until("the refund", lambda: demo.there(number)["refunds"])
+        right = len(refund) == 1 and refund[0]["amount_fen"] == 600 and refund[0]["out_refund_no"] in said
+        story.tally.check("by hand: one refund at the provider", right, (refund, said))
+        story.balance(holder, "by hand: held, not spendable", {"waiting": before["waiting"], "total": before["total"] + 600})
+        look("order-refunding", holder.page.url, holder.state())
+        look("home-refunding", demo.base + "/me", holder.state())
+        demo.money_back(refund[0]["out_refund_no"])
+        holder.sees("refunded")
     story.balance(holder, "by hand: gone", before)
     look("order-refunded", holder.page.url, holder.state())
     look("record-refund", f"{demo.base}/me/records/{refund[0]['out_refund_no']}", holder.state())

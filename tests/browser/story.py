@@ -10,18 +10,25 @@ import argparse
 import pathlib
 import sys
 import tempfile
+import time
 import traceback
 from urllib.parse import urlsplit
 
 from playwright.sync_api import expect, sync_playwright
 
+from book import GIVEN_UP, LOADED, ORDERED, Book, ledger, nothing_beside, sold, topped_up
 from breakage import damaged_book, killed, torn_purchase
 from checks import BROWSER_ARGUMENTS, Looker
 from demo import Demo
 from keyboard import by_keyboard
+from loss import card_lost
+from lost_answers import lost_answers
+from noscript import without_script
+from outages import outages, restored
 from pages import new_to_everything, nothing_left_out, with_a_past
 from payments import by_address, by_code, inside_wechat, late, late_begun, paid_twice, refunded_by_hand
 from people import PASSWORD, Holder, Till, arrive
+from printing import printed
 from states import by_menu, faces, off_line, session_over, with_large_text
 from till import at_the_till
 from twice import twice
@@ -34,25 +41,36 @@ KEPT = pathlib.Path(__file__).resolve().parents[2] / "target/browser/failed"
 BY_QUERY_MILLISECONDS = 75_000
 # So long can an order be paid, the least that the rules allow: one expires while the story goes on.
 PAY_WITHIN_SECONDS = 360
+# One person orders for many here.
+ORDERS_A_MINUTE = 1000
+# Where the card goes away in mid-load, and what the book has in the end: a load that it did not take is given up and
+# released once more; one whose answer was lost or cut is found out to be taken.
+BOUNDARIES = {"credit-before": (GIVEN_UP, LOADED), "credit-applied": (LOADED,), "credit-cut": (LOADED,)}
 
 
 class Story:
     """Everything that happens, one chapter after the other."""
 
-    def __init__(self, browser, demo, tally, axe, shots, kept):
+    def __init__(self, playwright, browser, demo, tally, axe, shots, kept):
+        self.playwright = playwright
         self.demo = demo
         self.tally = tally
         self.looker = Looker(browser, tally, axe, shots, kept, demo.base)
+        # The book as it was when the story began, and what was done to it since.
+        self.began, self.deeds = Book(demo.binary, demo.folder), []
+        # Whether pages are looked at from all sides; else there are only journeys.
+        self.looks = True
         # The order that is going to be paid late: whose, its number, when its time is over.
         self.expiring = None
 
     def look(self, name, address, state=None, **more):
         """See `Looker.look`."""
-        self.looker.look(name, address, state, **more)
+        if self.looks:
+            self.looker.look(name, address, state, **more)
 
     def tell(self, chapters):
         for name, chapter in chapters:
-            print(f"-- {name}", flush=True)
+            began = time.monotonic()
             try:
                 chapter(self)
                 self.tally.check(name, True)
@@ -62,6 +80,7 @@ class Story:
                     for page in context.pages:
                         self.looker.keep(page, f"{name.replace(' ', '-')}-{number}")
                     context.close()
+            print(f"-- {name} ({time.monotonic() - began:.0f} s)", flush=True)
 
     def places(self, holder):
         """Where every fen of the holder is."""
@@ -130,8 +149,9 @@ def amounts(story):
     story.tally.check("a chosen amount replaces a typed one", page.input_value("#amount") == "")
     page.fill("#amount", "１２．５０")
     story.tally.check("a typed amount replaces a chosen one", page.locator("input[name=preset]:checked").count() == 0)
-    page.dblclick("main button.primary", no_wait_after=True)
-    arrive(page, "/pay/*")
+    with ledger(story, "amounts", ORDERED):
+        page.dblclick("main button.primary", no_wait_after=True)
+        arrive(page, "/pay/*")
     orders = holder.api("/me")["open_orders"]
     story.tally.check("a double click is one order", [each["amount_fen"] for each in orders] == [1250], orders)
     holder.go("/me")
@@ -147,29 +167,30 @@ def paid_and_tapped(story):
     holder.go("/sign-in")
     holder.sign_in(PASSWORD)
     arrive(page, "/me")
-    number = holder.order()
-    look("pay", page.url, holder.state())
-    cashier = page.get_attribute("[data-testid=cashier]", "href")
-    # A phone's browser is sent on to it.
-    look("cashier", cashier, holder.state(), lands=urlsplit(page.request.get(cashier).url).path)
-    tracker = f"{demo.base}/me/orders/{number}"
-    look("order-unpaid", tracker, holder.state())
-    holder.pay()
-    holder.sees("waiting")
-    look("order-waiting", tracker, holder.state())
-    look("home-waiting", demo.base + "/me", holder.state())
-    story.balance(holder, "paid money waits for the card", {"waiting": 5000, "on_card": 0, "total": 5000})
-    look("pos", demo.base + demo.pos)
-    till.sale("12.00")
-    till.hold(0)
-    till.lamp("green")
-    till.shows("38.00")
-    story.looker.shot(till.page, "pos paid")
-    holder.sees("on_card")
-    till.pull()
-    steps = page.locator(".steps li.done").count()
-    story.tally.check("the tracker shows all four steps with their times", steps == 4, steps)
-    look("order-on-card", tracker, holder.state())
+    with ledger(story, "paid and tapped", topped_up(5000), LOADED, sold(1200)):
+        number = holder.order()
+        look("pay", page.url, holder.state())
+        cashier = page.get_attribute("[data-testid=cashier]", "href")
+        # A phone's browser is sent on to it.
+        look("cashier", cashier, holder.state(), lands=urlsplit(page.request.get(cashier).url).path)
+        tracker = f"{demo.base}/me/orders/{number}"
+        look("order-unpaid", tracker, holder.state())
+        holder.pay()
+        holder.sees("waiting")
+        look("order-waiting", tracker, holder.state())
+        look("home-waiting", demo.base + "/me", holder.state())
+        story.balance(holder, "paid money waits for the card", {"waiting": 5000, "on_card": 0, "total": 5000})
+        look("pos", demo.base + demo.pos)
+        till.sale("12.00")
+        till.hold(0)
+        till.lamp("green")
+        till.shows("38.00")
+        story.looker.shot(till.page, "pos paid")
+        holder.sees("on_card")
+        till.pull()
+        steps = page.locator(".steps li.done").count()
+        story.tally.check("the tracker shows all four steps with their times", steps == 4, steps)
+        look("order-on-card", tracker, holder.state())
     records(story, holder)
     story.balance(holder, "the card holds the rest", {"waiting": 0, "on_card": 3800, "total": 3800})
     look("home", demo.base + "/me", holder.state())
@@ -200,24 +221,25 @@ def records(story, holder):
 def pulled_away(story):
     """The card goes away in mid-load, at three boundaries; it is loaded once each time."""
     holder, till = Holder(story, 1, "en"), Till(story, "en")
-    holder.first_sign_in()
+    holder.first_sign_in(clicks=2)
     total = 0
-    for pull_at in ["credit-before", "credit-applied", "credit-cut"]:
-        number = holder.order()
-        holder.pay()
-        holder.sees("waiting")
-        till.hold(1, pull_at)
-        holder.sees("way")
-        if pull_at == "credit-applied":
-            story.look("order-on-its-way", f"{story.demo.base}/me/orders/{number}", holder.state())
-            story.look("home-on-its-way", story.demo.base + "/me", holder.state())
-        story.balance(holder, f"{pull_at}: the money is in one place", {"in_transit": 5000, "total": total + 5000})
-        till.hold(1)
-        # Else the lamp that goes off might be that of the hold before, and the next one comes too early to be a new one.
-        till.lamp("green")
-        holder.sees("on_card")
-        total += 5000
-        till.pull()
+    for pull_at, loads in BOUNDARIES.items():
+        with ledger(story, f"pulled away, {pull_at}", topped_up(5000), *loads):
+            number = holder.order()
+            holder.pay()
+            holder.sees("waiting")
+            till.hold(1, pull_at)
+            holder.sees("way")
+            if pull_at == "credit-applied":
+                story.look("order-on-its-way", f"{story.demo.base}/me/orders/{number}", holder.state())
+                story.look("home-on-its-way", story.demo.base + "/me", holder.state())
+            story.balance(holder, f"{pull_at}: the money is in one place", {"in_transit": 5000, "total": total + 5000})
+            till.hold(1)
+            # Else the lamp that goes off might be that of the hold before, and the next one comes too early to be a new one.
+            till.lamp("green")
+            holder.sees("on_card")
+            total += 5000
+            till.pull()
         story.balance(holder, f"{pull_at}: loaded once", {"in_transit": 0, "on_card": total, "total": total})
     till.context.close()
     holder.finish("pulled away")
@@ -229,16 +251,18 @@ def notices_lost(story):
     try:
         holder, till = Holder(story, 2, "zh-CN"), Till(story, "zh-CN")
         holder.enter()
-        number = holder.order()
-        holder.pay()
-        holder.sees("waiting", BY_QUERY_MILLISECONDS)
-        order = holder.api(f"/me/orders/{number}")
-        story.tally.check("credited without a notice", order["place"] == "waiting_for_card", order)
-        till.hold(2)
-        holder.sees("on_card")
-        till.pull()
+        with ledger(story, "notices lost", topped_up(5000), LOADED):
+            number = holder.order()
+            holder.pay()
+            holder.sees("waiting", BY_QUERY_MILLISECONDS)
+            order = holder.api(f"/me/orders/{number}")
+            story.tally.check("credited without a notice", order["place"] == "waiting_for_card", order)
+            till.hold(2)
+            holder.sees("on_card")
+            till.pull()
         story.balance(holder, "the card holds it", {"on_card": 5000, "total": 5000})
-        asked_at_once(story, holder)
+        with ledger(story, "asked at once", topped_up(5000)):
+            asked_at_once(story, holder)
         till.context.close()
         holder.finish("notices lost")
     finally:
@@ -256,37 +280,17 @@ def asked_at_once(story, holder):
     holder.sees("waiting", 5_000)
 
 
-def without_script(story):
-    """The same way to the card with scripts switched off."""
-    holder, till = Holder(story, 0, "en", java_script_enabled=False), Till(story, "en")
-    holder.go("/sign-in")
-    holder.sign_in(PASSWORD)
-    arrive(holder.page, "/me")
-    before = holder.api("/me")["on_card_fen"]
-    holder.order()
-    holder.pay()
-    holder.sees("waiting")
-    till.hold(0)
-    holder.sees("on_card")
-    till.pull()
-    story.balance(holder, "without script: the card holds it", {"waiting": 0, "on_card": before + 5000})
-    holder.page.goto(story.demo.base + "/me")
-    holder.page.click("form[action='/sign-out'] button")
-    arrive(holder.page, "/sign-in")
-    till.context.close()
-    holder.finish("without script")
-
-
 def breakage(story):
     """A purchase torn in the middle, and a process that is killed between payment and tap."""
     holder, till = Holder(story, 2, "zh-CN"), Till(story, "zh-CN")
     holder.enter()
-    holder.order()
-    holder.pay()
-    holder.sees("waiting")
-    till.hold(2)
-    holder.sees("on_card")
-    till.pull()
+    with ledger(story, "breakage: before it", topped_up(5000), LOADED):
+        holder.order()
+        holder.pay()
+        holder.sees("waiting")
+        till.hold(2)
+        holder.sees("on_card")
+        till.pull()
     torn_purchase(story, holder, till, 2)
     killed(story, holder, till, 2)
     till.context.close()
@@ -294,15 +298,18 @@ def breakage(story):
 
 
 CHAPTERS = [
+    # The order that is paid late is over when everything else has been told.
+    ("late begun", late_begun),
     ("first visit", first_visit),
     ("amounts", amounts),
-    ("late begun", late_begun),
     ("paid and tapped", paid_and_tapped),
     ("pulled away", pulled_away),
     ("at the till", at_the_till),
     ("notices lost", notices_lost),
     ("every page", with_a_past),
+    ("printed", printed),
     ("faces", faces),
+    ("outages", outages),
     ("off line", off_line),
     ("session over", session_over),
     ("without script", without_script),
@@ -310,6 +317,7 @@ CHAPTERS = [
     ("by menu", by_menu),
     ("large text", with_large_text),
     ("twice", twice),
+    ("lost answers", lost_answers),
     ("by address", by_address),
     ("by code", by_code),
     ("paid twice", paid_twice),
@@ -317,6 +325,9 @@ CHAPTERS = [
     ("breakage", breakage),
     ("late", late),
     ("refunded by hand", refunded_by_hand),
+    ("card lost", card_lost),
+    ("nothing beside", nothing_beside),
+    ("restored", restored),
 ]
 
 
@@ -327,6 +338,7 @@ def main():
     parser.add_argument("--shots", help="folder for pictures of every page")
     parser.add_argument("--kept", default=KEPT, help="folder for what went wrong: pictures, pages, the server's log")
     parser.add_argument("--chromium", default="/usr/bin/chromium", help="the browser")
+    parser.add_argument("--no-looks", action="store_true", help="journeys alone, without every page from all sides: quick")
     parser.add_argument("--chapter", action="append", choices=[name for name, _ in CHAPTERS], help="only this one")
     options = parser.parse_args()
 
@@ -335,12 +347,13 @@ def main():
     with tempfile.TemporaryDirectory(prefix="onecard-story-") as folder:
         demo = Demo(options.binary, folder, people=30)
         try:
-            demo.set("order.pay_within", PAY_WITHIN_SECONDS)
+            demo.set(order__pay_within=PAY_WITHIN_SECONDS, order__per_minute=ORDERS_A_MINUTE)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=options.chromium, args=BROWSER_ARGUMENTS)
-                story = Story(browser, demo, tally, options.axe, options.shots, options.kept)
+                story = Story(playwright, browser, demo, tally, options.axe, options.shots, options.kept)
+                story.looks = not options.no_looks
                 story.tell(chapters)
-                nothing_left_out(story, whole=not options.chapter)
+                nothing_left_out(story, whole=not options.chapter and story.looks)
                 browser.close()
         finally:
             stopped = demo.stop()

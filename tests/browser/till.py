@@ -2,6 +2,7 @@
 
 from playwright.sync_api import expect
 
+from book import LOADED, ledger, sold, topped_up
 from people import PATIENCE_MILLISECONDS, Holder, Till
 
 # Cards beside the till: that of the holder, and one of somebody who has not topped up yet.
@@ -11,10 +12,11 @@ OURS, EMPTY = 1, 2
 def at_the_till(story):
     """Typed, corrected, entered twice, refused, repeated, called off; heard only when asked for."""
     till = Till(story, "en")
-    keyed(story, till)
-    sounds(story, till)
-    till.context.close()
-    keys_without_script(story)
+    with ledger(story, "at the till, refused"):
+        keyed(story, till)
+        sounds(story, till)
+        till.context.close()
+        keys_without_script(story)
     pulled(story)
 
 
@@ -68,32 +70,34 @@ def pulled(story):
     holder, till = Holder(story, OURS, "zh-CN"), Till(story, "zh-CN")
     holder.enter()
     before = story.places(holder)
-    holder.order()
-    holder.pay()
-    holder.sees("waiting")
-    till.hold(OURS, "credit-applied")
-    till.shows("卡片移开过早")
-    story.looker.shot(till.page, "pos removed early")
-    till.hold(OURS)
-    till.lamp("green")
-    till.shows("账户")
-    till.pull()
+    with ledger(story, "the till: torn load", topped_up(5000), LOADED):
+        holder.order()
+        holder.pay()
+        holder.sees("waiting")
+        till.hold(OURS, "credit-applied")
+        till.shows("卡片移开过早")
+        story.looker.shot(till.page, "pos removed early")
+        till.hold(OURS)
+        till.lamp("green")
+        till.shows("账户")
+        till.pull()
     loaded = before["on_card"] + before["waiting"] + 5000
     story.balance(holder, "the till: loaded once", {"waiting": 0, "in_transit": 0, "on_card": loaded})
 
-    till.sale("12.00")
-    till.hold(OURS, "debit-applied")
-    till.shows("是否扣款尚未确认")
-    till.hold(EMPTY)
-    till.shows("这不是刚才的卡")
-    till.lamp("red")
-    till.hold(OURS)
-    till.lamp("green")
-    till.shows("已付 12.00 元")
-    till.takings("12.00 元 已付（卡内）")
-    till.page.emulate_media(color_scheme="dark")
-    story.looker.shot(till.page, "pos paid dark")
-    till.pull()
+    with ledger(story, "the till: torn purchase", sold(1200)):
+        till.sale("12.00")
+        till.hold(OURS, "debit-applied")
+        till.shows("是否扣款尚未确认")
+        till.hold(EMPTY)
+        till.shows("这不是刚才的卡")
+        till.lamp("red")
+        till.hold(OURS)
+        till.lamp("green")
+        till.shows("已付 12.00 元")
+        till.takings("12.00 元 已付（卡内）")
+        till.page.emulate_media(color_scheme="dark")
+        story.looker.shot(till.page, "pos paid dark")
+        till.pull()
     story.balance(holder, "the till: paid once", {"on_card": loaded - 1200, "total": before["total"] + 3800})
     till.context.close()
     holder.finish("at the till")

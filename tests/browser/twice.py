@@ -2,12 +2,8 @@
 
 from playwright.sync_api import expect
 
-from book import Book
+from book import ORDERED, ledger, paid, topped_up
 from people import PASSWORD, SETTLED, Holder, arrive
-
-
-def book(story):
-    return Book(story.demo.binary, story.demo.folder)
 
 
 def open_orders(holder):
@@ -28,37 +24,32 @@ def double_clicks(story):
     page.fill("#password", PASSWORD)
     page.dblclick("main button.primary", no_wait_after=True)
     arrive(page, "/me")
-    before, known = book(story), open_orders(holder)
-    holder.go("/me/topup")
-    page.fill("#amount", "2.00")
-    page.dblclick("main button.primary", no_wait_after=True)
-    arrive(page, "/pay/*")
-    number = holder.number_here()
-    story.tally.same("double click: one order", open_orders(holder) - known, {number})
-    page.reload()
-    holder.go(f"/me/orders/{number}")
-    page.dblclick("main form[action^='/me/orders/'] button", no_wait_after=True)
-    holder.sees("not_paid")
-    after = book(story)
-    story.tally.same("double click: one row of an order", after.count["top_up_order"] - before.count["top_up_order"], 1)
-    story.tally.same("double click: asking moves nothing", (after.rows, after.sums), (before.rows, before.sums))
-    holder.go(f"/pay/{number}")
-    page.dblclick("[data-testid=cashier]", no_wait_after=True)
-    arrive(page, "/cashier/*")
-    page.dblclick("button[value=pay]", no_wait_after=True)
-    arrive(page, "/me/orders/*")
-    holder.sees("waiting", of="¥2.00")
-    paid = book(story)
-    grown = (paid.rows - after.rows, paid.sums["2"] - after.sums["2"], paid.count["payment"] - after.count["payment"])
-    story.tally.same("double click: one row of the journal, one payment", grown, (1, 200, 1))
-    for _ in range(2):
+    known = open_orders(holder)
+    with ledger(story, "double click: one order, and asking moves nothing", ORDERED):
+        holder.go("/me/topup")
+        page.fill("#amount", "2.00")
+        page.dblclick("main button.primary", no_wait_after=True)
+        arrive(page, "/pay/*")
+        number = holder.number_here()
+        story.tally.same("double click: one order", open_orders(holder) - known, {number})
         page.reload()
+        holder.go(f"/me/orders/{number}")
+        page.dblclick("main form[action^='/me/orders/'] button", no_wait_after=True)
+        holder.sees("not_paid")
+    with ledger(story, "double click: paid once", paid(200)):
+        holder.go(f"/pay/{number}")
+        page.dblclick("[data-testid=cashier]", no_wait_after=True)
+        arrive(page, "/cashier/*")
+        page.dblclick("button[value=pay]", no_wait_after=True)
+        arrive(page, "/me/orders/*")
         holder.sees("waiting", of="¥2.00")
-    holder.go("/me")
-    page.dblclick("form[action='/sign-out'] button", no_wait_after=True)
-    arrive(page, "/sign-in")
-    last = book(story)
-    story.tally.same("reload: nothing moves", (last.rows, last.sums), (paid.rows, paid.sums))
+    with ledger(story, "reload: nothing moves"):
+        for _ in range(2):
+            page.reload()
+            holder.sees("waiting", of="¥2.00")
+        holder.go("/me")
+        page.dblclick("form[action='/sign-out'] button", no_wait_after=True)
+        arrive(page, "/sign-in")
     holder.finish("double clicks")
 
 
@@ -67,7 +58,14 @@ def back_and_forth(story):
     holder = Holder(story, SETTLED, "en")
     page = holder.page
     holder.enter()
-    before, known = book(story), open_orders(holder)
+    known = open_orders(holder)
+    with ledger(story, "back and forth", topped_up(300)):
+        moved_back_and_forth(story, holder, known)
+    holder.finish("back and forth")
+
+
+def moved_back_and_forth(story, holder, known):
+    page = holder.page
     first = holder.order("3.00")
     page.go_back()
     arrive(page, "/me/topup")
@@ -86,18 +84,25 @@ def back_and_forth(story):
     holder.go(f"/pay/{first}")
     arrive(page, f"/me/orders/{first}")
     holder.sees("waiting", of="¥3.00")
-    after = book(story)
-    grown = (after.rows - before.rows, after.sums["2"] - before.sums["2"], after.count["payment"] - before.count["payment"])
-    story.tally.same("back and forth: one row of the journal, one payment", grown, (1, 300, 1))
-    holder.finish("back and forth")
 
 
 def two_tabs(story):
     """Two tabs with one form each are two orders; one order open in two tabs is paid once, and both tabs come to know."""
     holder = Holder(story, SETTLED, "zh-CN")
     holder.enter()
-    before, known = book(story), open_orders(holder)
     tabs = [holder.page, holder.context.new_page()]
+    with ledger(story, "two tabs: two orders, one of them paid once", ORDERED, topped_up(100)):
+        ordered_in_two_tabs(story, holder, tabs)
+    with ledger(story, "a form of a session that is over does nothing"):
+        signed_out_in_the_other(story, holder, tabs)
+    tabs[1].close()
+    holder.sign_in(PASSWORD)
+    arrive(tabs[0], "/me/topup")
+    holder.finish("two tabs")
+
+
+def ordered_in_two_tabs(story, holder, tabs):
+    known = open_orders(holder)
     for tab, amount in zip(tabs, ("1.00", "2.00")):
         tab.goto(f"{story.demo.base}/me/topup")
         tab.fill("#amount", amount)
@@ -113,29 +118,18 @@ def two_tabs(story):
     tabs[1].bring_to_front()
     arrive(tabs[1], f"/me/orders/{number}")
     expect(tabs[1].locator("[data-testid=tracker]")).to_contain_text("¥1.00")
-    after = book(story)
-    grown = (after.rows - before.rows, after.count["payment"] - before.count["payment"])
-    story.tally.same("two tabs: paid once", grown, (1, 1))
-    signed_out_in_the_other(story, holder, tabs)
-    holder.finish("two tabs")
 
 
 def signed_out_in_the_other(story, holder, tabs):
     """A form of a session that ended in the other tab leads to the door and back; nothing is done."""
     tabs[0].goto(f"{story.demo.base}/me/topup")
     tabs[0].fill("#amount", "4.00")
-    before = book(story)
     tabs[1].goto(f"{story.demo.base}/me")
     tabs[1].click("form[action='/sign-out'] button")
     arrive(tabs[1], "/sign-in")
     tabs[0].click("main button.primary")
     arrive(tabs[0], "/sign-in")
     expect(tabs[0].locator("main .note[role=status]")).to_be_visible()
-    after = book(story)
-    story.tally.same("a form of a session that is over does nothing", after.count["top_up_order"], before.count["top_up_order"])
-    tabs[1].close()
-    holder.sign_in(PASSWORD)
-    arrive(tabs[0], "/me/topup")
 
 
 def twice(story):

@@ -133,7 +133,7 @@ impl Folder {
             certificates_file: None,
             notify_url: format!("{address}/notify/wechat"),
             connect_ms: 3_000,
-            deadline_ms: 10_000,
+            deadline_ms: 8_000,
         };
         Ok(Arc::new(WeChatPay::new(config.load()?, clock, Arc::new(SystemEntropy))?))
     }

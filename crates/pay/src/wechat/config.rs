@@ -84,8 +84,9 @@ fn connect_ms() -> u64 {
     3_000
 }
 
+/// Shorter than a page may take, so that a holder is told what a silent provider means.
 fn deadline_ms() -> u64 {
-    10_000
+    8_000
 }
 
 /// What is wrong with the settings, and what to do.

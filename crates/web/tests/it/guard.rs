@@ -230,3 +230,22 @@ async fn a_database_that_does_not_answer_is_told_with_a_number_to_ask_by() {
     answer.says("钱不会丢");
     assert_eq!(browser.get("/api/v1/me").await.json()["code"], "INTERNAL");
 }
+
+#[tokio::test]
+async fn a_server_that_takes_nothing_more_says_that_nothing_moved_and_when_to_try_again() {
+    let rig = Rig::new();
+    rig.holder().await;
+    let mut browser = signed_in(&rig).await;
+    let form = browser.get("/me/topup").await;
+    let fields = [("amount", "50"), ("key", &form.hidden("key")), ("token", &form.hidden("token"))];
+    rig.school.door.close();
+    let answer = browser.post("/me/topup", &fields).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "2"));
+    answer.says("请稍候再试");
+    answer.says("没有发生任何扣款或入账");
+    answer.says("故障编号");
+    browser.set_cookie("lang", "en");
+    browser.post("/me/topup", &fields).await.says("please try again in a moment");
+    // What is only read is still shown.
+    assert_eq!(browser.get("/me").await.status, StatusCode::OK);
+}
