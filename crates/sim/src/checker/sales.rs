@@ -84,6 +84,9 @@ pub(crate) struct Sales {
     forgotten: BTreeMap<RecordName, Charge>,
     /// Those of them, and debits, of which no terminal has the record any more.
     lost: (BTreeSet<RecordName>, BTreeSet<(u64, u16)>),
+    /// Charges that the backup had and that were reversed after it, of whose reversal no terminal has the record any more: a
+    /// case tells of the gap, and a person gives the money back.
+    stay_charged: BTreeSet<RecordName>,
     restored: bool,
     /// Of each enrolment: records below this one are kept nowhere.
     gone: BTreeMap<u128, u64>,
@@ -118,6 +121,12 @@ impl Sales {
             self.debits.insert(*name, (*debit, before));
         }
         self.was_behind = self.debits.values().filter(|(_, posted)| !posted).map(|(debit, _)| debit.card).collect();
+        let reversed = now.charges.iter().filter(|(name, charge)| {
+            let reverses = |record: &Record| matches!(record, Record::Reverse { of } if *of == name.1);
+            let sent_again = kept.get(&name.0).is_some_and(|state| state.records().values().any(reverses));
+            charge.reversed && !sent_again && self.charges.get(name).is_some_and(|then| !then.reversed)
+        });
+        self.stay_charged = reversed.map(|(name, _)| *name).collect();
         for (name, charge) in now.charges.into_iter().filter(|(_, charge)| !charge.reversed) {
             if self.charges.contains_key(&name) {
                 continue;
@@ -535,7 +544,8 @@ impl Sales {
             );
         }
         for (number, lunch) in self.lunches.iter().enumerate() {
-            let charged = self.charged_or(number, |name| self.lost.0.contains(name));
+            let stay = lunch.asked.iter().filter(|name| self.stay_charged.contains(name)).count();
+            let charged = self.charged_or(number, |name| self.lost.0.contains(name)).saturating_sub(stay);
             let debited = lunch.debits.len();
             let right = match lunch.end {
                 Some(End::Paid) => charged + debited == 1,
