@@ -35,7 +35,7 @@ def sold(fen):
 
 
 def returned(fen):
-    """Taken for a refund, and then at the payer: a case tells of it in between."""
+    """Taken from its owner for a refund, and then at the payer."""
     return {"journal": 2, "refund": 1, "holders": -fen, "channel": fen}
 
 
@@ -89,7 +89,7 @@ STILL = ("top_up_order", "card_change")
 
 
 def nothing_beside(story):
-    """Since the story began nothing moved but what was told of it: nothing in between, and nothing later than it was looked for."""
+    """Since the story began nothing moved but what was told of it: nothing in between, and nothing after it was looked for."""
     grown, told = Book(story.demo.binary, story.demo.folder).since(story.began), moved(story.deeds)
     money = lambda rows: {what: by for what, by in rows.items() if what not in STILL}
     story.tally.same("the whole story: the rows of the book", money(grown), money(told))
@@ -97,7 +97,8 @@ def nothing_beside(story):
 
 @contextmanager
 def ledger(story, name, *deeds):
-    """What is done inside adds exactly these deeds to the book, which is whole before and after: no row more, no fen less."""
+    """What is done inside adds exactly these deeds to the book, which is whole before and after: no row more, no fen less. A deed
+    that comes a moment later is waited for; one too many that comes later still is found by `nothing_beside`."""
     look = lambda: Book(story.demo.binary, story.demo.folder)
     before, wanted = look(), moved(deeds)
     yield

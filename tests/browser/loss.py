@@ -1,4 +1,4 @@
-"""A card is reported lost: with and without script, twice, in two tabs, back and forth. No money moves, and the till refuses it."""
+"""A card is reported lost: with and without script, twice, in two tabs, back and forth. No money moves, the till refuses it."""
 
 from playwright.sync_api import expect
 

@@ -2,8 +2,10 @@
 
     python3 tests/browser/story.py --binary target/release/onecard --axe node_modules/axe-core/axe.min.js [--shots DIR]
 
-Prints what did not hold and, alone on the last line, `N passed, M failed`. Needs Playwright for Python, zxing-cpp and Pillow
-to read codes, a Chromium of the system and fonts for Chinese; no browser is downloaded.
+`--chapter NAME` tells one chapter alone, `--no-looks` leaves out the looks at every page from all sides: seconds instead of
+minutes. Prints each chapter with its time, what did not hold and, alone on the last line, `N passed, M failed`. Needs
+Playwright for Python, zxing-cpp and Pillow to read codes, a Chromium of the system and fonts for Chinese; no browser is
+downloaded.
 """
 
 import argparse
