@@ -5,14 +5,15 @@ use rules::calendar::campus_day;
 use rules::chart;
 use rules::ids::PersonId;
 use rules::limits::Setting;
-use rules::top_up::{OpenFacts, most_now};
+use rules::top_up::{OpenFacts, check_open, most_now};
+use rules::words::Words;
 
 use crate::rows::{Key, Row};
 use crate::settings::limits;
 use crate::{ReadFault, School};
 
 /// What a page says beside the field for the amount. Nothing here decides: the order is checked again when it is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
     /// Least that an order may be.
     pub least: Fen,
@@ -20,6 +21,8 @@ pub struct Room {
     pub most: Fen,
     /// Most that any order may be.
     pub per_order: Fen,
+    /// Why not even the least order may be made now.
+    pub closed: Option<Words>,
     /// Paid money waits for the card; else it can be spent on line at once.
     pub waits_for_card: bool,
 }
@@ -45,9 +48,11 @@ pub async fn room(school: &School, person: PersonId) -> Result<Option<Room>, Rea
         open_orders: Fen::sum(ordered.open.iter().map(|(_, amount)| *amount)).unwrap_or(Fen::ZERO),
         ordered_today: if ordered.day == campus_day(school.now()).0 { ordered.today } else { Fen::ZERO },
     };
+    let least = limits.fen(Setting::TopUpMin);
     Ok(Some(Room {
-        least: limits.fen(Setting::TopUpMin),
+        least,
         most: most_now(&facts),
+        closed: check_open(least, &facts).err().map(|refusal| refusal.words()),
         per_order: limits.fen(Setting::WeChatPerOrderMax),
         waits_for_card: limits.get(Setting::WeChatArrival) == 0,
     }))

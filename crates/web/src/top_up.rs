@@ -14,7 +14,7 @@ use serde::Deserialize;
 use crate::config::Web;
 use crate::failure::Failure;
 use crate::page::{self, Frame};
-use crate::text::Yuan;
+use crate::text::{Language, Yuan};
 use crate::visit::{Client, Holder, Sent};
 use crate::wechat;
 
@@ -46,7 +46,8 @@ struct Shown {
     most: Yuan,
     least: Yuan,
     per_order: Yuan,
-    possible: bool,
+    closed: Option<String>,
+    by_card: bool,
     waits_for_card: bool,
     presets: Vec<Preset>,
 }
@@ -133,7 +134,7 @@ async fn form(
     let visit = &holder.visit;
     let page = TopUpPage {
         frame: Frame::new(web, visit, visit.language.t("topup-title")).below("/me"),
-        room: shown(&room, &typed),
+        room: shown(&room, &typed, visit.language),
         // Made when the form is rendered: the form sent twice is one order, a form asked for again is another.
         typed: Typed { key: Id::from_bytes(web.school.random()).to_string(), ..typed },
         error: refused.map(|words| visit.language.words(&words).to_owned()),
@@ -141,7 +142,7 @@ async fn form(
     Ok(page::html(visit, status, &page))
 }
 
-fn shown(room: &Room, typed: &Typed) -> Shown {
+fn shown(room: &Room, typed: &Typed, language: Language) -> Shown {
     let presets = PRESETS.into_iter().map(|value| {
         let amount = Fen::new(i64::from(value) * 100);
         let chosen = typed.amount.trim().is_empty() && typed.preset == value.to_string();
@@ -151,7 +152,8 @@ fn shown(room: &Room, typed: &Typed) -> Shown {
         most: Yuan(room.most),
         least: Yuan(room.least),
         per_order: Yuan(room.per_order),
-        possible: room.most.is_positive(),
+        closed: room.closed.as_ref().map(|words| language.words(words).to_owned()),
+        by_card: room.closed.as_ref().is_some_and(|words| words.code == "CARD_STATE"),
         waits_for_card: room.waits_for_card,
         presets: presets.collect(),
     }

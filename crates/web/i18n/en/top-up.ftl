@@ -1,8 +1,9 @@
 topup-title = Top up
 topup-amount = Amount
 topup-own = Another amount (yuan)
-topup-room = At least { $least } and at most { $per_order } an order; by the account's cap, { $most } fits now.
-topup-impossible = No top-up is possible now: the account is full, or there is no usable card. See the card's state on the first page, or ask at the card service centre.
+topup-bounds = At least { $least } and at most { $per_order } an order.
+topup-room = By the account's cap, { $most } fits now.
+topup-see-card = See my card
 topup-to = Credited to
 topup-to-main = Own money
 topup-by = Paid by

@@ -1,8 +1,9 @@
 topup-title = 充值
 topup-amount = 充值金额
 topup-own = 其他金额（元）
-topup-room = 单笔最少 { $least }，最多 { $per_order }；按账户上限，现在最多可充 { $most }。
-topup-impossible = 现在不能充值：账户已达余额上限，或没有可用的卡。请到首页查看卡片状态，或联系校园卡服务中心。
+topup-bounds = 单笔最少 { $least }，最多 { $per_order }。
+topup-room = 按账户上限，现在最多可充 { $most }。
+topup-see-card = 查看我的卡
 topup-to = 充入
 topup-to-main = 自主充值
 topup-by = 支付方式

@@ -113,7 +113,11 @@ async fn r82_a_holder_reports_the_card_lost_sees_since_when_and_keeps_every_fen(
     assert!(entered.status.is_success() || entered.status.is_redirection(), "{}", entered.status);
     browser.get("/me").await.says("卡片已冻结");
     let mut browser = browser.known_to_wechat().await;
-    let key = browser.get("/me/topup").await.hidden("key");
+    let form = browser.get("/me/topup").await;
+    form.says("卡片已挂失冻结，现在不能充值");
+    form.says("<a href=\"/me/card\">查看我的卡</a>");
+    assert!(!form.text().contains("现在最多可充"), "no cap is the reason");
+    let key = form.hidden("key");
     let refused = browser.fill("/me/topup", &[("amount", "50"), ("key", &key)]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     refused.says("卡片已挂失冻结，现在不能充值");

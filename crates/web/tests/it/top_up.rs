@@ -206,7 +206,7 @@ async fn r21_who_has_no_card_is_told_before_typing() {
     rig.person("2026010199", "赵六", "E20260099").await;
     let mut browser = Browser::signed_in(&rig, "2026010199", "260099").await.known_to_wechat().await;
     let page = browser.get("/me/topup").await;
-    page.says("现在不能充值");
+    page.says("您还没有校园卡，请先到校园卡服务中心领卡");
     page.says("class=\"primary\" disabled");
     let key = page.hidden("key");
     let answer = browser.fill("/me/topup", &[("amount", "50"), ("key", &key)]).await;
