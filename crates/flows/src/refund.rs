@@ -117,7 +117,7 @@ fn order_facts(desk: &Desk<'_, Campus>, no: OrderNo) -> FactsOf {
     let waiting = desk.get(&Key::Waiting(order.person))?.and_then(Row::waiting);
     let item = waiting.and_then(|items| items.iter().find(|item| item.source == Source::Order(no)));
     if let (Some(newest), Some(_)) = (epoch::newest(desk)?, item)
-        && order.created_at < newest.since
+        && newest.may_have_forgotten(order.created_at)
         && !epoch::holder_met(desk, order.person, &newest)?
     {
         return Err(refuse(Refusal::NotMet));

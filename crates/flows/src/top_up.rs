@@ -464,7 +464,11 @@ pub async fn notice(school: &School, raw: &RawNotice<'_>) -> NoticeOutcome {
         alarm::not_believed(*fault, school.now());
     }
     match opened {
-        Ok(Notice::Trade(Trade::Paid(payment))) => settle_payment(school, &payment).await,
+        Ok(Notice::Trade(Trade::Paid(payment))) => match forgotten(school, &payment).await {
+            Ok(None) => settle_payment(school, &payment).await,
+            Ok(Some(no)) => settle_asked(school, no, &payment).await,
+            Err(_) => NoticeOutcome::TryAgain,
+        },
         Ok(Notice::Refund(refunded)) => match refund::told(school, &refunded).await {
             Heard::Ours(no) => NoticeOutcome::Refund(no),
             Heard::Foreign(case) => NoticeOutcome::Suspended(case),
@@ -484,6 +488,31 @@ fn paid(payment: &Payment) -> Paid {
         amount: payment.amount,
         in_cny: payment.currency == "CNY",
         paid_at: payment.paid_at,
+    }
+}
+
+/// The order of a payment that a restored book may have credited and given back, and forgotten both: one of before the
+/// restore, whose payment is new to the book. A notice tells what was true when it was paid, not what became of it since (M9).
+async fn forgotten(school: &School, payment: &Payment) -> Result<Option<OrderNo>, ReadFault> {
+    let Ok(no) = OrderNo::parse(&payment.order) else { return Ok(None) };
+    let rows = school.rows(&[Key::Epoch, Key::Order(no), payment_key(&payment.transaction)]).await?;
+    let [epoch, order, None] = rows.as_slice() else { return Ok(None) };
+    let epoch = epoch.as_ref().and_then(Row::epoch);
+    let order = order.as_ref().and_then(Row::order);
+    Ok(epoch.zip(order).filter(|(epoch, order)| epoch.may_have_forgotten(order.created_at)).map(|_| no))
+}
+
+/// Settles a payment by what the provider says of its order now. Without a sure answer nothing is done: the provider comes
+/// again with its notice, and an open order is asked about as it is due.
+async fn settle_asked(school: &School, no: OrderNo, payment: &Payment) -> NoticeOutcome {
+    match school.wechat.query(no).await {
+        Ok(Trade::Paid(_)) => settle_payment(school, payment).await,
+        Ok(Trade::Refunded(_)) => match settle(school, no, Event::RefundedThere(paid(payment))).await {
+            Ok(Settled { case: Some(case), .. }) => NoticeOutcome::Suspended(case),
+            Ok(Settled { case: None, .. }) => NoticeOutcome::Taken(no),
+            Err(_) => NoticeOutcome::TryAgain,
+        },
+        Ok(Trade::NotPaid | Trade::Paying | Trade::Closed | Trade::NotFound) | Err(_) => NoticeOutcome::TryAgain,
     }
 }
 

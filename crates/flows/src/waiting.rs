@@ -215,7 +215,7 @@ impl Look {
             if !newest.orders_asked {
                 return Ok(Err(Stays::ForNow));
             }
-            if order.created_at < newest.since && !epoch::holder_met(desk, self.person, &newest)? {
+            if newest.may_have_forgotten(order.created_at) && !epoch::holder_met(desk, self.person, &newest)? {
                 return stays(
                     "the book was restored since, and the card may have taken it before: hold it to a terminal",
                 );

@@ -144,6 +144,12 @@ impl Epoch {
     pub fn is_after(&self, not_after: Micros) -> bool {
         not_after.since(self.since) <= BEFORE
     }
+
+    /// Whether the book may have forgotten what became of an order that was made then: it is in the book, and of before the
+    /// restore (M9).
+    pub fn may_have_forgotten(&self, created_at: Micros) -> bool {
+        created_at < self.since
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use flows::ports::{ChannelError, ListAsk, Payment, RefundState, Repayment, Trade
 use flows::refund::What;
 use flows::rows::{Key, Row, lists};
 use flows::tap_load::{self, Onward};
-use flows::top_up::{NoticeOutcome, prepare};
+use flows::top_up::{NoticeOutcome, look_after, prepare};
 use flows::{purchase, resent};
 use ledger::{Fen, Id};
 use link::{Answer, DebitEvidence, PurseSale, Record};
@@ -351,6 +351,51 @@ fn m9_what_was_given_back_after_the_backup_is_not_loaded_and_no_forgotten_load_t
         assert_eq!((on_card, campus.chip.balance()), if loaded { (200, 200) } else { (0, 0) });
         campus.hold(Stage::Load);
         assert_eq!(cases(&campus).len(), if loaded { 2 } else { 1 }, "{loaded}: held again, nothing more is told");
+        campus.rig.verify();
+    }
+}
+
+#[test]
+fn m9_a_notice_of_an_order_of_before_the_restore_is_believed_only_as_the_provider_confirms_it_now() {
+    for given_back_there in [false, true] {
+        let mut campus = Campus::new();
+        let order = campus.order("10");
+        campus.provider.say(Ok(Trade::Closed));
+        campus.rig.run(look_after(&campus.rig.school, order)).unwrap();
+        let backup = campus.rig.disk.copy();
+        // It is paid late and credited; perhaps it goes back. The book forgets all of it, and its card comes empty.
+        let notice = format!("{order} t{order} 1000 CNY");
+        assert_eq!(campus.notice(&notice), NoticeOutcome::Taken(order));
+        if given_back_there {
+            let asked = Asked { reason: "误充".into(), by: "Lin".into(), approved_by: None };
+            let refund = flows::refund::open(&campus.rig.school, What::Order(order), None, asked, [1; 16]);
+            campus.rig.run(refund).expect("a refund");
+        }
+        campus.rig.restore(&backup);
+        assert!(reopen(&campus, Ok(Trade::Closed)));
+        assert_eq!(campus.hold(Stage::Load).0, 0);
+
+        for unsure in [Err(ChannelError::Unknown("dark".into())), Ok(Trade::NotFound)] {
+            campus.provider.say(unsure);
+            assert_eq!(campus.notice(&notice), NoticeOutcome::TryAgain);
+        }
+        assert_eq!((campus.balance(chart::awaiting_tap(campus.person)), cases(&campus)), (0, vec![]));
+
+        if given_back_there {
+            campus.provider.say(Ok(given_back(&campus, order, 1000)));
+            let outcome = campus.notice(&notice);
+            let case = of_kind(&campus, Kind::PaymentGivenBack);
+            assert_eq!(outcome, NoticeOutcome::Suspended(case.id));
+            assert_eq!(campus.balance(chart::suspense_case(case.id)), 1000);
+            assert_eq!(campus.hold(Stage::Load).0, 0, "it is not the holder's any more");
+        } else {
+            campus.provider.say(Ok(paid(&campus, order, 1000)));
+            assert_eq!(campus.notice(&notice), NoticeOutcome::Taken(order));
+            assert_eq!(campus.hold(Stage::Load).0, 1000);
+        }
+        // Told once more it is known, and the provider is not asked about it.
+        campus.provider.say(Err(ChannelError::Unknown("dark".into())));
+        assert_eq!(campus.notice(&notice), NoticeOutcome::Taken(order), "{given_back_there}");
         campus.rig.verify();
     }
 }
