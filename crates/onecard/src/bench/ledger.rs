@@ -55,7 +55,7 @@ fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Re
         stand.template(*many)?;
     }
     let runs = sizes.rounds.run(&mut stand, &mut calibrator, cleanup, say)?;
-    results.runs = runs.into_iter().map(stand::run_of).collect();
+    results.runs = runs;
     results.medians = result::medians(&results.runs);
     // What follows is the engine's own matter: no server shall disturb it.
     stand.pgbench = None;

@@ -5,11 +5,10 @@ use std::path::Path;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::calibrate::Calibration;
 use super::histogram::Percentiles;
 use super::machine::{Machine, Versions};
 use super::onecard::Case;
-use super::rounds::{RoundOptions, by_contender};
+use super::rounds::{self, RoundOptions, by_contender};
 use crate::clock::wall;
 
 /// Number of this form of the file.
@@ -153,24 +152,42 @@ pub struct EngineFigures {
     pub verified: bool,
 }
 
-/// One run.
-#[derive(Clone, Debug, Serialize)]
-pub struct Run {
-    /// Round, from 1.
-    pub round: u32,
+/// One engine with one case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "Entry")]
+pub enum Contender {
+    /// The product's engine.
+    Onecard(Case),
+    /// One SQLite transaction for each transfer.
+    SqliteSingle,
+    /// PostgreSQL.
+    Pgbench,
+    /// TigerBeetle.
+    TigerBeetle,
+}
+
+/// A contender as the file has it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Entry {
     /// Who.
     pub engine: Engine,
     /// Which case, for onecard.
     pub case: Option<Case>,
-    /// Nothing disturbed it: the calibrations agree within a quarter.
-    pub valid: bool,
-    /// The machine before.
-    pub before: Calibration,
-    /// The machine after.
-    pub after: Calibration,
-    /// What came out.
-    pub figures: Figures,
 }
+
+impl From<Contender> for Entry {
+    fn from(contender: Contender) -> Entry {
+        match contender {
+            Contender::Onecard(case) => Entry { engine: Engine::Onecard, case: Some(case) },
+            Contender::SqliteSingle => Entry { engine: Engine::SqliteSingle, case: None },
+            Contender::Pgbench => Entry { engine: Engine::Pgbench, case: None },
+            Contender::TigerBeetle => Entry { engine: Engine::Tigerbeetle, case: None },
+        }
+    }
+}
+
+/// One run.
+pub type Run = rounds::Run<Contender, Figures>;
 
 /// The median over the valid runs of one engine and case.
 #[derive(Clone, Debug, Serialize)]
@@ -300,7 +317,8 @@ pub fn median(mut values: Vec<u64>) -> u64 {
 /// The medians of `runs`, for each engine and case in the order of its first run.
 pub fn medians(runs: &[Run]) -> Vec<Median> {
     let mut medians: Vec<Median> = Vec::new();
-    for ((engine, case), same) in by_contender(runs, |run| ((run.engine, run.case), run.valid)) {
+    for (contender, same) in by_contender(runs) {
+        let Entry { engine, case } = contender.into();
         let counted: Vec<&Figures> = same.counted.iter().map(|run| &run.figures).collect();
         let of =
             |figure: &dyn Fn(&Figures) -> Option<u64>| median(counted.iter().filter_map(|run| figure(run)).collect());
@@ -333,6 +351,7 @@ pub fn medians(runs: &[Run]) -> Vec<Median> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::calibrate::Calibration;
     use super::*;
 
     #[test]
@@ -346,8 +365,7 @@ mod tests {
     fn a_median_leaves_disturbed_runs_out_while_there_are_others() {
         let run = |valid, per_second| Run {
             round: 1,
-            engine: Engine::Onecard,
-            case: None,
+            contender: Contender::Pgbench,
             valid,
             before: Calibration::default(),
             after: Calibration::default(),

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use super::calibrate::{Calibration, Calibrator};
 use super::cleanup::Cleanup;
 use super::result::decimal;
@@ -27,11 +29,13 @@ pub trait Contest {
     fn per_second(figures: &Self::Figures) -> u64;
 }
 
-/// One run between two looks.
-pub struct Looked<C, F> {
+/// One run between two looks, as the files have it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Run<C, F> {
     /// Round, from 1.
     pub round: u32,
-    /// Who.
+    /// Who: its fields stand among those of the run.
+    #[serde(flatten)]
     pub contender: C,
     /// Nothing disturbed it: the calibrations agree within a quarter.
     pub valid: bool,
@@ -44,7 +48,7 @@ pub struct Looked<C, F> {
 }
 
 /// Every run of a contest, in the order of time.
-pub type Runs<C> = Vec<Looked<<C as Contest>::Contender, <C as Contest>::Figures>>;
+pub type Runs<C> = Vec<Run<<C as Contest>::Contender, <C as Contest>::Figures>>;
 
 /// What every bench is told of where, how often and where to.
 #[derive(clap::Args, Clone, Debug)]
@@ -138,7 +142,7 @@ impl Rounds {
                 let valid = !before.disturbed(&after);
                 let disturbed = if valid { "" } else { " (disturbed)" };
                 say.line(&format!("{title}: {}/s{disturbed}", C::per_second(&figures)));
-                runs.push(Looked { round, contender, valid, before, after, figures });
+                runs.push(Run { round, contender, valid, before, after, figures });
                 if !valid && extra > 0 {
                     extra -= 1;
                     say.more_steps(1);
@@ -160,32 +164,31 @@ fn look_after(before: &Calibration, calibrator: &mut Calibrator, cleanup: &Clean
 }
 
 /// The runs of one contender.
-pub struct Same<'a, R> {
+pub struct Same<'a, C, F> {
     /// Those that count: the valid ones; when there are none, the disturbed ones.
-    pub counted: Vec<&'a R>,
+    pub counted: Vec<&'a Run<C, F>>,
     /// How many are valid.
     pub valid: u64,
     /// How many are not.
     pub disturbed: u64,
 }
 
-/// The runs of each contender, in the order of its first one; `of` tells whose a run is, and whether it is valid.
-pub fn by_contender<R, C: PartialEq>(runs: &[R], of: impl Fn(&R) -> (C, bool)) -> Vec<(C, Same<'_, R>)> {
-    let mut all: Vec<(C, Vec<(&R, bool)>)> = Vec::new();
+/// The runs of each contender, in the order of its first one.
+pub fn by_contender<C: Copy + PartialEq, F>(runs: &[Run<C, F>]) -> Vec<(C, Same<'_, C, F>)> {
+    let mut all: Vec<(C, Vec<&Run<C, F>>)> = Vec::new();
     for run in runs {
-        let (contender, valid) = of(run);
-        match all.iter_mut().find(|(other, _)| *other == contender) {
-            Some((_, same)) => same.push((run, valid)),
-            None => all.push((contender, vec![(run, valid)])),
+        match all.iter_mut().find(|(other, _)| *other == run.contender) {
+            Some((_, same)) => same.push(run),
+            None => all.push((run.contender, vec![run])),
         }
     }
-    let count = |same: &[(&R, bool)], valid: bool| {
-        u64::try_from(same.iter().filter(|(_, is)| *is == valid).count()).unwrap_or(u64::MAX)
+    let count = |same: &[&Run<C, F>], valid: bool| {
+        u64::try_from(same.iter().filter(|run| run.valid == valid).count()).unwrap_or(u64::MAX)
     };
     all.into_iter()
         .map(|(contender, same)| {
             let (valid, disturbed) = (count(&same, true), count(&same, false));
-            let counted = same.into_iter().filter(|(_, is)| *is || valid == 0).map(|(run, _)| run).collect();
+            let counted = same.into_iter().filter(|run| run.valid || valid == 0).collect();
             (contender, Same { counted, valid, disturbed })
         })
         .collect()
@@ -229,13 +232,14 @@ mod tests {
     #[test]
     fn disturbed_runs_count_only_where_no_other_is() {
         let runs = [("a", 1, true), ("b", 2, false), ("a", 3, false), ("b", 4, false), ("a", 5, true)];
-        let told = by_contender(&runs, |(whose, _, valid)| (*whose, *valid));
-        let told: Vec<_> = told
-            .into_iter()
-            .map(|(whose, same)| {
-                (whose, same.counted.iter().map(|run| run.1).collect::<Vec<_>>(), same.valid, same.disturbed)
-            })
-            .collect();
+        let runs = runs.map(|(contender, figures, valid)| {
+            let look = Calibration::default();
+            Run { round: 1, contender, valid, before: look, after: look, figures }
+        });
+        let told = by_contender(&runs).into_iter().map(|(whose, same)| {
+            (whose, same.counted.iter().map(|run| run.figures).collect::<Vec<_>>(), same.valid, same.disturbed)
+        });
+        let told: Vec<_> = told.collect();
         assert_eq!(told, [("a", vec![1, 5], 2, 1), ("b", vec![2, 4], 0, 2)]);
     }
 }

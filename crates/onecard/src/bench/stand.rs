@@ -8,8 +8,8 @@ use super::load::Until;
 use super::onecard::{self, Case, Measured, Template};
 use super::options::Sizes;
 use super::pgbench::Pgbench;
-use super::result::{Engine, EngineFigures, Figures, Run, hundredths};
-use super::rounds::{Contest, Looked, per_second};
+use super::result::{Contender, Engine, EngineFigures, Entry, Figures, hundredths};
+use super::rounds::{Contest, per_second};
 use super::say::Say;
 use super::sqlite_single;
 use super::tigerbeetle::TigerBeetle;
@@ -18,19 +18,6 @@ use crate::Failure;
 
 /// With a number of transfers instead of a time, SQLite alone is given this part of them: it syncs for each.
 const SINGLE_PART: u64 = 20;
-
-/// One engine with one case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Contender {
-    /// The product's engine.
-    Onecard(Case),
-    /// One SQLite transaction for each transfer.
-    SqliteSingle,
-    /// PostgreSQL.
-    Pgbench,
-    /// TigerBeetle.
-    TigerBeetle,
-}
 
 /// Everything that runs need.
 pub struct Stand<'a> {
@@ -113,7 +100,7 @@ impl Contest for Stand<'_> {
     }
 
     fn title(&self, contender: Contender) -> String {
-        let (engine, case) = engine_of(contender);
+        let Entry { engine, case } = contender.into();
         title_of(engine, case)
     }
 
@@ -140,13 +127,6 @@ impl Contest for Stand<'_> {
     }
 }
 
-/// A run as the results have it.
-pub fn run_of(looked: Looked<Contender, Figures>) -> Run {
-    let (engine, case) = engine_of(looked.contender);
-    let Looked { round, valid, before, after, figures, .. } = looked;
-    Run { round, engine, case, valid, before, after, figures }
-}
-
 fn figures_of(measured: &Measured) -> Figures {
     let counts = measured.counts;
     Figures {
@@ -166,15 +146,6 @@ fn figures_of(measured: &Measured) -> Figures {
             client_cpu_ns_per_answer: measured.client_nanos.checked_div(counts.acknowledged()).unwrap_or(0),
             verified: true,
         }),
-    }
-}
-
-fn engine_of(contender: Contender) -> (Engine, Option<Case>) {
-    match contender {
-        Contender::Onecard(case) => (Engine::Onecard, Some(case)),
-        Contender::SqliteSingle => (Engine::SqliteSingle, None),
-        Contender::Pgbench => (Engine::Pgbench, None),
-        Contender::TigerBeetle => (Engine::Tigerbeetle, None),
     }
 }
 

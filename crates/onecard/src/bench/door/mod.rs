@@ -24,7 +24,7 @@ use crate::demo::Folder;
 use crate::prompt::Said;
 use knocks::{Guesser, Targets};
 use options::Sizes;
-use result::{Figures, Results, Run};
+use result::{Figures, Results};
 
 /// Measures everything that was asked for, then writes the file and prints the table.
 ///
@@ -59,7 +59,7 @@ fn measure(options: &Options, sizes: Sizes, cleanup: &Cleanup, say: &Say) -> Res
         sizes.rounds.run(&mut stand, &mut calibrator, cleanup, say)
     });
     serving.stop()?;
-    results.runs = runs?.into_iter().map(Run::of).collect();
+    results.runs = runs?;
     results.medians = result::medians(&results.runs);
     results.targets = result::targets(&results);
     Ok(results)

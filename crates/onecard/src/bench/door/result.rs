@@ -6,9 +6,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::super::bound::{self, Bound, DISTURBED, Must};
-use super::super::calibrate::Calibration;
 use super::super::result::{Head, Target, decimal, median};
-use super::super::rounds::{Looked, Same, by_contender, millis, per_second};
+use super::super::rounds::{self, Same, by_contender, millis, per_second};
 use super::super::table::{foot, head, row};
 use super::super::tap::Spread;
 use super::knocks::Kind;
@@ -84,28 +83,8 @@ fn longer(times: &[u64], sorted: &[u64]) -> u64 {
     u64::try_from((wins * 1000 + pairs / 2).checked_div(pairs).unwrap_or(0)).unwrap_or(u64::MAX)
 }
 
-/// One run.
-#[derive(Clone, Debug, Serialize)]
-pub struct Run {
-    /// Round, from 1.
-    pub round: u32,
-    /// Nothing disturbed it: the calibrations agree within a quarter.
-    pub valid: bool,
-    /// The machine before.
-    pub before: Calibration,
-    /// The machine after.
-    pub after: Calibration,
-    /// What came out.
-    pub figures: Figures,
-}
-
-impl Run {
-    /// A run as the rounds give it.
-    pub fn of(looked: Looked<(), Figures>) -> Run {
-        let Looked { round, valid, before, after, figures, .. } = looked;
-        Run { round, valid, before, after, figures }
-    }
-}
+/// One run: all kinds together.
+pub type Run = rounds::Run<(), Figures>;
 
 /// The median over the valid runs.
 #[derive(Clone, Debug, Serialize)]
@@ -122,13 +101,13 @@ pub struct Median {
 
 /// The median of `runs`, if there are any.
 pub fn medians(runs: &[Run]) -> Vec<Median> {
-    let of = |((), Same { counted, valid, disturbed }): ((), Same<'_, Run>)| Median {
+    let of = |((), Same { counted, valid, disturbed }): ((), Same<'_, (), Figures>)| Median {
         valid_runs: valid,
         disturbed_runs: disturbed,
         per_second: median(counted.iter().map(|run| run.figures.per_second).collect()),
         kinds: Kind::ALL.into_iter().map(|kind| middle(kind, &counted)).collect(),
     };
-    by_contender(runs, |run| ((), run.valid)).into_iter().map(of).collect()
+    by_contender(runs).into_iter().map(of).collect()
 }
 
 fn middle(kind: Kind, runs: &[&Run]) -> Guessed {

@@ -25,7 +25,7 @@ use crate::reports::feed_here;
 use crate::verify::check_and_tell;
 use options::Sizes;
 use readers::{Readers, SignedIn};
-use result::{Figures, Read, Results, Run};
+use result::{AtOnce, Figures, Read, Results};
 use school::Lived;
 
 /// People who read pages; whose page it is hardly matters, everybody has the same kind of past.
@@ -73,7 +73,7 @@ fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Re
     let runs = sizes.rounds.run(&mut stand, &mut calibrator, cleanup, say);
     stand.browsers.shutdown_background();
     serving.stop()?;
-    results.runs = runs?.into_iter().map(Run::of).collect();
+    results.runs = runs?;
     results.medians = result::medians(&results.runs);
     results.targets = result::targets(&results);
     Ok(results)
@@ -87,22 +87,21 @@ struct Stand<'a> {
 }
 
 impl Contest for Stand<'_> {
-    /// Readers at once.
-    type Contender = u16;
+    type Contender = AtOnce;
     type Figures = Figures;
 
-    fn contenders(&self) -> Vec<u16> {
-        self.sizes.readers.clone()
+    fn contenders(&self) -> Vec<AtOnce> {
+        self.sizes.readers.iter().map(|readers| AtOnce { readers: *readers }).collect()
     }
 
-    fn title(&self, readers: u16) -> String {
+    fn title(&self, AtOnce { readers }: AtOnce) -> String {
         match readers {
             1 => "1 reader".to_owned(),
             many => format!("{many} readers at once"),
         }
     }
 
-    fn run(&mut self, readers: u16) -> Result<Figures, Failure> {
+    fn run(&mut self, AtOnce { readers }: AtOnce) -> Result<Figures, Failure> {
         let Stand { sizes, browsers, readers: pages, people } = self;
         // Connections, statements and caches are warm in a server that runs.
         browsers.block_on(pages.run(people, readers, sizes.visits / 10, true))?;

@@ -6,9 +6,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::super::bound::{self, Bound, DISTURBED, Must};
-use super::super::calibrate::Calibration;
 use super::super::result::{Head, Target, median};
-use super::super::rounds::{Looked, Same, by_contender, millis};
+use super::super::rounds::{self, Same, by_contender, millis};
 use super::super::table::{foot, head, row};
 use super::super::tap::Spread;
 use super::readers::Page;
@@ -58,30 +57,15 @@ pub struct Figures {
     pub pages: Vec<Read>,
 }
 
-/// One run.
-#[derive(Clone, Debug, Serialize)]
-pub struct Run {
-    /// Round, from 1.
-    pub round: u32,
+/// How many read in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct AtOnce {
     /// Readers at once.
     pub readers: u16,
-    /// Nothing disturbed it: the calibrations agree within a quarter.
-    pub valid: bool,
-    /// The machine before.
-    pub before: Calibration,
-    /// The machine after.
-    pub after: Calibration,
-    /// What came out.
-    pub figures: Figures,
 }
 
-impl Run {
-    /// A run as the rounds give it.
-    pub fn of(looked: Looked<u16, Figures>) -> Run {
-        let Looked { round, contender: readers, valid, before, after, figures } = looked;
-        Run { round, readers, valid, before, after, figures }
-    }
-}
+/// One run.
+pub type Run = rounds::Run<AtOnce, Figures>;
 
 /// The median over the valid runs with one number of readers.
 #[derive(Clone, Debug, Serialize)]
@@ -101,7 +85,7 @@ pub struct Median {
 /// The medians of `runs`, for each number of readers in the order of its first run.
 pub fn medians(runs: &[Run]) -> Vec<Median> {
     let mut medians: Vec<Median> = Vec::new();
-    for (readers, Same { counted, valid, disturbed }) in by_contender(runs, |run| (run.readers, run.valid)) {
+    for (AtOnce { readers }, Same { counted, valid, disturbed }) in by_contender(runs) {
         let Some(first) = counted.first() else { continue };
         let pages = first.figures.pages.iter().map(|like| {
             let of: Vec<&Read> =

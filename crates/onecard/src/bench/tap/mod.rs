@@ -27,7 +27,7 @@ use super::serving::start_log;
 use crate::Failure;
 use crate::prompt::Said;
 use options::Sizes;
-use result::{Figures, Results, Run};
+use result::{AtOnce, Figures, Results};
 use school::Paid;
 
 /// Measures everything that was asked for, then writes the file and prints the table.
@@ -56,7 +56,7 @@ fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Re
     let paid = Paid::make(cards, most, cleanup, say)?;
     let mut stand = Stand { sizes, cleanup, say, paid };
     let runs = sizes.rounds.run(&mut stand, &mut calibrator, cleanup, say)?;
-    results.runs = runs.into_iter().map(Run::of).collect();
+    results.runs = runs;
     results.medians = result::medians(&results.runs);
     results.targets = targets::all(&results);
     Ok(results)
@@ -71,22 +71,21 @@ struct Stand<'a> {
 }
 
 impl Contest for Stand<'_> {
-    /// Terminals that tap at once.
-    type Contender = u16;
+    type Contender = AtOnce;
     type Figures = Figures;
 
-    fn contenders(&self) -> Vec<u16> {
-        self.sizes.terminals.clone()
+    fn contenders(&self) -> Vec<AtOnce> {
+        self.sizes.terminals.iter().map(|terminals| AtOnce { terminals: *terminals }).collect()
     }
 
-    fn title(&self, terminals: u16) -> String {
+    fn title(&self, AtOnce { terminals }: AtOnce) -> String {
         match terminals {
             1 => "1 terminal".to_owned(),
             many => format!("{many} terminals at once"),
         }
     }
 
-    fn run(&mut self, terminals: u16) -> Result<Figures, Failure> {
+    fn run(&mut self, AtOnce { terminals }: AtOnce) -> Result<Figures, Failure> {
         let (data, journals) = (self.cleanup.path("book"), self.cleanup.path("journals"));
         match run::run(&self.paid, self.sizes, terminals, (&data, &journals), self.say) {
             Ok(outcome) => {

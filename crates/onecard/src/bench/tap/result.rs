@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::super::calibrate::Calibration;
 use super::super::histogram::percentile;
 use super::super::result::{Head, Target, median};
-use super::super::rounds::{Looked, Same, by_contender, per_second};
+use super::super::rounds::{self, Same, by_contender, per_second};
 use super::card_time::CardTime;
 use super::run::{Kind, Outcome};
 use super::till::Tap;
@@ -165,30 +164,15 @@ impl Figures {
     }
 }
 
-/// One run.
-#[derive(Clone, Debug, Serialize)]
-pub struct Run {
-    /// Round, from 1.
-    pub round: u32,
+/// How many tapped in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct AtOnce {
     /// Terminals that tapped at once.
     pub terminals: u16,
-    /// Nothing disturbed it: the calibrations agree within a quarter.
-    pub valid: bool,
-    /// The machine before.
-    pub before: Calibration,
-    /// The machine after.
-    pub after: Calibration,
-    /// What came out.
-    pub figures: Figures,
 }
 
-impl Run {
-    /// A run as the rounds give it.
-    pub fn of(looked: Looked<u16, Figures>) -> Run {
-        let Looked { round, contender: terminals, valid, before, after, figures } = looked;
-        Run { round, terminals, valid, before, after, figures }
-    }
-}
+/// One run.
+pub type Run = rounds::Run<AtOnce, Figures>;
 
 /// The median over the valid runs with one number of terminals.
 #[derive(Clone, Debug, Serialize)]
@@ -210,7 +194,7 @@ pub struct Median {
 /// The medians of `runs`, for each number of terminals in the order of its first run.
 pub fn medians(runs: &[Run]) -> Vec<Median> {
     let mut medians: Vec<Median> = Vec::new();
-    for (terminals, Same { counted, valid, disturbed }) in by_contender(runs, |run| (run.terminals, run.valid)) {
+    for (AtOnce { terminals }, Same { counted, valid, disturbed }) in by_contender(runs) {
         let Some(first) = counted.first() else { continue };
         let syncs = counted.iter().flat_map(|run| [run.before.sync_p99_us, run.after.sync_p99_us]);
         medians.push(Median {

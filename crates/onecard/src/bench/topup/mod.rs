@@ -29,7 +29,7 @@ use notices::{Provider, Signed};
 use options::Sizes;
 use plan::Wish;
 use prepared::Prepared;
-use result::{Figures, Results, Run};
+use result::{Figures, Results, Who};
 
 /// Measures everything that was asked for, then writes the file and prints the table.
 ///
@@ -84,7 +84,7 @@ fn measure(options: &Options, sizes: &Sizes, cleanup: &Cleanup, say: &Say) -> Re
     say.step(&format!("signing {} notices", sizes.notices));
     stand.sign()?;
     let runs = sizes.rounds.run(&mut stand, &mut calibrator, cleanup, say)?;
-    results.runs = runs.into_iter().map(Run::of).collect();
+    results.runs = runs;
     (results.signings, results.signing_s) = (stand.signings, stand.signing_s);
     results.medians = result::medians(&results.runs);
     results.targets = targets::all(&results);
@@ -150,21 +150,22 @@ impl Stand<'_> {
 }
 
 impl Contest for Stand<'_> {
-    type Contender = Engine;
+    type Contender = Who;
     type Figures = Figures;
 
-    fn contenders(&self) -> Vec<Engine> {
-        std::iter::once(Engine::Onecard).chain(self.pgbench.iter().map(|_| Engine::Pgbench)).collect()
+    fn contenders(&self) -> Vec<Who> {
+        let reference = self.pgbench.iter().map(|_| Engine::Pgbench);
+        std::iter::once(Engine::Onecard).chain(reference).map(|engine| Who { engine }).collect()
     }
 
-    fn title(&self, engine: Engine) -> String {
+    fn title(&self, Who { engine }: Who) -> String {
         match engine {
             Engine::Onecard => "onecard, notices over HTTP".to_owned(),
             other => other.name().to_owned(),
         }
     }
 
-    fn run(&mut self, engine: Engine) -> Result<Figures, Failure> {
+    fn run(&mut self, Who { engine }: Who) -> Result<Figures, Failure> {
         match (engine, &mut self.pgbench) {
             (Engine::Pgbench, Some(pgbench)) => Ok(Figures::of_reference(&pgbench.run(self.cleanup)?)),
             _ => self.notified(),

@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::super::calibrate::Calibration;
 use super::super::histogram::Percentiles;
 use super::super::result::{self, Engine, Head, Skipped, Target, hundredths, median};
-use super::super::rounds::{Looked, Same, by_contender, per_second};
+use super::super::rounds::{self, Same, by_contender, per_second};
 use super::run::Outcome;
 
 /// Number of this form of the file.
@@ -104,30 +103,15 @@ impl Figures {
     }
 }
 
-/// One run.
-#[derive(Clone, Debug, Serialize)]
-pub struct Run {
-    /// Round, from 1.
-    pub round: u32,
-    /// Who.
+/// Who ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Who {
+    /// Which engine.
     pub engine: Engine,
-    /// Nothing disturbed it: the calibrations agree within a quarter.
-    pub valid: bool,
-    /// The machine before.
-    pub before: Calibration,
-    /// The machine after.
-    pub after: Calibration,
-    /// What came out.
-    pub figures: Figures,
 }
 
-impl Run {
-    /// A run as the rounds give it.
-    pub fn of(looked: Looked<Engine, Figures>) -> Run {
-        let Looked { round, contender: engine, valid, before, after, figures } = looked;
-        Run { round, engine, valid, before, after, figures }
-    }
-}
+/// One run.
+pub type Run = rounds::Run<Who, Figures>;
 
 /// The median over the valid runs of one engine.
 #[derive(Clone, Debug, Serialize)]
@@ -155,7 +139,7 @@ pub struct Median {
 /// The medians of `runs`, for each engine in the order of its first run.
 pub fn medians(runs: &[Run]) -> Vec<Median> {
     let mut medians: Vec<Median> = Vec::new();
-    for (engine, Same { counted, valid, disturbed }) in by_contender(runs, |run| (run.engine, run.valid)) {
+    for (Who { engine }, Same { counted, valid, disturbed }) in by_contender(runs) {
         let of = |figure: &dyn Fn(&Figures) -> Option<u64>| {
             let told: Vec<u64> = counted.iter().filter_map(|run| figure(&run.figures)).collect();
             (!told.is_empty()).then(|| median(told))
