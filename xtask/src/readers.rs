@@ -48,8 +48,9 @@ const NEEDED: [(&str, &str); 5] = [
 const PATH: &str = "PATH=\"$PATH:/usr/sbin:/sbin\"; export PATH; ";
 
 /// Runs what follows in namespaces of its own: files, network, processes. Words: folder, script, how many readers, command.
+/// A signal may come before the shell has come to `job=$!`; `$!` itself is there from the fork on.
 const ALONE: &str = "folder=$1; script=$2; shift 2; mkdir -p \"$folder\" || exit 1; \
-    trap 'kill -9 \"$job\"; wait; rm -rf -- \"$folder\"; exit 130' INT TERM HUP; \
+    trap 'kill -9 \"$!\"; wait; rm -rf -- \"$folder\"; exit 130' INT TERM HUP; \
     unshare --mount --net --pid --fork --kill-child --mount-proc -- sh -c \"$script\" sh \"$folder\" \"$@\" & job=$!; \
     wait \"$job\"; done=$?; \
     if [ $done -ne 0 ] && [ -s \"$folder/pcscd.log\" ]; then echo 'the last words of pcscd:' >&2; \
