@@ -11,13 +11,15 @@ use rules::password::Secret;
 use rules::words::Words;
 use teller::{Command, Desk, Halt, NotLoaded, Rejected, Seen};
 
+use crate::change_password::ChangeRefusal;
 use crate::ports::ListAsk;
 use crate::rows::{Campus, Key, Row, lists};
+use crate::session::{self, living};
 use crate::unavailable::Unavailable;
 use crate::{ReadFault, School, desk, epoch, inbox};
 
-/// Tokens of one owner that are looked at: the live ones and those that ended lately.
-const LOOKED_AT: u32 = 200;
+/// So many of an owner's tokens are looked at besides those that live: the newest ones, to tell of those that ended.
+const LOOKED_AT: u32 = 100;
 
 /// Why an owner's wish came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +30,12 @@ pub enum CredentialRefusal {
     /// There is no such token of this owner.
     #[error("there is no such token")]
     Unknown,
+    /// The session is over.
+    #[error("the session is over")]
+    SignedOut,
+    /// The holder has to prove again who they are.
+    #[error("a fresh proof of identity is needed")]
+    NotProved,
     /// The server could not do it; nothing was done.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -49,6 +57,8 @@ impl CredentialRefusal {
                 "没有找到这个访问令牌，请回到列表查看。",
                 "There is no such token; please look at the list.",
             ),
+            CredentialRefusal::SignedOut => ChangeRefusal::SignedOut.words(),
+            CredentialRefusal::NotProved => rules::binding::proof_required(),
             CredentialRefusal::Unavailable(why) => why.words(),
         }
     }
@@ -74,16 +84,40 @@ pub(crate) fn owner(subject: Subject) -> Vec<u8> {
 }
 
 /// Makes the token whose secret is `secret`: 256 unguessable bits that the caller drew, and shows once by
-/// [`credential::text`].
+/// [`credential::text`]. For the operator of the machine; a holder has [`make_own`].
 ///
 /// Errors: `Rule` with the refusals of [`credential::make`] in their order; `Unavailable`.
 /// Repeats: the same secret again gives the token as it stands, and makes none. Source: security design, API clients.
 pub async fn make(school: &School, wish: Wish, secret: &[u8; 32]) -> Result<Listed, CredentialRefusal> {
+    submit(school, wish, secret, None).await
+}
+
+/// As [`make`], at the wish of the holder who has this session and proved lately in it who they are.
+///
+/// Errors, in order: `SignedOut`, also for a session that ended at this very moment, as by a new password, and for one of
+/// somebody else; `NotProved`; those of [`make`].
+pub async fn make_own(
+    school: &School,
+    session: &[u8; 32],
+    wish: Wish,
+    secret: &[u8; 32],
+) -> Result<Listed, CredentialRefusal> {
+    submit(school, wish, secret, Some(school.secrets.token_hash(session))).await
+}
+
+async fn submit(
+    school: &School,
+    wish: Wish,
+    secret: &[u8; 32],
+    by: Option<[u8; 32]>,
+) -> Result<Listed, CredentialRefusal> {
     let key = school.secrets.token_hash(secret);
     let known = keys(school, wish.subject).await?;
-    match school.submit(Make { wish, key, known }).await {
+    match school.submit(Make { wish, key, by, known }).await {
         Ok(made) => Ok(made),
-        Err(Rejected::Refused(refusal)) => Err(CredentialRefusal::Rule(refusal)),
+        Err(Rejected::Refused(NotMade::SignedOut)) => Err(CredentialRefusal::SignedOut),
+        Err(Rejected::Refused(NotMade::NotProved)) => Err(CredentialRefusal::NotProved),
+        Err(Rejected::Refused(NotMade::Rule(refusal))) => Err(CredentialRefusal::Rule(refusal)),
         Err(Rejected::Fault(fault)) => Err(CredentialRefusal::Unavailable(fault.into())),
     }
 }
@@ -91,26 +125,38 @@ pub async fn make(school: &School, wish: Wish, secret: &[u8; 32]) -> Result<List
 struct Make {
     wish: Wish,
     key: [u8; 32],
-    /// The owner's others.
+    /// The holder's session that asks.
+    by: Option<[u8; 32]>,
+    /// The owner's others, as they were known before.
     known: Vec<[u8; 32]>,
+}
+
+enum NotMade {
+    SignedOut,
+    NotProved,
+    Rule(Refusal),
 }
 
 impl Command<Campus> for Make {
     type Answer = Listed;
-    type Refusal = Refusal;
+    type Refusal = NotMade;
 
     fn needs(&self, seen: &Seen<'_, Campus>) -> Vec<Key> {
-        let person = person_of(self.wish.subject);
-        let tokens = self.known.iter().chain([&self.key]).map(|key| Key::Credential(*key));
-        let told = match self.wish.subject {
-            Subject::Person(person) => inbox::needs(seen, person),
-            Subject::School => Vec::new(),
-        };
-        tokens.chain(person).chain([Key::Epoch]).chain(told).collect()
+        let row = Key::Tokens(self.wish.subject);
+        let live = seen.row(&row).and_then(Row::tokens).cloned().unwrap_or_default();
+        let tokens = self.known.iter().chain(&live).chain([&self.key]).map(|key| Key::Credential(*key));
+        let mut keys: Vec<Key> = tokens.chain(person_of(self.wish.subject)).chain([Key::Epoch]).collect();
+        if let Subject::Person(person) = self.wish.subject {
+            keys.extend(inbox::needs(seen, person));
+        }
+        keys.extend(self.by.into_iter().flat_map(|by| session::needs(seen, by)));
+        keys.push(row);
+        keys
     }
 
-    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Listed, Halt<Campus, Refusal>> {
+    fn decide(&self, desk: &mut Desk<'_, Campus>) -> Result<Listed, Halt<Campus, NotMade>> {
         let now = desk.now();
+        self.check_session(desk)?;
         let resting = Resting::on(desk, self.wish.subject)?;
         if let Some(made) = desk.get(&Key::Credential(self.key))?.and_then(Row::credential) {
             return match made.subject == self.wish.subject {
@@ -118,16 +164,26 @@ impl Command<Campus> for Make {
                 false => Err(Halt::Broken("the secret of a token was drawn twice".to_owned())),
             };
         }
-        let mut live = 0_usize;
+        let row = Key::Tokens(self.wish.subject);
+        let mut live = Vec::new();
+        // A book of before this row has none; then every token is among the known ones.
+        let before = desk.get(&row)?.and_then(Row::tokens).unwrap_or(&self.known).clone();
+        for key in before {
+            let token = desk.get(&Key::Credential(key))?.and_then(Row::credential);
+            if token.is_some_and(|token| resting.life(token, now) == Life::Live) {
+                live.push(key);
+            }
+        }
+        let made = credential::make(&self.wish, resting.secret.as_ref(), live.len(), now);
+        let made = made.map_err(|refusal| Halt::Refuse(NotMade::Rule(refusal)))?;
         for key in &self.known {
-            let Some(token) = desk.get(&Key::Credential(*key))?.and_then(Row::credential) else { continue };
-            if resting.life(token, now) == Life::Live {
-                live = live.saturating_add(1);
-            } else if token.forgotten(now) {
+            let token = desk.get(&Key::Credential(*key))?.and_then(Row::credential);
+            if token.is_some_and(|token| token.forgotten(now)) {
                 desk.delete(Key::Credential(*key))?;
             }
         }
-        let made = credential::make(&self.wish, resting.secret.as_ref(), live, now).map_err(Halt::Refuse)?;
+        live.push(self.key);
+        desk.put(row, Row::Tokens(live))?;
         desk.put(Key::Credential(self.key), Row::Credential(Box::new(made.clone())))?;
         if let Subject::Person(person) = self.wish.subject {
             inbox::tell(desk, person, Message::TokenMade)?;
@@ -136,7 +192,24 @@ impl Command<Campus> for Make {
     }
 }
 
-/// Tokens of an owner, newest first; those that ended long ago are left out.
+impl Make {
+    /// Whether the session that asks lives at this moment, and its holder proved lately who they are. The page looked
+    /// before; a new password may have come in between, and a token must not outlive what it rests on.
+    fn check_session(&self, desk: &Desk<'_, Campus>) -> Result<(), Halt<Campus, NotMade>> {
+        let Some(by) = self.by else { return Ok(()) };
+        let session = living(desk, by)?.filter(|session| self.wish.subject == Subject::Person(session.person));
+        let Some(session) = session.filter(|session| !session.must_change) else {
+            return Err(Halt::Refuse(NotMade::SignedOut));
+        };
+        match rules::session::proved(session.proved_at, desk.now()) {
+            true => Ok(()),
+            false => Err(Halt::Refuse(NotMade::NotProved)),
+        }
+    }
+}
+
+/// Tokens of an owner, newest first: all that live, and the newest of those that ended; those that ended long ago are left
+/// out.
 ///
 /// Errors: a committed row could not be read. Repeats: harmless.
 pub async fn list(school: &School, subject: Subject) -> Result<Vec<Listed>, ReadFault> {
@@ -292,7 +365,7 @@ fn person_of(subject: Subject) -> Option<Key> {
     }
 }
 
-/// Keys of an owner's tokens, newest first.
+/// Keys of an owner's tokens, newest first: every one that lives, however many were made and ended after it.
 async fn keys(school: &School, subject: Subject) -> Result<Vec<[u8; 32]>, ReadFault> {
     let ask = ListAsk {
         list: lists::CREDENTIALS,
@@ -303,5 +376,9 @@ async fn keys(school: &School, subject: Subject) -> Result<Vec<[u8; 32]>, ReadFa
         most: LOOKED_AT,
     };
     let places = school.list(ask).await?;
-    Ok(places.iter().filter_map(|place| place.key[..].try_into().ok()).collect())
+    let mut keys: Vec<[u8; 32]> = places.iter().filter_map(|place| place.key[..].try_into().ok()).collect();
+    let live = school.row(&Key::Tokens(subject)).await?.and_then(|row| row.tokens().cloned()).unwrap_or_default();
+    let older: Vec<[u8; 32]> = live.into_iter().rev().filter(|key| !keys.contains(key)).collect();
+    keys.extend(older);
+    Ok(keys)
 }

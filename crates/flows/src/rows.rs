@@ -8,7 +8,7 @@ use ledger::Id;
 use rules::binding::Binding;
 use rules::card::{Card, Change as CardChange, Reports};
 use rules::case::{Case, Ended};
-use rules::credential::Credential;
+use rules::credential::{Credential, Subject};
 use rules::epoch::{Epoch, Met};
 use rules::event::Began;
 use rules::ids::{CardNo, CaseId, EnrolmentId, MerchantId, OrderNo, PersonId, RefundNo, TerminalNo};
@@ -103,6 +103,8 @@ pub enum Key {
     LossReports(PersonId),
     /// An access token, by the hash of its secret.
     Credential([u8; 32]),
+    /// Which access tokens of an owner were live when the newest of them was made.
+    Tokens(Subject),
     /// What a program was answered, by whom it asked for and its idempotency key.
     Answer(Id, [u8; 16]),
     /// A holder's newest messages.
@@ -208,6 +210,8 @@ pub enum Row {
     Delivery(Box<Delivery>),
     /// Epochs, oldest first.
     Lineage(Vec<Began>),
+    /// Keys of access tokens, oldest first.
+    Tokens(Vec<[u8; 32]>),
 }
 
 /// Tries at the password door with numbers that nobody has: an attack on many numbers shows here.
@@ -436,6 +440,7 @@ stored_enum!(Row {
     59 => Webhook(webhook),
     60 => Delivery(delivery),
     61 => Lineage(epochs),
+    62 => Tokens(keys),
 });
 
 /// Accessors that turn a looked-up row into what it must be.
@@ -490,6 +495,7 @@ rows_of! {
     webhook: Webhook => Webhook,
     delivery: Delivery => Delivery,
     lineage: Lineage => Vec<Began>,
+    tokens: Tokens => Vec<[u8; 32]>,
 }
 
 impl Row {

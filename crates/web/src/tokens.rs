@@ -8,7 +8,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use flows::credential::{CredentialRefusal, Listed, list, make, revoke};
+use flows::credential::{CredentialRefusal, Listed, list, make_own, revoke};
 use ledger::Id;
 use rules::credential::{self, LIVES, Life, Scope, Subject, Wish};
 use serde::Deserialize;
@@ -133,8 +133,12 @@ pub(crate) async fn submit(
         scopes: Scope::PERSONAL.into_iter().filter(|scope| typed.has(*scope)).collect(),
         days: typed.days.parse().unwrap_or(0),
     };
-    let refused = match make(&web.school, wish, &secret).await {
+    let refused = match make_own(&web.school, &holder.token, wish, &secret).await {
         Ok(_) => return Ok(page::see_other(&format!("/me/security/tokens?made={key}"))),
+        Err(CredentialRefusal::SignedOut) => return Err(Failure::SignInFirst { next: String::new() }),
+        Err(CredentialRefusal::NotProved) => {
+            return Err(Failure::ProveFirst { next: "/me/security/tokens".to_owned() });
+        }
         Err(CredentialRefusal::Unavailable(why)) => return Err(why.into()),
         Err(refused) => refused.words(),
     };
@@ -158,7 +162,12 @@ pub(crate) async fn end(
     match revoke(&web.school, Subject::Person(holder.person), token).await {
         Ok(()) => Ok(page::see_other("/me/security/tokens")),
         Err(CredentialRefusal::Unavailable(why)) => Err(why.into()),
-        Err(CredentialRefusal::Unknown | CredentialRefusal::Rule(_)) => Err(Failure::NotFound),
+        Err(
+            CredentialRefusal::Unknown
+            | CredentialRefusal::Rule(_)
+            | CredentialRefusal::SignedOut
+            | CredentialRefusal::NotProved,
+        ) => Err(Failure::NotFound),
     }
 }
 

@@ -56,6 +56,7 @@ impl Schema for Campus {
         "webhook",
         "delivery",
         "lineage",
+        "tokens",
     ];
 
     const LISTS: &'static [&'static str] = &[
@@ -118,6 +119,7 @@ impl Schema for Campus {
             Key::CardChange(..) => "card_change",
             Key::LossReports(_) => "loss_reports",
             Key::Credential(_) => "credential",
+            Key::Tokens(_) => "tokens",
             Key::Answer(..) => "answer",
             Key::Inbox(_) => "inbox",
             Key::Messages(..) => "messages",
@@ -161,6 +163,9 @@ impl Schema for Campus {
             Key::CardChange(card, change) => (*card, *change).write(&mut out),
             Key::LossReports(person) => person.write(&mut out),
             Key::Credential(hash) => hash.write(&mut out),
+            Key::Tokens(owner) => {
+                out.raw(&crate::credential::owner(*owner));
+            }
             Key::Answer(owner, key) => (*owner, *key).write(&mut out),
             Key::Inbox(person) => person.write(&mut out),
             Key::Messages(person, place) => (*person, *place).write(&mut out),
@@ -270,6 +275,7 @@ fn places(key: &[u8], row: &Row) -> Vec<Listing> {
         | Row::Binding(_)
         | Row::Delivery(_)
         | Row::Lineage(_)
+        | Row::Tokens(_)
         | Row::LossReports(_) => Vec::new(),
     }
 }

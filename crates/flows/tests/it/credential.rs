@@ -2,7 +2,7 @@
 
 use flows::answered::{KEPT, answer, keep};
 use flows::change_password::change_password;
-use flows::credential::{CredentialRefusal, Listed, list, look, make, revoke};
+use flows::credential::{CredentialRefusal, Listed, list, look, make, make_own, revoke};
 use flows::rows::AnswerNote;
 use ledger::Id;
 use rules::credential::{Life, MOST, REMEMBERED, Refusal, Scope, Subject, Wish};
@@ -109,6 +109,61 @@ fn there_are_twenty_live_tokens_at_most_and_those_long_ended_are_forgotten() {
     assert!(lifes(&rig, subject).is_empty());
     made(&rig, subject, &secret(99)).expect("there is room again");
     assert_eq!(lifes(&rig, subject), [Life::Live]);
+    rig.verify();
+}
+
+#[test]
+fn twenty_live_tokens_are_the_most_also_when_all_are_asked_for_at_once() {
+    let rig = Rig::new();
+    let (person, _) = holder(&rig);
+    let subject = Subject::Person(person);
+    let secrets: Vec<[u8; 32]> = (0..40).map(|at| [at; 32]).collect();
+    let asked: Vec<_> = secrets.iter().map(|secret| Box::pin(make(&rig.school, wish(subject), secret))).collect();
+    let made = rig.run_all(asked).into_iter().filter(Result::is_ok).count();
+    assert_eq!((made, secrets.iter().filter(|secret| lives(&rig, secret)).count()), (MOST, MOST));
+}
+
+#[test]
+fn a_live_token_is_listed_and_can_be_ended_however_many_were_made_and_ended_after_it() {
+    let rig = Rig::new();
+    let (person, _) = holder(&rig);
+    let subject = Subject::Person(person);
+    let oldest = made(&rig, subject, &[1; 32]).expect("a right wish").number;
+    for at in 0..120_u8 {
+        rig.advance(1);
+        let mut secret = [2; 32];
+        secret[0] = at;
+        let token = made(&rig, subject, &secret).expect("there is room").number;
+        rig.run(revoke(&rig.school, subject, token)).expect("ended");
+    }
+    let listed = rig.run(list(&rig.school, subject)).expect("readable");
+    let live: Vec<Id> = listed.iter().filter(|each| each.life == Life::Live).map(|each| each.number).collect();
+    assert_eq!(live, [oldest]);
+    rig.run(revoke(&rig.school, subject, oldest)).expect("ended");
+    assert!(!lives(&rig, &[1; 32]));
+}
+
+#[test]
+fn a_holder_makes_a_token_only_in_a_session_that_lives_and_has_proved_itself_at_that_moment() {
+    let rig = Rig::new();
+    let (person, session) = holder(&rig);
+    let subject = Subject::Person(person);
+    let own = |session: &[u8; 32], subject, secret: u8| {
+        rig.run(make_own(&rig.school, session, wish(subject), &[secret; 32])).map(|made| made.number)
+    };
+    assert!(own(&session, subject, 1).is_ok() && lives(&rig, &[1; 32]));
+    let other = own(&session, Subject::School, 2);
+    assert!(matches!(other, Err(CredentialRefusal::SignedOut)), "none for others: {other:?}");
+    let second = rig.run(flows::sign_in::sign_in(&rig.school, "2026010101", OWN)).expect("a right password").token;
+    rig.advance(rules::session::PROOF_LIFE);
+    let late = own(&session, subject, 3);
+    assert!(matches!(late, Err(CredentialRefusal::NotProved)), "{late:?}");
+    // The password is changed in another browser while the page waits: what rests on the old one makes no token any more.
+    let third = rig.run(flows::sign_in::sign_in(&rig.school, "2026010101", OWN)).expect("a right password").token;
+    rig.run(change_password(&rig.school, &second, OWN, "another-kq7-zeppelin")).expect("a good password");
+    let overtaken = own(&third, subject, 4);
+    assert!(matches!(overtaken, Err(CredentialRefusal::SignedOut)), "{overtaken:?}");
+    assert!(!lives(&rig, &[4; 32]));
     rig.verify();
 }
 

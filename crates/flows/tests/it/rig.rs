@@ -304,8 +304,9 @@ impl PlainSecrets {
 fn digest(label: &str, plain: &[u8]) -> [u8; 32] {
     let change = ledger::row_digest("test", label.as_bytes(), Some(plain));
     let mut hash = [0; 32];
-    hash[..16].copy_from_slice(&change.key);
-    hash[16..].copy_from_slice(&change.content);
+    // What differs comes first, as in a real hash.
+    hash[..16].copy_from_slice(&change.content);
+    hash[16..].copy_from_slice(&change.key);
     hash
 }
 
