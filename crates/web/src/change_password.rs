@@ -10,6 +10,7 @@ use rules::password::{MAX_LENGTH, MIN_LENGTH};
 use serde::Deserialize;
 
 use crate::api;
+use crate::apart::to_its_end;
 use crate::config::Web;
 use crate::cookies::Cookie;
 use crate::failure::Failure;
@@ -86,7 +87,7 @@ pub(crate) async fn submit(
     if typed.new != typed.again {
         return Ok(again(Field::Again, visit.language.t("password-again-differs").to_string()));
     }
-    let refusal = match change(&web, &guest, &client, &typed.old, &typed.new).await? {
+    let refusal = match to_its_end(change(web.clone(), guest.token, client, typed.old.clone(), typed.new.clone())).await? {
         Ok(signed_in) => return Ok(enter(visit, guest.session.kind, &signed_in, &typed.next)),
         Err(refusal) => refusal,
     };
@@ -101,14 +102,14 @@ pub(crate) async fn submit(
 
 /// The change itself, through the door at which failures are counted by address.
 async fn change(
-    web: &Web,
-    guest: &Guest,
-    client: &Client,
-    old: &str,
-    new: &str,
+    web: Web,
+    token: [u8; 32],
+    client: Client,
+    old: String,
+    new: String,
 ) -> Result<Result<SignedIn, ChangeRefusal>, Failure> {
-    let tried = web.doors.password(web, client).await?;
-    let changed = change_password(&web.school, &guest.token, old, new).await;
+    let tried = web.doors.password(&web, &client).await?;
+    let changed = change_password(&web.school, &token, &old, &new).await;
     match &changed {
         Err(ChangeRefusal::OldWrong | ChangeRefusal::Locked(_)) => {}
         Ok(_) | Err(ChangeRefusal::Weak(_) | ChangeRefusal::SignedOut | ChangeRefusal::Unavailable(_)) => {
@@ -137,7 +138,7 @@ pub(crate) async fn json(
     api::Sent(asks): api::Sent<Asks>,
 ) -> Result<Response, Failure> {
     let Asks { old, new } = asks;
-    match change(&web, &guest, &client, &old, &new).await? {
+    match to_its_end(change(web.clone(), guest.token, client, old, new)).await? {
         Ok(signed_in) => {
             let mut answer = StatusCode::NO_CONTENT.into_response();
             let cookie = Cookie::session(guest.session.kind, &signed_in.token, guest.visit.secure);

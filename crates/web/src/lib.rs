@@ -8,6 +8,7 @@
 pub mod gateway;
 pub mod guide;
 
+mod apart;
 mod api;
 mod assets;
 mod card;

@@ -10,6 +10,7 @@ use rules::ids::PersonId;
 use serde::Deserialize;
 
 use crate::api;
+use crate::apart::to_its_end;
 use crate::config::Web;
 use crate::cookies::Cookie;
 use crate::failure::{Failure, next_of};
@@ -83,7 +84,7 @@ pub(crate) async fn submit(
     Sent(typed): Sent<Typed>,
 ) -> Result<Response, Failure> {
     let visit = &guest.visit;
-    match check(&web, &guest, &client, &typed.password).await? {
+    match to_its_end(check(web.clone(), guest.token, client, typed.password)).await? {
         Ok(fresh) => {
             let next = next_of(&typed.next).unwrap_or("/me/security");
             // The next page may lead on to WeChat, and a form's redirects may not.
@@ -116,7 +117,8 @@ pub(crate) async fn json(
     api::Sent(asks): api::Sent<Asks>,
 ) -> Result<Response, Failure> {
     let Asks { password } = asks;
-    let fresh = check(&web, &guest, &client, &password).await?.map_err(|refusal| Failure::Words(refusal.words()))?;
+    let fresh = to_its_end(check(web.clone(), guest.token, client, password)).await?;
+    let fresh = fresh.map_err(|refusal| Failure::Words(refusal.words()))?;
     let mut answer = StatusCode::NO_CONTENT.into_response();
     carry_on(&web, &guest, &fresh, &mut answer);
     Ok(answer)
@@ -124,13 +126,13 @@ pub(crate) async fn json(
 
 /// Through the door at which failures are counted by address. The refusals left are a wrong password and a locked door.
 async fn check(
-    web: &Web,
-    guest: &Guest,
-    client: &Client,
-    password: &str,
+    web: Web,
+    token: [u8; 32],
+    client: Client,
+    password: String,
 ) -> Result<Result<[u8; 32], ProofRefusal>, Failure> {
-    let tried = web.doors.password(web, client).await?;
-    match prove(&web.school, &guest.token, password).await {
+    let tried = web.doors.password(&web, &client).await?;
+    match prove(&web.school, &token, &password).await {
         Ok(fresh) => {
             tried.was_no_failure();
             Ok(Ok(fresh))

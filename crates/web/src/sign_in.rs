@@ -7,9 +7,12 @@ use axum::response::Response;
 use flows::people::initial_password_hint;
 use flows::session;
 use flows::sign_in::{SignInRefusal, SignedIn, sign_in_from};
+use rules::agent::Agent;
 use rules::session::Kind;
+use rules::words::Words;
 use serde::Deserialize;
 
+use crate::apart::to_its_end;
 use crate::config::Web;
 use crate::cookies::Cookie;
 use crate::failure::{Failure, next_of};
@@ -109,16 +112,31 @@ pub(crate) async fn submit(
     client: Client,
     Sent(typed): Sent<Typed>,
 ) -> Result<Response, Failure> {
-    let tried = web.doors.password(&web, &client).await?;
-    match sign_in_from(&web.school, &visit.agent, &typed.number, &typed.password).await {
-        Ok(signed_in) => {
-            tried.was_no_failure();
-            Ok(enter(&visit, Kind::Holder, &signed_in, &typed.next))
-        }
-        Err(SignInRefusal::Failed(words)) => {
+    let knocked = knock(web.clone(), client, visit.agent, typed.number.clone(), typed.password.clone());
+    match to_its_end(knocked).await? {
+        Ok(signed_in) => Ok(enter(&visit, Kind::Holder, &signed_in, &typed.next)),
+        Err(words) => {
             let error = visit.language.words(&words).to_owned();
             form(&web, &visit, StatusCode::UNPROCESSABLE_ENTITY, typed, Some(error)).await
         }
+    }
+}
+
+/// Through the door at which failures are counted by address. The words are those of whoever is not let in.
+async fn knock(
+    web: Web,
+    client: Client,
+    agent: Agent,
+    number: String,
+    password: String,
+) -> Result<Result<SignedIn, Words>, Failure> {
+    let tried = web.doors.password(&web, &client).await?;
+    match sign_in_from(&web.school, &agent, &number, &password).await {
+        Ok(signed_in) => {
+            tried.was_no_failure();
+            Ok(Ok(signed_in))
+        }
+        Err(SignInRefusal::Failed(words)) => Ok(Err(words)),
         Err(SignInRefusal::Unavailable(why)) => {
             tried.was_no_failure();
             Err(why.into())

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use flows::ports::{Field, Pii, SealBroken, Secrets, Waiting};
 use flows::rows::{Key, Row};
 use keys::{Keyring, SoftSecrets};
 use ledger::Id;
-use tokio::task::JoinSet;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinSet, yield_now};
 
 use crate::browser::Browser;
 use crate::rig::{PASSWORD, Rig};
@@ -22,12 +24,14 @@ const KNOWN: usize = 20;
 struct Counted {
     real: SoftSecrets,
     checks: AtomicUsize,
+    /// A comparison ends only while there is a permit.
+    ends: Semaphore,
 }
 
 impl Counted {
     fn new() -> Arc<Counted> {
         let real = SoftSecrets::new(&Keyring::generate()).expect("threads");
-        Arc::new(Counted { real, checks: AtomicUsize::new(0) })
+        Arc::new(Counted { real, checks: AtomicUsize::new(0), ends: Semaphore::new(1) })
     }
 
     fn checks(&self) -> usize {
@@ -46,7 +50,10 @@ impl Secrets for Counted {
 
     fn check_password<'a>(&'a self, password: &'a str, hash: Option<&'a str>) -> Waiting<'a, bool> {
         self.checks.fetch_add(1, Ordering::SeqCst);
-        Box::pin(async move { hash == Some(quick_hash(password).as_str()) })
+        Box::pin(async move {
+            let _turn = self.ends.acquire().await.expect("never closed");
+            hash == Some(quick_hash(password).as_str())
+        })
     }
 
     fn seal(&self, field: Field, owner: Id, plain: &str) -> Vec<u8> {
@@ -288,4 +295,36 @@ async fn a_session_that_never_rests_is_told_to_wait_and_no_other_is() {
     assert_eq!(Browser::new(&siege.rig).get("/sign-in").await.status, StatusCode::OK);
     siege.rig.advance(1);
     assert_eq!(siege.own.get("/me").await.status, StatusCode::OK, "fifty more a second later");
+}
+
+#[tokio::test]
+async fn r77_a_right_password_whose_browser_goes_away_while_it_is_compared_counts_as_right() {
+    let besieged = besieged().await;
+    let mut impatient = Browser::new(&besieged.rig);
+    impatient.headers.push(("x-real-ip", "198.51.100.1".to_owned()));
+    let token = impatient.get("/sign-in").await.hidden("token");
+    let number = number(0);
+    let fields = [("token", token.as_str()), ("number", number.as_str()), ("password", PASSWORD)];
+    for _ in 0..10 {
+        let before = besieged.secrets.checks();
+        let held = besieged.secrets.ends.acquire().await.expect("never closed");
+        let compared = async {
+            while besieged.secrets.checks() == before {
+                yield_now().await;
+            }
+        };
+        tokio::select! {
+            answer = impatient.post("/sign-in", &fields) => panic!("nothing can be answered: {}", answer.text()),
+            () = compared => {}
+        }
+        // The connection is gone; now the comparison ends.
+        drop(held);
+        let forgiven = async {
+            while besieged.tries(0).await != 0 {
+                yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), forgiven).await.expect("a right one is taken back");
+    }
+    assert_eq!(impatient.post("/sign-in", &fields).await.location(), "/me");
 }
