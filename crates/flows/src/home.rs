@@ -1,9 +1,9 @@
 //! What a holder sees: where every yuan is, and where one top-up stands (R10, R17, R30).
 
-use ledger::{Fen, Micros};
+use ledger::{Account, Fen, Micros};
 use rules::card;
 use rules::chart;
-use rules::ids::{CardNo, OrderNo, PersonId};
+use rules::ids::{CardNo, OrderNo, PersonId, RefundNo};
 use rules::limits::Limits;
 use rules::load::{Attempt, Item, Source};
 use rules::message::Inbox;
@@ -91,11 +91,15 @@ pub struct Tracker {
 }
 
 /// Where every yuan of `person` is; `None` for somebody who is not a holder.
+///
+/// All amounts are of one moment, so that money on its way from one place to another is in one of them.
 pub async fn home(school: &School, person: PersonId) -> Result<Option<Home>, ReadFault> {
     let keys = [Key::Person(person), Key::Waiting(person), Key::Ordered(person), Key::Inbox(person)];
     let rows = school.rows(&keys).await?;
-    let [holder, waiting, ordered, inbox] = &rows[..] else { return Ok(None) };
-    let Some(holder) = holder.as_ref().and_then(|row| row.person()) else { return Ok(None) };
+    let [Some(holder), waiting, ordered, inbox] = &rows[..] else { return Ok(None) };
+    if holder.person().is_none() {
+        return Ok(None);
+    }
     let since =
         waiting.as_ref().and_then(|row| row.waiting()).and_then(|items| items.iter().map(|item| item.since).min());
     let numbers: Vec<Key> = ordered
@@ -104,48 +108,99 @@ pub async fn home(school: &School, person: PersonId) -> Result<Option<Home>, Rea
         .map(|ordered| ordered.open.iter().rev().map(|(no, _)| Key::Order(*no)).collect())
         .unwrap_or_default();
     let open_orders = school.rows(&numbers).await?.iter().flatten().filter_map(|row| row.order().cloned()).collect();
-    let awaiting = school.balances.account(&chart::awaiting_tap(person));
+    let Sums { owned, awaiting, available, on_card, early, held } = Sums::of(school, person).await?;
     let mut home = Home {
         card: None,
         card_since: None,
-        available: school.balance(&chart::available(person)),
+        available,
         waiting: Standing { amount: awaiting.spendable(), since },
         in_transit: Standing { amount: awaiting.debits_pending, since: None },
-        on_card: Fen::ZERO,
-        held: held(school, person).await?,
-        total: Fen::ZERO,
+        on_card,
+        held: Standing { amount: held, since: owned.refunds.iter().map(|(_, since)| *since).min() },
+        total: Fen::sum([available, awaiting.spendable(), awaiting.debits_pending, on_card, held, early])
+            .unwrap_or(Fen::ZERO),
         open_orders,
         unread: inbox.as_ref().and_then(|row| row.inbox()).map_or(0, Inbox::unread),
     };
-    let mut early = Fen::ZERO;
-    if let Some(no) = holder.card
+    if let Some(no) = owned.card
         && let Some(card) = school.row(&Key::Card(no)).await?.and_then(|row| row.card().cloned())
     {
         home.card = Some((no, card.state));
         home.card_since = Some(card.since);
-        // What was spent of a load before it was proved is not there any more (M13).
-        early = school.balance(&chart::suspense_card(no));
-        home.on_card = school.balance(&chart::on_card(no));
         home.in_transit.since = released(school, &card).await?.map(|attempt| attempt.released_at);
     }
-    let parts = [home.available, home.waiting.amount, home.in_transit.amount, home.on_card, home.held.amount, early];
-    home.total = Fen::sum(parts).unwrap_or(Fen::ZERO);
     Ok(Some(home))
+}
+
+/// By what a holder's accounts are found.
+#[derive(PartialEq, Eq)]
+struct Owned {
+    card: Option<CardNo>,
+    /// What was taken from the holder for refunds that have not ended, and since when.
+    refunds: Vec<(RefundNo, Micros)>,
+}
+
+impl Owned {
+    async fn by(school: &School, person: PersonId) -> Result<Owned, ReadFault> {
+        let holder = school.row(&Key::Person(person)).await?;
+        let refunds = refund::of_person(school, person, Micros::new(i64::MAX), MOST_REFUNDS).await?;
+        let own = |refund: &&Refund| match refund.origin {
+            Origin::Waiting { .. } | Origin::Account { .. } => refund.live(),
+            Origin::Case { .. } => false,
+        };
+        let refunds = refunds.iter().filter(own).map(|refund| (refund.no, refund.made_at)).collect();
+        Ok(Owned { card: holder.as_ref().and_then(Row::person).and_then(|holder| holder.card), refunds })
+    }
+}
+
+/// What is in a holder's accounts, all of one commit.
+struct Sums {
+    owned: Owned,
+    awaiting: Account,
+    available: Fen,
+    on_card: Fen,
+    /// What was spent of a load before it was proved is not on the card any more (M13): less than nothing.
+    early: Fen,
+    held: Fen,
+}
+
+impl Sums {
+    /// Rows tell which accounts there are. When they tell the same before and after the sums were read, no account was
+    /// missed; rows are committed before their sums can be read.
+    async fn of(school: &School, person: PersonId) -> Result<Sums, ReadFault> {
+        let mut owned = Owned::by(school, person).await?;
+        for _ in 0..CHANGES {
+            let sums = Sums::read(school, person, owned);
+            owned = Owned::by(school, person).await?;
+            if owned == sums.owned {
+                return Ok(sums);
+            }
+        }
+        Ok(Sums::read(school, person, owned))
+    }
+
+    fn read(school: &School, person: PersonId, owned: Owned) -> Sums {
+        let mut keys = vec![chart::awaiting_tap(person), chart::available(person)];
+        keys.extend(owned.card.into_iter().flat_map(|no| [chart::on_card(no), chart::suspense_card(no)]));
+        let held_from = keys.len();
+        keys.extend(owned.refunds.iter().map(|(no, _)| chart::held(*no)));
+        let sums = school.balances.accounts(&keys);
+        let at = |place: usize| sums.get(place).map_or(Fen::ZERO, Account::balance);
+        let (on_card, early) = if owned.card.is_some() { (at(2), at(3)) } else { (Fen::ZERO, Fen::ZERO) };
+        let held = sums.iter().skip(held_from).map(Account::balance);
+        Sums {
+            awaiting: sums.first().copied().unwrap_or_default(),
+            available: at(1),
+            on_card,
+            early,
+            held: Fen::sum(held).unwrap_or(Fen::ZERO),
+            owned,
+        }
+    }
 }
 
 /// Refunds of a holder that are looked at: more than anybody has in years.
 pub(crate) const MOST_REFUNDS: u32 = 1_000;
-
-/// What was taken from the holder for refunds that have not ended.
-async fn held(school: &School, person: PersonId) -> Result<Standing, ReadFault> {
-    let refunds = refund::of_person(school, person, Micros::new(i64::MAX), MOST_REFUNDS).await?;
-    let own = |refund: &&Refund| match refund.origin {
-        Origin::Waiting { .. } | Origin::Account { .. } => refund.live(),
-        Origin::Case { .. } => false,
-    };
-    let amount = Fen::sum(refunds.iter().filter(own).map(|refund| refund.amount)).unwrap_or(Fen::ZERO);
-    Ok(Standing { amount, since: refunds.iter().filter(own).map(|refund| refund.made_at).min() })
-}
 
 async fn released(school: &School, card: &card::Card) -> Result<Option<Attempt>, ReadFault> {
     let Some(k) = card.released else { return Ok(None) };

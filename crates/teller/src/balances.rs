@@ -17,6 +17,12 @@ impl Balances {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(key)
     }
 
+    /// The sums of these accounts as of one commit, in the order asked; all 0 for one that was never used.
+    pub fn accounts(&self, keys: &[AccountKey]) -> Vec<Account> {
+        let accounts = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        keys.iter().map(|key| accounts.get(key)).collect()
+    }
+
     pub(crate) fn set(&self, changed: &[(AccountKey, Account)]) {
         let mut accounts = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for (key, account) in changed {

@@ -9,8 +9,8 @@ use flows::sign_in::SignedIn;
 use rules::password::{MAX_LENGTH, MIN_LENGTH};
 use serde::Deserialize;
 
-use crate::api;
 use crate::apart::to_its_end;
+use crate::api;
 use crate::config::Web;
 use crate::cookies::Cookie;
 use crate::failure::Failure;
@@ -87,10 +87,11 @@ pub(crate) async fn submit(
     if typed.new != typed.again {
         return Ok(again(Field::Again, visit.language.t("password-again-differs").to_string()));
     }
-    let refusal = match to_its_end(change(web.clone(), guest.token, client, typed.old.clone(), typed.new.clone())).await? {
-        Ok(signed_in) => return Ok(enter(visit, guest.session.kind, &signed_in, &typed.next)),
-        Err(refusal) => refusal,
-    };
+    let refusal =
+        match to_its_end(change(web.clone(), guest.token, client, typed.old.clone(), typed.new.clone())).await? {
+            Ok(signed_in) => return Ok(enter(visit, guest.session.kind, &signed_in, &typed.next)),
+            Err(refusal) => refusal,
+        };
     let sentence = visit.language.words(&refusal.words()).to_owned();
     match refusal {
         ChangeRefusal::Locked(_) | ChangeRefusal::OldWrong => Ok(again(Field::Old, sentence)),

@@ -9,8 +9,8 @@ use flows::proof::{ProofRefusal, prove};
 use rules::ids::PersonId;
 use serde::Deserialize;
 
-use crate::api;
 use crate::apart::to_its_end;
+use crate::api;
 use crate::config::Web;
 use crate::cookies::Cookie;
 use crate::failure::{Failure, next_of};

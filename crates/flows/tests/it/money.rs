@@ -1,17 +1,24 @@
 //! The money path from a paid order to a paid lunch, broken at every place where it can break.
 
-use flows::ports::{ChannelError, Payment, Trade};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use flows::ports::{ChannelError, ListAsk, Listed, Payment, Reader, Trade, Waiting};
+use flows::refund::What;
 use flows::rows::Key;
 use flows::tap_load::{self, Onward};
 use flows::top_up::{NoticeOutcome, look_after, prepare};
-use flows::{home, purchase, terminal};
-use ledger::Fen;
+use flows::{School, home, purchase, terminal};
+use ledger::{Fen, JournalRow};
 use link::{Answer, DebitEvidence, PurseSale, Record};
 use rules::chart;
 use rules::load::Stage;
 use rules::purchase::State as SaleState;
 use rules::refund::Asked;
 use rules::top_up::State;
+use teller::{RawKey, StoreError};
 
 use crate::hand::{CARD, Campus, TERMINAL, enrol};
 
@@ -157,6 +164,62 @@ fn r33_everything_that_waits_is_loaded_in_one_hold_and_its_orders_are_done() {
         assert_eq!(tracked.place, home::Place::OnCard);
     }
     assert_eq!(campus.hold(Stage::Load).0, 0, "a second hold loads nothing");
+}
+
+/// Answers each question only when it is asked for the second time, so that others can come in between.
+struct Slow(Arc<dyn Reader>);
+
+fn later<'a, T: Send + 'a>(answer: Waiting<'a, T>) -> Waiting<'a, T> {
+    Box::pin(async move {
+        let mut waited = false;
+        poll_fn(|_| if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+        answer.await
+    })
+}
+
+impl Reader for Slow {
+    fn rows(&self, keys: Vec<RawKey>) -> Waiting<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        later(self.0.rows(keys))
+    }
+    fn list(&self, ask: ListAsk) -> Waiting<'_, Result<Vec<Listed>, StoreError>> {
+        later(self.0.list(ask))
+    }
+    fn journal(&self, seqs: Vec<u64>) -> Waiting<'_, Result<Vec<JournalRow>, StoreError>> {
+        later(self.0.journal(seqs))
+    }
+}
+
+#[test]
+fn r10_a_holder_s_total_is_the_same_whatever_moves_between_the_places_while_it_is_read() {
+    let mut read_in = 0;
+    for at in 0..20 {
+        for refunded in [false, true] {
+            let mut campus = Campus::new();
+            let order = campus.top_up("50");
+            let school =
+                School { reader: Arc::new(Slow(campus.rig.school.reader.clone())), ..campus.rig.school.clone() };
+            let mut reading = pin!(home::home(&school, campus.person));
+            let mut look = || reading.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            let mut seen = Poll::Pending;
+            for _ in 0..at {
+                seen = if seen.is_pending() { look() } else { seen };
+            }
+            if refunded {
+                let asked = Asked { reason: "误充".into(), by: "Lin".into(), approved_by: None };
+                let opened = flows::refund::open(&campus.rig.school, What::Order(order), None, asked, [1; 16]);
+                campus.rig.run(opened).expect("a refund");
+            } else {
+                campus.hold(Stage::Load);
+            }
+            while seen.is_pending() {
+                read_in += 1;
+                seen = look();
+            }
+            let Poll::Ready(Ok(Some(home))) = seen else { panic!("a holder") };
+            assert_eq!(home.total, Fen::new(5000), "after {at} steps, refunded: {refunded}: {home:?}");
+        }
+    }
+    assert!(read_in > 20, "what moved moved while the page was read");
 }
 
 #[test]
