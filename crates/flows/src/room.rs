@@ -21,6 +21,8 @@ pub struct Room {
     pub most: Fen,
     /// Most that any order may be.
     pub per_order: Fen,
+    /// Kept for orders that can still be paid.
+    pub kept: Fen,
     /// Why not even the least order may be made now.
     pub closed: Option<Words>,
     /// Paid money waits for the card; else it can be spent on line at once.
@@ -50,6 +52,7 @@ pub async fn room(school: &School, person: PersonId) -> Result<Option<Room>, Rea
     };
     let least = limits.fen(Setting::TopUpMin);
     Ok(Some(Room {
+        kept: facts.open_orders,
         least,
         most: most_now(&facts),
         closed: check_open(least, &facts).err().map(|refusal| refusal.words()),

@@ -101,6 +101,21 @@ impl Session {
 /// cannot be written now, the session is given all the same.
 /// Errors: a committed row could not be read. Repeats: harmless.
 pub async fn look(school: &School, token: &[u8; 32]) -> Result<Option<Session>, ReadFault> {
+    let Some(session) = glance(school, token).await? else { return Ok(None) };
+    if !session.seen_is_old(school.now()) {
+        return Ok(Some(session));
+    }
+    match school.submit(Use { key: school.secrets.token_hash(token) }).await {
+        Ok(session) => Ok(Some(session)),
+        Err(Rejected::Refused(Ended)) => Ok(None),
+        Err(Rejected::Fault(_)) => Ok(Some(session)),
+    }
+}
+
+/// As [`look`], for what a page asks by itself: that is no use of the session, and keeps none alive that its holder left.
+///
+/// Errors: a committed row could not be read. Repeats: harmless.
+pub async fn glance(school: &School, token: &[u8; 32]) -> Result<Option<Session>, ReadFault> {
     let key = school.secrets.token_hash(token);
     let rows = school.rows(&[Key::Session(key), Key::Epoch]).await?;
     let mut rows = rows.into_iter();
@@ -113,18 +128,8 @@ pub async fn look(school: &School, token: &[u8; 32]) -> Result<Option<Session>, 
     let rests = school.rows(&rests_on(&session)).await?;
     let Some(holder) = rests.first().and_then(Option::as_ref).and_then(Row::person) else { return Ok(None) };
     let binding = rests.get(1).and_then(Option::as_ref).and_then(Row::binding);
-    let now = school.now();
-    if !session.lives(&Rests { secret: &holder.password.secret, binding }, now) {
-        return Ok(None);
-    }
-    if !session.seen_is_old(now) {
-        return Ok(Some(session));
-    }
-    match school.submit(Use { key }).await {
-        Ok(session) => Ok(Some(session)),
-        Err(Rejected::Refused(Ended)) => Ok(None),
-        Err(Rejected::Fault(_)) => Ok(Some(session)),
-    }
+    let lives = session.lives(&Rests { secret: &holder.password.secret, binding }, school.now());
+    Ok(lives.then_some(session))
 }
 
 /// Writes down that a session is used.

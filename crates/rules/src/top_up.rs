@@ -180,6 +180,8 @@ pub enum OpenRefusal {
     BalanceCap {
         /// What fits.
         room: Fen,
+        /// Kept for orders that can still be paid.
+        kept: Fen,
     },
     /// The number is taken; make another.
     #[error("the order number is taken")]
@@ -213,7 +215,7 @@ pub fn check_open(amount: Fen, facts: &OpenFacts<'_>) -> Result<(), OpenRefusal>
     }
     let room = rest(rest(facts.limits.fen(Setting::BalanceMax), facts.holds), facts.open_orders);
     if amount > room {
-        return Err(OpenRefusal::BalanceCap { room });
+        return Err(OpenRefusal::BalanceCap { room, kept: facts.open_orders });
     }
     Ok(())
 }
@@ -554,7 +556,15 @@ impl OpenRefusal {
                 format!("今天还可充值 {left} 元。"),
                 format!("¥{left} can still be topped up today."),
             ),
-            OpenRefusal::BalanceCap { room } => Words::new(
+            OpenRefusal::BalanceCap { room, kept } if kept.is_positive() => Words::new(
+                "BALANCE_CAP",
+                format!("账户余额有上限，现在最多还能充值 {room} 元：未付款的订单占用 {kept} 元，付款或关闭后释放。"),
+                format!(
+                    "The account has a cap; at most ¥{room} fits now. ¥{kept} is kept for orders that are not paid yet, until \
+                     they are paid or end."
+                ),
+            ),
+            OpenRefusal::BalanceCap { room, .. } => Words::new(
                 "BALANCE_CAP",
                 format!("账户余额有上限，现在最多还能充值 {room} 元。"),
                 format!("The account has a cap; at most ¥{room} fits now."),

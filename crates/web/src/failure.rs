@@ -20,7 +20,7 @@ use crate::config::Web;
 use crate::page;
 use crate::problem::{MoneyWord, NextStep, Problem};
 use crate::text::Language;
-use crate::visit::{Visit, own_path};
+use crate::visit::{Visit, own_address, own_path};
 
 /// No answer takes longer.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -351,7 +351,7 @@ impl From<Unavailable> for Failure {
 pub(crate) async fn boundary(web: &Web, request: Request, next: Next) -> Response {
     let mut visit = Visit::read(web, request.uri(), request.headers());
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
-    let formed = form_page(&web.config.base_url, request.headers()).unwrap_or_default().to_owned();
+    let formed = page_before(&web.config.base_url, request.headers()).unwrap_or_default().to_owned();
     let answer = match tokio::time::timeout(DEADLINE, own_origin(web, request, next)).await {
         Ok(answer) => answer,
         Err(_) => Failure::Deadline.into_response(),
@@ -424,10 +424,9 @@ async fn own_origin(web: &Web, request: Request, next: Next) -> Response {
     Failure::ForeignOrigin.into_response()
 }
 
-/// The path of the page of ours that a form was sent from, if the browser tells.
-fn form_page<'a>(origin: &str, headers: &'a HeaderMap) -> Option<&'a str> {
-    let page = headers.get(header::REFERER)?.to_str().ok()?.strip_prefix(origin)?;
-    own_path(page.split('?').next()?)
+/// The page of ours that this request comes from, if the browser tells.
+pub(crate) fn page_before<'a>(origin: &str, headers: &'a HeaderMap) -> Option<&'a str> {
+    own_address(headers.get(header::REFERER)?.to_str().ok()?.strip_prefix(origin)?)
 }
 
 fn comes_from(origin: &str, headers: &HeaderMap) -> bool {
@@ -441,7 +440,7 @@ fn comes_from(origin: &str, headers: &HeaderMap) -> bool {
 
 /// The place to go on to, if it is one of ours and not where one arrives anyway.
 pub(crate) fn next_of(asked: &str) -> Option<&str> {
-    own_path(asked).filter(|path| !["/", "/me"].contains(path))
+    own_address(asked).filter(|address| !["/", "/me"].contains(address))
 }
 
 #[cfg(test)]
@@ -514,7 +513,7 @@ mod tests {
             (OpenRefusal::ApprovalRequired(amount), 422),
             (OpenRefusal::PerOrder(amount), 422),
             (OpenRefusal::Daily { left: amount }, 422),
-            (OpenRefusal::BalanceCap { room: amount }, 422),
+            (OpenRefusal::BalanceCap { room: amount, kept: amount }, 422),
             (OpenRefusal::NumberTaken, 503),
         ];
         let faults =

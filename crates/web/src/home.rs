@@ -51,6 +51,8 @@ struct HomePage {
     /// What waits cannot be loaded now: it is kept for another card.
     kept: bool,
     open_orders: Vec<OpenOrder>,
+    /// Unpaid orders that are not shown.
+    more_orders: usize,
     records: Vec<Line>,
     /// Messages that are not read.
     unread: u64,
@@ -116,6 +118,7 @@ pub(crate) async fn page(
                 .flatten(),
         }),
         kept: home.card.is_none_or(|(_, state)| state != card::State::Active),
+        more_orders: home.open_orders.len().saturating_sub(ORDERS_SHOWN),
         open_orders: open_orders(&home, language, web.school.now()),
         places: places(&home, language),
         unread: home.unread,
@@ -146,6 +149,9 @@ fn places(home: &Home, language: Language) -> Places {
     }
 }
 
+/// Unpaid orders that are shown, the newest ones.
+const ORDERS_SHOWN: usize = 3;
+
 fn open_orders(home: &Home, language: Language, now: Micros) -> Vec<OpenOrder> {
     let shown = |order: &Order| {
         let (title, says) = match now < order.expires_at {
@@ -159,7 +165,7 @@ fn open_orders(home: &Home, language: Language, now: Micros) -> Vec<OpenOrder> {
             says: language.t(says).with("until", language.moment(order.expires_at)),
         }
     };
-    home.open_orders.iter().map(shown).collect()
+    home.open_orders.iter().take(ORDERS_SHOWN).map(shown).collect()
 }
 
 /// The word for a card's state in texts and in JSON.

@@ -18,7 +18,7 @@ use crate::icons;
 use crate::page::{self, Frame};
 use crate::sign_in::Asked;
 use crate::text::{Language, Text, Yuan};
-use crate::visit::{Holder, Sent};
+use crate::visit::{Holder, Onlooker, Sent};
 
 #[derive(Template)]
 #[template(path = "order.html")]
@@ -104,7 +104,7 @@ pub(crate) async fn page(
 /// `GET /me/orders/{order}/status`: the same part of the page alone, for the page's own refreshing.
 pub(crate) async fn status(
     State(web): State<Web>,
-    holder: Holder,
+    Onlooker(holder): Onlooker,
     Path(order): Path<String>,
 ) -> Result<Response, Failure> {
     let tracker = find(&web, &holder, &order).await?;

@@ -1,5 +1,7 @@
 //! What all pages have in common: the frame, going on to another page, and pages that say one thing.
 
+use std::borrow::Cow;
+
 use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -21,7 +23,7 @@ pub(crate) struct Frame {
     pub(crate) js: &'static str,
     pub(crate) icon: &'static str,
     /// The page above this one.
-    pub(crate) back: Option<&'static str>,
+    pub(crate) back: Option<Cow<'static, str>>,
     /// Where the switches of language and look come back to.
     pub(crate) path: String,
     /// What every form carries.
@@ -47,8 +49,8 @@ impl Frame {
     }
 
     /// With a way back to the page above.
-    pub(crate) fn below(self, back: &'static str) -> Frame {
-        Frame { back: Some(back), ..self }
+    pub(crate) fn below(self, back: impl Into<Cow<'static, str>>) -> Frame {
+        Frame { back: Some(back.into()), ..self }
     }
 
     pub(crate) fn t(&self, key: &'static str) -> Text {
@@ -117,9 +119,14 @@ pub(crate) fn see_other(location: &str) -> Response {
 /// Sends the browser on to `path`, which itself goes on to `next` afterwards.
 pub(crate) fn go_with_next(path: &str, next: &str) -> Response {
     match next_of(next) {
-        Some(next) => see_other(&format!("{path}?next={next}")),
+        Some(next) => see_other(&format!("{path}?next={}", in_query(next))),
         None => see_other(path),
     }
+}
+
+/// An address of ours as the value of a query's field: a plain path stands as it is.
+pub(crate) fn in_query(address: &str) -> Cow<'_, str> {
+    if address.contains('?') { Cow::Owned(encoded(address)) } else { Cow::Borrowed(address) }
 }
 
 /// A text as a part of an address: everything but letters, digits and `-._~` as `%xx`.

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::{FromRequestParts, Query, State};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use flows::proof::{ProofRefusal, prove};
 use rules::ids::PersonId;
@@ -13,10 +13,10 @@ use crate::apart::to_its_end;
 use crate::api;
 use crate::config::Web;
 use crate::cookies::Cookie;
-use crate::failure::{Failure, next_of};
+use crate::failure::{Failure, next_of, page_before};
 use crate::page::{self, Frame};
 use crate::sign_in::Asked;
-use crate::visit::{Client, Guest, Holder, Sent, Visit, own_path, seal_payer};
+use crate::visit::{Client, Guest, Holder, Sent, Visit, seal_payer};
 
 /// A holder who proved in the last ten minutes who they are.
 pub struct Proved {
@@ -45,13 +45,10 @@ impl FromRequestParts<Web> for Proved {
 
 /// The page to come back to: this one, or the one whose form was sent.
 fn page_of(web: &Web, parts: &Parts) -> String {
-    let own = parts.uri.path();
     if parts.method == Method::GET {
-        return own.to_owned();
+        return parts.uri.path().to_owned();
     }
-    let referer = parts.headers.get(header::REFERER).and_then(|page| page.to_str().ok()).unwrap_or_default();
-    let path = referer.strip_prefix(&web.config.base_url).and_then(|rest| rest.split(['?', '#']).next());
-    path.and_then(own_path).unwrap_or("/me/security").to_owned()
+    page_before(&web.config.base_url, &parts.headers).unwrap_or("/me/security").to_owned()
 }
 
 /// What the form posts.

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use flows::records::{Record, record, terminal_of};
 use flows::rows::Enrolment;
@@ -13,7 +13,7 @@ use rules::refund::{Origin, State as RefundState};
 use rules::top_up::State as OrderState;
 
 use crate::config::Web;
-use crate::failure::Failure;
+use crate::failure::{Failure, page_before};
 use crate::page::{self, Frame};
 use crate::text::{Language, Text, Yuan};
 use crate::visit::Holder;
@@ -108,6 +108,7 @@ pub(crate) async fn one(
     State(web): State<Web>,
     holder: Holder,
     Path(number): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let record = record(&web.school, holder.person, &number).await?.ok_or(Failure::NotFound)?;
     let language = holder.visit.language;
@@ -117,14 +118,23 @@ pub(crate) async fn one(
         Record::Refund(refund) => refund.origin.of().map(|(_, order)| order.to_string()),
     };
     let terminal = terminal_of(&web.school, &record).await?;
+    let back = list_before(&web, &headers).unwrap_or("/me/records").to_owned();
     let page = RecordPage {
-        frame: Frame::new(&web, &holder.visit, language.t("record-title")).below("/me/records"),
+        frame: Frame::new(&web, &holder.visit, language.t("record-title")).below(back),
         line: Line::of(&record, language),
         rows: rows(&record, terminal.as_ref(), language),
         order,
         month: CampusMonth::of(record.at()),
     };
     Ok(page::html(&holder.visit, StatusCode::OK, &page))
+}
+
+/// The list in which the record was chosen, with its filters.
+fn list_before<'a>(web: &Web, headers: &'a HeaderMap) -> Option<&'a str> {
+    let before = page_before(&web.config.base_url, headers)?;
+    let path = before.split('?').next()?;
+    let lists = ["/me", "/me/records", "/me/spending"].contains(&path) || path.starts_with("/me/statements/");
+    lists.then_some(before)
 }
 
 /// Which way its money went.

@@ -69,7 +69,7 @@ struct WeChatPage {
 /// The password form inside WeChat, which says why it is shown: `by` is `password`, `unbound` or `silent`.
 pub(crate) fn address(by: &str, next: &str) -> String {
     match next_of(next) {
-        Some(next) => format!("/sign-in?by={by}&next={next}"),
+        Some(next) => format!("/sign-in?by={by}&next={}", page::in_query(next)),
         None => format!("/sign-in?by={by}"),
     }
 }
@@ -97,7 +97,7 @@ pub(crate) async fn page(
 /// On to WeChat by a fresh navigation: browsers hold the redirects of a form to the form's `form-action`.
 fn to_wechat(web: &Web, visit: &Visit, asked: &Asked) -> Response {
     let onward = match next_of(&asked.next) {
-        Some(next) => format!("/wechat/enter?next={next}"),
+        Some(next) => format!("/wechat/enter?next={}", page::in_query(next)),
         None => "/wechat/enter".to_owned(),
     };
     let frame = Frame::new(web, visit, visit.language.t("sign-in-title"));

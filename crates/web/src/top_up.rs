@@ -46,6 +46,10 @@ struct Shown {
     most: Yuan,
     least: Yuan,
     per_order: Yuan,
+    /// Something leaves less than an order may be.
+    tight: bool,
+    /// What unpaid orders keep, if that is something.
+    kept: Option<Yuan>,
     closed: Option<String>,
     by_card: bool,
     waits_for_card: bool,
@@ -152,6 +156,8 @@ fn shown(room: &Room, typed: &Typed, language: Language) -> Shown {
         most: Yuan(room.most),
         least: Yuan(room.least),
         per_order: Yuan(room.per_order),
+        tight: room.closed.is_none() && room.most < room.per_order,
+        kept: room.kept.is_positive().then_some(Yuan(room.kept)),
         closed: room.closed.as_ref().map(|words| language.words(words).to_owned()),
         by_card: room.closed.as_ref().is_some_and(|words| words.code == "CARD_STATE"),
         waits_for_card: room.waits_for_card,

@@ -133,6 +133,12 @@ impl Visit {
         asked.filter(|address| own_address(address).is_some()).unwrap_or_else(|| self.path.clone())
     }
 
+    /// Nobody is signed in who may read this; afterwards it goes on here. What WeChat brought in a query counts once.
+    fn sign_in_first(&self) -> Failure {
+        let own = self.path.starts_with("/me/");
+        Failure::SignInFirst { next: if own { self.here() } else { self.path.clone() } }
+    }
+
     /// Reads a request's headers; nothing is looked up.
     pub fn read(web: &Web, uri: &Uri, headers: &HeaderMap) -> Visit {
         let path = uri.path();
@@ -242,11 +248,18 @@ impl FromRequestParts<Web> for Guest {
             return Err(refused.unwrap_or(Failure::ScopeMissing { scope: None }));
         }
         let visit = Visit::read(web, &parts.uri, &parts.headers);
-        let sign_in = || Failure::SignInFirst { next: visit.path.clone() };
-        let token = visit.session_token.ok_or_else(sign_in)?;
+        let token = visit.session_token.ok_or_else(|| visit.sign_in_first())?;
         let session = session::look(&web.school, &token).await?;
-        let session = session.filter(|session| session.kind.passes(Guard::Own)).ok_or_else(sign_in)?;
-        Ok(Guest { visit, token, session })
+        Guest::let_in(visit, token, session)
+    }
+}
+
+impl Guest {
+    fn let_in(visit: Visit, token: [u8; 32], session: Option<Session>) -> Result<Guest, Failure> {
+        match session.filter(|session| session.kind.passes(Guard::Own)) {
+            Some(session) => Ok(Guest { visit, token, session }),
+            None => Err(visit.sign_in_first()),
+        }
     }
 }
 
@@ -269,11 +282,31 @@ impl FromRequestParts<Web> for Holder {
             let visit = Visit::read(web, &parts.uri, &parts.headers);
             return Ok(Holder { visit, person, by_token: true });
         }
-        let Guest { visit, session, .. } = Guest::from_request_parts(parts, web).await?;
+        Holder::of(Guest::from_request_parts(parts, web).await?)
+    }
+}
+
+impl Holder {
+    fn of(Guest { visit, session, .. }: Guest) -> Result<Holder, Failure> {
         if session.must_change {
             return Err(Failure::ChangeFirst { next: visit.path });
         }
         Ok(Holder { visit, person: session.person, by_token: false })
+    }
+}
+
+/// A holder whose page asks for itself whether something is new: the session is looked at and not used, so that a page left
+/// open keeps nobody signed in.
+pub(crate) struct Onlooker(pub Holder);
+
+impl FromRequestParts<Web> for Onlooker {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Onlooker, Failure> {
+        let visit = Visit::read(web, &parts.uri, &parts.headers);
+        let token = visit.session_token.ok_or_else(|| visit.sign_in_first())?;
+        let session = session::glance(&web.school, &token).await?;
+        Holder::of(Guest::let_in(visit, token, session)?).map(Onlooker)
     }
 }
 

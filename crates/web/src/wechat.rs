@@ -15,7 +15,7 @@ use crate::cookies::Cookie;
 use crate::failure::{Failure, next_of};
 use crate::page;
 use crate::sign_in::{self, Asked};
-use crate::visit::{Client, Guest, Holder, Visit, own_path, seal_payer};
+use crate::visit::{Client, Guest, Holder, Visit, own_address, seal_payer};
 
 /// Why somebody is sent to WeChat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Errand {
             2 => Purpose::Enter,
             _ => return None,
         };
-        let next = own_path(std::str::from_utf8(next).ok()?)?.to_owned();
+        let next = own_address(std::str::from_utf8(next).ok()?)?.to_owned();
         Some(Errand { nonce: *nonce, purpose, next })
     }
 }

@@ -184,6 +184,22 @@ fn r77_a_password_that_anyone_could_guess_is_refused_with_its_reason() {
         ("QWERTY", Err(Weak::Common)),
         ("5201314", Err(Weak::Common)),
         ("159357", Err(Weak::Common)),
+        ("password1", Err(Weak::Common)),
+        ("qwerty123", Err(Weak::Common)),
+        ("1q2w3e4r", Err(Weak::Common)),
+        ("1234qwer", Err(Weak::Common)),
+        ("a123456789", Err(Weak::Common)),
+        ("qq123456", Err(Weak::Common)),
+        ("123456aa", Err(Weak::Common)),
+        ("zxcvbnm123", Err(Weak::Common)),
+        ("woaini520", Err(Weak::Common)),
+        ("520520520a", Err(Weak::Common)),
+        ("Admin@123", Err(Weak::Common)),
+        ("ＩＬＯＶＥＹＯＵ１", Err(Weak::Common)),
+        ("campus-card-77", Ok(())),
+        ("mq7-123456", Ok(())),
+        ("woaixuexi", Ok(())),
+        ("820417", Ok(())),
     ];
     check_table(table);
     assert_eq!(check_new(&long[..63], "", &holder(CARD_X, true)), Err(Weak::Pattern), "63 characters are not too long");
@@ -252,7 +268,8 @@ fn r77_a_passport_has_no_birthday_and_a_short_number_may_stand_inside_a_long_pas
         ("a178264", Ok(())),
         ("345678", Err(Weak::Run)),
         ("e12345", Err(Weak::Document)),
-        ("x45678", Ok(())),
+        ("x45678", Err(Weak::Common)),
+        ("x45z678", Ok(())),
         ("050315", Ok(())),
     ];
     for (new, expected) in table {

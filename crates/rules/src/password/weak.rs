@@ -17,45 +17,86 @@ const STRETCH: usize = 6;
 /// be the holder's own.
 const OWN_PART: usize = 4;
 
-/// Passwords that everyone tries first and that no other rule here catches. Capital, as they are compared.
-const COMMON: [&str; 37] = [
+/// Beside pieces that everyone uses at least so many characters must be the holder's own.
+const BESIDE_COMMON: usize = 3;
+
+/// Pieces of which passwords are made that everyone tries first, with runs of characters between them. Capital, as they are
+/// compared.
+const COMMON: [&str; 70] = [
+    // Neighbours on the keyboard, along its rows and up and down.
+    "QWER",
+    "QWERTY",
+    "QWERTYUIOP",
+    "ASD",
+    "ASDF",
+    "ASDFGH",
+    "ASDFGHJKL",
+    "ZXC",
+    "ZXCV",
+    "ZXCVBN",
+    "ZXCVBNM",
+    "QWE",
+    "QAZ",
+    "WSX",
+    "EDC",
+    "1QAZ",
+    "2WSX",
+    "3EDC",
+    "1Q2W",
+    "3E4R",
+    "1Q2W3E4R",
+    "ZAQ",
+    "MNBVCXZ",
+    "POIUYT",
+    "LKJHGF",
+    // Words.
     "PASSWORD",
     "PASSW0RD",
     "P@SSWORD",
     "P@SSW0RD",
-    "QWERTY",
-    "QWERTYUIOP",
-    "ASDFGH",
-    "ASDFGHJKL",
-    "ZXCVBN",
-    "ZXCVBNM",
-    "1QAZ2WSX",
-    "QAZWSX",
-    "123QWE",
-    "QWE123",
-    "A123456",
-    "123456A",
-    "A1234567",
-    "A12345678",
-    "ADMIN123",
+    "PASSWD",
+    "PASS",
+    "ADMIN",
+    "ROOT",
+    "TEST",
+    "USER",
+    "GUEST",
     "WELCOME",
     "LETMEIN",
     "MONKEY",
     "DRAGON",
-    "WOAINI",
-    "WOAINI1314",
-    "5201314",
-    "1314520",
-    "114514",
-    "110120",
     "ILOVEYOU",
+    "LOVE",
+    "HELLO",
+    "STUDENT",
+    "SCHOOL",
+    "CAMPUS",
+    "CARD",
+    "WECHAT",
+    // Words in pinyin, and figures that are read as words.
+    "WOAINI",
+    "WOAI",
+    "AINI",
+    "MIMA",
     "YIKATONG",
     "XIAOYUAN",
     "XIAOYUANKA",
+    "WEIXIN",
+    "5201314",
+    "1314520",
+    "1314",
+    "520",
+    "521",
+    "114514",
+    "110120",
+    // Lines and crosses on a keypad.
     "159357",
     "159753",
     "357159",
     "753951",
+    "147258",
+    "258369",
+    "789456",
 ];
 
 /// Why a new password is not taken; the first that applies, in this order.
@@ -115,7 +156,7 @@ pub fn check_new(new: &str, old: &str, holder: &Holder<'_>) -> Result<(), Weak> 
         (holder.identity_card && birthday(&text, holder.document), Weak::Birthday),
         (of_number(&text, holder.number), Weak::Number),
         (of_document(&text, holder), Weak::Document),
-        (COMMON.contains(&text.as_str()), Weak::Common),
+        (own_beside_common(&chars) < BESIDE_COMMON, Weak::Common),
     ];
     reasons.into_iter().find(|(applies, _)| *applies).map_or(Ok(()), |(_, weak)| Err(weak))
 }
@@ -144,6 +185,28 @@ fn runs(chars: &[char]) -> bool {
         rest = rest.get(same.saturating_add(1)..).unwrap_or_default();
     }
     true
+}
+
+/// How many characters are left when as many as possible are taken for common pieces, and for runs of three or more.
+fn own_beside_common(chars: &[char]) -> usize {
+    // For each place, the fewest own characters before it.
+    let mut fewest = vec![0_usize];
+    for end in 1..=chars.len() {
+        let before = chars.get(..end).unwrap_or_default();
+        let piece = |length: usize| before.len().checked_sub(length).and_then(|from| fewest.get(from)).copied();
+        let words = COMMON.iter().filter(|word| before.ends_with(&word.chars().collect::<Vec<_>>()));
+        let run = (3..=end).take_while(|length| before.get(end.saturating_sub(*length)..).is_some_and(one_run));
+        let lengths = words.map(|word| word.len()).chain(run);
+        let own = piece(1).unwrap_or(0).saturating_add(1);
+        fewest.push(lengths.filter_map(piece).min().map_or(own, |taken| taken.min(own)));
+    }
+    fewest.last().copied().unwrap_or(0)
+}
+
+/// Whether each character follows from the one before by one, up or down, or is the same again.
+fn one_run(chars: &[char]) -> bool {
+    let first = step_of(chars);
+    matches!(first, Some(-1..=1)) && chars.windows(2).all(|pair| step_of(pair) == first)
 }
 
 fn step_of(chars: &[char]) -> Option<i8> {

@@ -24,6 +24,7 @@ home-since = Since { $since }
 home-travels = On its way to your card
 home-travels-says = Sent to the card, not proved yet
 home-on-card = On your card
+home-orders-more = Earlier orders that are not paid: { $count }. They end by themselves.
 home-orders = Unfinished top-ups
 home-order-go-on = Continue to pay
 home-order-look = See where it stands

@@ -24,6 +24,7 @@ home-since = 自 { $since } 起
 home-travels = 圈存中
 home-travels-says = 已发往卡片，待确认
 home-on-card = 卡内余额
+home-orders-more = 另有 { $count } 笔较早的订单未付款，到时自动关闭。
 home-orders = 未完成的充值
 home-order-go-on = 继续支付
 home-order-look = 查看进度

@@ -136,6 +136,44 @@ async fn an_idle_session_ends() {
 }
 
 #[tokio::test]
+async fn a_page_that_asks_for_itself_keeps_no_session_alive() {
+    let rig = Rig::new();
+    let person = rig.holder().await;
+    let order = rig.order(person, "50").await;
+    let mut browser = Browser::signed_in(&rig, NUMBER, FIRST).await;
+    let status = format!("/me/orders/{order}/status");
+    for _ in 0..17 {
+        rig.advance(100);
+        assert_eq!(browser.get(&status).await.status, StatusCode::OK);
+    }
+    rig.advance(100);
+    assert!(browser.get(&status).await.location().starts_with("/sign-in"), "half an hour after its holder's last page");
+}
+
+#[tokio::test]
+async fn whoever_signs_in_goes_on_where_they_were_with_all_that_was_asked() {
+    let rig = Rig::new();
+    rig.holder().await;
+    let mut browser = Browser::signed_in(&rig, NUMBER, FIRST).await;
+    rig.advance(1_801);
+    let asked = "/me/records?kind=purchase&month=2026-10";
+    let away = browser.get(asked).await.location().to_owned();
+    assert_eq!(away, "/sign-in?next=%2Fme%2Frecords%3Fkind%3Dpurchase%26month%3D2026-10");
+    let page = browser.get(&away).await;
+    assert_eq!(page.hidden("next").replace("&#38;", "&"), asked);
+    let token = page.hidden("token");
+    let fields = [("token", token.as_str()), ("number", NUMBER), ("password", PASSWORD), ("next", asked)];
+    let entered = browser.post("/sign-in", &fields).await;
+    let onward = browser.get(entered.location()).await.text().replace("&#38;", "&");
+    assert!(onward.contains(asked), "{onward}");
+    for foreign in ["//evil.example/?a=b", "/me?x=https://evil.example", "/me/records?a=\"b"] {
+        let mut browser = Browser::new(&rig);
+        let fields = [("number", NUMBER), ("password", PASSWORD), ("next", foreign)];
+        assert_eq!(browser.fill("/sign-in", &fields).await.location(), "/me", "{foreign}");
+    }
+}
+
+#[tokio::test]
 async fn language_and_look_are_chosen_once_and_drawn_by_the_server() {
     let rig = Rig::new();
     let mut browser = Browser::new(&rig);

@@ -1,6 +1,7 @@
 //! What a holder sees: where every yuan is, how one order stands, what happened (R10, R17, R30, R66, R92).
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Method, StatusCode};
 
 use crate::browser::Browser;
 use crate::rig::Rig;
@@ -172,6 +173,41 @@ async fn r92_records_are_newest_first_with_sign_and_word() {
     for part in ["+¥50.00", "2026-11-23 12:30:05", &format!("42000{order}"), &format!("/me/orders/{order}")] {
         top_up.says(part);
     }
+}
+
+#[tokio::test]
+async fn a_record_leads_back_to_the_list_in_which_it_was_chosen() {
+    let rig = Rig::new();
+    let person = rig.holder().await;
+    let order = rig.order(person, "50").await;
+    rig.pay(order, 5_000).await;
+    let mut browser = signed_in(&rig).await;
+    let record = format!("/me/records/{order}");
+    let table = [
+        ("http://127.0.0.1:8080/me/records?kind=topup&month=2026-11", "/me/records?kind=topup&#38;month=2026-11"),
+        ("http://127.0.0.1:8080/me/statements/2026-11", "/me/statements/2026-11"),
+        ("http://127.0.0.1:8080/me", "/me"),
+        ("http://127.0.0.1:8080/pay/1", "/me/records"),
+        ("http://127.0.0.1:8080.evil.example/me/records", "/me/records"),
+        ("", "/me/records"),
+    ];
+    for (before, back) in table {
+        let page = browser.send(Method::GET, &record, &[("referer", before)], Body::empty()).await.text();
+        assert!(page.contains(&format!("class=\"back\" href=\"{back}\"")), "from {before}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn three_unpaid_orders_are_shown_and_the_others_are_counted() {
+    let rig = Rig::new();
+    let person = rig.holder().await;
+    let mut browser = signed_in(&rig).await;
+    for _ in 0..5 {
+        rig.order(person, "100").await;
+    }
+    let page = browser.get("/me").await;
+    assert_eq!(page.text().matches("href=\"/me/orders/").count(), 3);
+    page.says("另有 2 笔较早的订单未付款，到时自动关闭。");
 }
 
 #[tokio::test]

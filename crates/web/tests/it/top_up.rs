@@ -189,6 +189,25 @@ async fn r19_an_amount_that_is_none_comes_back_with_the_reason_at_its_field() {
 }
 
 #[tokio::test]
+async fn what_fits_is_told_where_it_is_less_than_an_order_may_be_and_with_what_unpaid_orders_keep() {
+    let rig = Rig::new();
+    let person = rig.holder().await;
+    let mut browser = signed_in(&rig).await;
+    let page = browser.get("/me/topup").await;
+    page.says("单笔最少 ¥1.00，最多 ¥1,000.00。");
+    assert!(!page.text().contains("现在最多可充"), "nothing but the order's own bounds binds");
+    for _ in 0..9 {
+        let order = rig.order(person, "1000").await;
+        rig.pay(order, 100_000).await;
+    }
+    rig.order(person, "300").await;
+    browser.get("/me/topup").await.says("现在最多可充 ¥700.00。 未付款的订单占用 ¥300.00 额度，付款或关闭后释放。");
+    let key = browser.get("/me/topup").await.hidden("key");
+    let refused = browser.fill("/me/topup", &[("amount", "800"), ("key", &key)]).await;
+    refused.says("现在最多还能充值 700.00 元：未付款的订单占用 300.00 元，付款或关闭后释放。");
+}
+
+#[tokio::test]
 async fn a_typed_amount_counts_before_a_chosen_one() {
     let rig = Rig::new();
     rig.holder().await;
