@@ -9,6 +9,7 @@ use flows::monthly::{Monthly, months};
 use ledger::Fen;
 use rules::calendar::CampusMonth;
 use rules::spending::{Spending, on_scale, spending, top_of_scale};
+use rules::statement::Finality;
 use serde::Deserialize;
 
 use crate::config::Web;
@@ -85,7 +86,8 @@ pub(crate) async fn page(
         frame: Frame::new(&web, &holder.visit, language.t("spending-title")).below("/me"),
         month: found.month,
         title: language.month(found.month),
-        until: found.running.then(|| language.t("spending-until").with("until", language.moment(found.until))),
+        until: (found.finality == Finality::Running)
+            .then(|| language.t("spending-until").with("until", language.moment(found.until))),
         earlier: found.month.before().filter(known),
         later: found.month.next().filter(known),
         total: Yuan(spent.total),

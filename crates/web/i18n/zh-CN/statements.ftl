@@ -10,6 +10,7 @@ statement-holder-number = 学工号
 statement-department = 院系
 statement-period = 期间
 statement-running = 本月尚未结束：账单截至 { $until }，之后还会有变动。
+statement-settling = 本月已结束；{ $until } 前可能还有账目补入。
 statement-sums = 汇总
 statement-opening = 期初余额
 statement-in = 收入

@@ -6,7 +6,7 @@ use ledger::Fen;
 use report::document::{Block, Cell, Column, Document, Table};
 use rules::statement::Sums;
 
-use super::{happened, hex, period, place_text, route, title};
+use super::{happened, hex, period, place_text, route, running, title};
 use crate::text::Language;
 
 /// The statement as a document in the reader's language. It is the holder's own paper: the name stands in full.
@@ -22,10 +22,7 @@ pub(super) fn document(found: &Monthly, who: &Named, school: &str, language: Lan
         meta.push((t("statement-department"), who.department.clone()));
     }
     let mut blocks = Vec::new();
-    if found.running {
-        let running = language.t("statement-running").with("until", language.moment_to_the_second(found.until));
-        blocks.push(Block::Note(running.to_string()));
-    }
+    blocks.extend(running(found, language).map(|says| Block::Note(says.to_string())));
     blocks.extend([Block::Heading(t("statement-sums")), Block::Table(sums(found, language))]);
     blocks.push(Block::Heading(t("statement-movements")));
     match found.statement.entries.is_empty() {

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::browser::Browser;
 use crate::hand::CARD;
-use crate::rig::Rig;
+use crate::rig::{PASSWORD, Rig};
 
 /// 30.00 and 20.00 topped up and loaded, 12.00 and 8.00 bought, 5.00 bought and called off, 7.00 waiting.
 async fn lived(rig: &Rig) -> Browser {
@@ -124,6 +124,44 @@ async fn statements_of_no_month_no_form_and_no_session_are_not_found() {
     {
         assert!(stranger.get(path).await.location().starts_with("/sign-in"), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_month_that_is_over_ends_at_its_end_and_says_that_entries_may_still_come() {
+    let rig = Rig::new();
+    lived(&rig).await;
+    let november = rules::calendar::CampusMonth::parse("2026-11").expect("a month");
+    let left = november.ends().since(rig.school.now()) / 1_000_000;
+    rig.advance(left + 4);
+    let mut browser = Browser::new(&rig);
+    browser.fill("/sign-in", &[("number", "2026010101"), ("password", PASSWORD)]).await;
+    let page = browser.get("/me/statements/2026-11").await;
+    for words in ["2026-11-01 – 2026-11-30", "本月已结束；2026-12-01 00:10 前可能还有账目补入。"] {
+        page.says(words);
+    }
+    assert!(!page.text().contains("尚未结束") && !page.text().contains("2026-12-01 00:00"), "{}", page.text());
+    let list = browser.get("/me/statements").await;
+    list.says("本月已结束；2026-12-01 00:10 前可能还有账目补入。");
+    list.says("本月尚未结束");
+    let one = browser.get("/api/v1/me/statements/2026-11").await.json();
+    let spent = browser.get("/api/v1/me/spending?month=2026-11").await.json();
+    for told in [&one, &spent] {
+        assert_eq!((&told["running"], told["until"].as_str()), (&Value::Bool(true), Some("2026-12-01T00:00:00+08:00")));
+    }
+    let months = |list: Value| {
+        let each = list["statements"].as_array().expect("a list").clone();
+        each.iter().map(|each| each["running"] == true).collect::<Vec<bool>>()
+    };
+    assert_eq!(months(browser.get("/api/v1/me/statements").await.json()), [true, true], "the same as the month itself");
+    let book = browser.get("/me/statements/2026-11.xlsx").await.bytes;
+    rig.advance(5);
+    assert_eq!(browser.get("/api/v1/me/statements/2026-11").await.json()["hash"], one["hash"]);
+    assert_eq!(browser.get("/me/statements/2026-11.xlsx").await.bytes, book);
+    rig.advance(600);
+    let after = browser.get("/api/v1/me/statements/2026-11").await.json();
+    assert_eq!((&after["running"], &after["hash"]), (&Value::Bool(false), &one["hash"]));
+    assert_eq!(months(browser.get("/api/v1/me/statements").await.json()), [true, false]);
+    assert!(!browser.get("/me/statements/2026-11").await.text().contains("本月已结束"));
 }
 
 #[tokio::test]
