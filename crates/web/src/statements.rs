@@ -91,11 +91,14 @@ pub(crate) async fn one(State(web): State<Web>, holder: Holder, Path(name): Path
         return Ok(page::html(&holder.visit, StatusCode::OK, &statement_page(&web, &holder, &found).await?));
     }
     let who = flows::people::named(&web.school, holder.person).await?.ok_or(Failure::NotFound)?;
-    let paper = paper::document(&found, &who, web.config.school_name(language), language);
+    let school = web.config.school_name(language);
     let file = format!("statement-{month}.{form}");
     match form {
-        "pdf" => document::pdf(&web, paper, &file, &format!("/me/statements/{month}")).await,
-        _ => document::workbook(paper, &file).await,
+        "pdf" => {
+            let paper = paper::pages(&found, &who, school, language);
+            document::pdf(&web, paper, &file, &format!("/me/statements/{month}")).await
+        }
+        _ => document::workbook(paper::sheets(&found, &who, school, language), &file).await,
     }
 }
 

@@ -64,14 +64,37 @@ async fn r92_page_program_and_spreadsheet_say_the_same_and_it_is_what_the_ledger
     let file = browser.get("/me/statements/2026-11.xlsx").await;
     assert_eq!(file.header("content-disposition"), "attachment; filename=\"statement-2026-11.xlsx\"");
     let mut book: Xlsx<_> = calamine::open_workbook_from_rs(Cursor::new(file.bytes.to_vec())).expect("a workbook");
-    let names = book.sheet_names();
-    let sheet = book.worksheet_range(&names[0]).expect("a sheet");
-    let sums: Vec<Vec<f64>> = sheet
-        .rows()
+    let sheets: Vec<_> = book.worksheets().into_iter().map(|(_, sheet)| sheet).collect();
+    let sums: Vec<Vec<f64>> = sheets
+        .iter()
+        .flat_map(|sheet| sheet.rows())
         .filter(|row| row.first() == Some(&Data::String("合计".to_owned())))
         .map(|row| row.iter().filter_map(|cell| if let Data::Float(sum) = cell { Some(*sum) } else { None }).collect())
         .collect();
     assert_eq!(sums, [vec![0.0, 57.0, 20.0, 37.0], vec![57.0, 20.0, 37.0]]);
+    // Each movement has a row: two dates, three texts, one amount in the column of its way, what was left.
+    let rows: Vec<&[Data]> = sheets[1].rows().skip(1).take(movements.len()).collect();
+    assert_eq!(sheets[1].height(), movements.len() + 2, "headings, movements, sums");
+    let shapes = |row: &[Data]| {
+        row.iter().fold(String::new(), |shape, cell| match cell {
+            Data::DateTime(_) => shape + "d",
+            Data::String(_) => shape + "t",
+            Data::Float(_) => shape + "n",
+            _ => shape + "-",
+        })
+    };
+    for (row, movement) in rows.iter().zip(movements) {
+        let change = fen(movement, "/change_fen");
+        let shape = match change {
+            0 => "ddttt--nn",
+            change if change > 0 => "ddtttn--n",
+            _ => "ddttt-n-n",
+        };
+        assert_eq!(shapes(row), shape, "{movement}");
+        let sum: f64 =
+            row[5..8].iter().filter_map(|cell| if let Data::Float(sum) = cell { Some(*sum) } else { None }).sum();
+        assert_eq!((sum * 100.0).round() as i64, fen(movement, "/amount_fen"));
+    }
 }
 
 #[tokio::test]
