@@ -13,7 +13,7 @@ use crate::api;
 use crate::config::Web;
 use crate::cookies::Cookie;
 use crate::failure::Failure;
-use crate::page::{self, Frame};
+use crate::page::{self, Done, Frame};
 use crate::sign_in::{Asked, enter};
 use crate::visit::{Client, Guest, Sent, Visit};
 
@@ -87,7 +87,11 @@ pub(crate) async fn submit(
         return Ok(again(Field::Again, visit.language.t("password-again-differs").to_string()));
     }
     let refusal = match change(&web, &guest, &client, &typed.old, &typed.new).await? {
-        Ok(signed_in) => return Ok(enter(visit, guest.session.kind, &signed_in, &typed.next)),
+        Ok(signed_in) => {
+            let mut answer = enter(visit, guest.session.kind, &signed_in, &typed.next);
+            page::confirm(&mut answer, visit, Done::Password);
+            return Ok(answer);
+        }
         Err(refusal) => refusal,
     };
     let sentence = visit.language.words(&refusal.words()).to_owned();
