@@ -152,7 +152,7 @@ fn period(found: &Monthly, language: Language) -> String {
 }
 
 /// That a statement may still change, and why; nothing of one that is final.
-fn running(found: &Monthly, language: Language) -> Option<Text> {
+pub(crate) fn running(found: &Monthly, language: Language) -> Option<Text> {
     match found.finality {
         Finality::Running => {
             Some(language.t("statement-running").with("until", language.moment_to_the_second(found.until)))

@@ -163,6 +163,7 @@ async fn a_month_that_is_over_ends_at_its_end_and_says_that_entries_may_still_co
         page.says(words);
     }
     assert!(!page.text().contains("尚未结束") && !page.text().contains("2026-12-01 00:00"), "{}", page.text());
+    browser.get("/me/spending?month=2026-11").await.says("本月已结束；");
     let list = browser.get("/me/statements").await;
     list.says("本月已结束；2026-12-01 00:10 前可能还有账目补入。");
     list.says("本月尚未结束");
