@@ -166,6 +166,8 @@ class Looker:
         check(f"{name}: every control has a name", not unnamed, unnamed)
         for size, viewport in SIZES.items():
             page.set_viewport_size(viewport)
+            astray = measure.edges()
+            check(f"{name} {size}: way back and wide button keep to the column", not astray, astray)
             for scheme in SCHEMES:
                 page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
                 self._axe(f"{name} {size} {scheme}", page)

@@ -53,6 +53,21 @@ TOOLS = """(() => {
       }
       return wrong.slice(0, 5);
     },
+    // The way back, and a form's button of full width, that stand elsewhere than the column of the page.
+    edges() {
+      const main = document.querySelector('main'), back = document.querySelector('header.top > .back'), wrong = [];
+      if (!main) return wrong;
+      const style = getComputedStyle(main), around = main.getBoundingClientRect();
+      const left = around.left + parseFloat(style.paddingLeft), right = around.right - parseFloat(style.paddingRight);
+      // Its arrow has air around it.
+      const off = back ? back.getBoundingClientRect().left - left : 0;
+      if (Math.abs(off) > 8) wrong.push(`the way back is ${Math.round(off)} px off`);
+      for (const el of main.querySelectorAll(':scope > form.bar > .secondary')) {
+        const short = right - el.getBoundingClientRect().right;
+        if (shown(el) && Math.abs(short) > 1) wrong.push(`${el.textContent.trim()} ends ${Math.round(short)} px early`);
+      }
+      return wrong;
+    },
     // An amount never breaks, and its sign never stands alone.
     broken() {
       const lines = el => new Set(rects(el).map(rect => Math.round(rect.top / 4))).size;
@@ -140,6 +155,9 @@ class Measure:
 
     def broken(self):
         return self.ask("broken")
+
+    def edges(self):
+        return self.ask("edges")
 
     def foreign(self, language):
         """Sentences of the other language."""

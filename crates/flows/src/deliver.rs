@@ -180,10 +180,10 @@ impl Command<Campus> for Ended {
             (delivery.failing_since, delivery.failures, delivery.due_at) = (None, 0, now);
             Became::Due(now)
         } else {
-            let since = *delivery.failing_since.get_or_insert(now);
+            delivery.failing_since.get_or_insert(now);
             delivery.failures = delivery.failures.saturating_add(1);
             delivery.due_at = now.after_seconds(webhook::wait(delivery.failures));
-            if webhook::gives_up(since, now) {
+            if webhook::gives_up(delivery.failures) {
                 let case = give_up(desk, &webhook, &delivery);
                 delivery.paused = Some(case);
                 Became::Paused(case)

@@ -11,16 +11,13 @@ use rules::chart;
 use rules::ids::{CardNo, MerchantId, PersonId};
 use rules::person::Person;
 use rules::refund::Origin;
-use rules::statement::{DoesNotAddUp, Part, Place, Statement, statement};
+use rules::statement::{DoesNotAddUp, Finality, Part, Place, Statement, statement};
 
 use crate::home::MOST_REFUNDS;
 use crate::ports::ListAsk;
 use crate::rows::{Key, Merchant, lists};
 use crate::statement::newest_at;
 use crate::{ReadFault, School, refund};
-
-/// How long after its end a month may still get rows: the book's time follows the clock within five minutes (M7).
-const SETTLES_WITHIN: i64 = 600;
 
 /// More cards than anybody has had.
 const MOST_CARDS: u32 = 200;
@@ -32,8 +29,8 @@ pub struct Monthly {
     pub month: CampusMonth,
     /// The moment up to which it tells; the end of the month once that is over.
     pub until: Micros,
-    /// The month is not over: there may be more of it later.
-    pub running: bool,
+    /// Whether there may be more of it later.
+    pub finality: Finality,
     /// Sums and movements.
     pub statement: Statement,
     /// Number of the statement; the same for the same holder and month.
@@ -83,7 +80,8 @@ async fn holder(school: &School, person: PersonId) -> Result<Option<Person>, Rea
 
 /// The statement of `person` for `month`.
 ///
-/// Errors, first match wins: `NoSuchMonth`, `Read`, `DoesNotAddUp`. Repeats: a month that is over gives the same each time.
+/// Errors, first match wins: `NoSuchMonth`, `Read`, `DoesNotAddUp`. Repeats: a month that is over gives the same each time, once
+/// it is final; until then the same as long as no row comes in.
 /// Source: R92; months by the time of recording and the campus's midnights.
 pub async fn monthly(school: &School, person: PersonId, month: CampusMonth) -> Result<Monthly, MonthlyFault> {
     let holder = holder(school, person).await?.ok_or(MonthlyFault::NoSuchMonth)?;
@@ -91,7 +89,6 @@ pub async fn monthly(school: &School, person: PersonId, month: CampusMonth) -> R
     if month > CampusMonth::of(now) || month < CampusMonth::of(holder.opened_at) {
         return Err(MonthlyFault::NoSuchMonth);
     }
-    let running = now < month.ends().after_seconds(SETTLES_WITHIN);
     let mut accounts = own_accounts(school, person).await?;
     // What is committed now: of a month that runs no row after it counts, so that all accounts are seen at one moment.
     let upto = accounts.keys().map(|account| school.balances.account(account).last_seq).max().unwrap_or(0);
@@ -104,13 +101,14 @@ pub async fn monthly(school: &School, person: PersonId, month: CampusMonth) -> R
     let found = statement(&parts, &rows).inspect_err(|fault| {
         tracing::error!(%fault, person = %person.0, %month, "a statement does not add up and is not shown; run `onecard verify`");
     })?;
-    let until = if running { now } else { month.ends() };
+    let finality = Finality::of(month, now);
+    let until = now.min(month.ends());
     Ok(Monthly {
         month,
         until,
-        running,
+        finality,
         number: format!("S{:04}{:02}-{:04}-{}", month.year(), month.month(), school.id.get(), holder.number),
-        hash: hash(school, person, month, running.then_some(until), &parts, &rows),
+        hash: hash(school, person, month, (finality == Finality::Running).then_some(until), &parts, &rows),
         merchants: merchants(school, &found).await?,
         statement: found,
     })

@@ -77,7 +77,7 @@ pub enum Command {
         /// Its name.
         name: String,
     },
-    /// Goes on with a webhook that was paused after three days without an answer; the server must not be running.
+    /// Goes on with a webhook that was paused after three days of deliveries that were not taken; the server must not be running.
     Resume {
         #[command(flatten)]
         place: Place,

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use ledger::Fen;
+use ledger::{Fen, Micros};
 
 #[cfg(feature = "pdf")]
 mod layout;
@@ -40,6 +40,9 @@ pub struct Document {
 pub enum Block {
     /// Begins a part.
     Heading(String),
+    /// Begins a part for which a workbook has a sheet of its own, named so; on paper it is a heading. A table that stands first
+    /// on such a sheet keeps its headings in sight.
+    Sheet(String),
     /// Begins a part of a part.
     Subheading(String),
     /// Running text; `\n` begins a new line.
@@ -55,6 +58,14 @@ pub enum Block {
     Table(Table),
     /// A remark, smaller than running text.
     Note(String),
+}
+
+#[cfg(feature = "pdf")]
+impl Block {
+    /// The text of a remark.
+    fn note(&self) -> Option<&str> {
+        if let Block::Note(text) = self { Some(text) } else { None }
+    }
 }
 
 /// Rows and columns.
@@ -111,8 +122,10 @@ pub enum Cell {
     /// Nothing.
     #[default]
     Empty,
-    /// A text, a number of a record, a moment.
+    /// A text, a number of a record.
     Text(String),
+    /// A moment; a spreadsheet can sort by it. The text is what stands on paper.
+    Moment(Micros, String),
     /// An amount; a spreadsheet can add it up.
     Money(Fen),
 }
@@ -134,7 +147,7 @@ impl fmt::Display for Cell {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Cell::Empty => Ok(()),
-            Cell::Text(text) => out.write_str(text),
+            Cell::Text(text) | Cell::Moment(_, text) => out.write_str(text),
             Cell::Money(amount) => out.write_str(&grouped(*amount)),
         }
     }

@@ -7,8 +7,46 @@ use std::collections::BTreeMap;
 
 use ledger::{AccountKey, Fen, Id, JournalRow, Kind, Micros};
 
+use crate::calendar::CampusMonth;
 use crate::chart::Reason;
 use crate::ids::{OrderNo, RefundNo};
+
+/// How long after its end a month may still get rows, seconds: the book's time follows the clock within five minutes (M7).
+const SETTLES_WITHIN: i64 = 600;
+
+/// Whether a month's statement is final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finality {
+    /// The month is not over.
+    Running,
+    /// The month is over; the book may still take rows into it.
+    Settling,
+    /// The statement never changes again.
+    Final,
+}
+
+impl Finality {
+    /// Of `month` at `now`.
+    pub fn of(month: CampusMonth, now: Micros) -> Finality {
+        if now < month.ends() {
+            Finality::Running
+        } else if now < Finality::settled_at(month) {
+            Finality::Settling
+        } else {
+            Finality::Final
+        }
+    }
+
+    /// From when on the statement of `month` is final.
+    pub fn settled_at(month: CampusMonth) -> Micros {
+        month.ends().after_seconds(SETTLES_WITHIN)
+    }
+
+    /// There may be more of it later. What pages, files and programs are told as `running`.
+    pub const fn may_change(self) -> bool {
+        !matches!(self, Finality::Final)
+    }
+}
 
 /// Where a holder's money can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -361,5 +399,21 @@ mod tests {
         let parts = BTreeMap::from([(chart::available(PERSON), part(Place::Available, 70, 70))]);
         let statement = statement(&parts, &[]).unwrap();
         assert_eq!((statement.total, statement.entries.len()), (sums([70, 0, 0, 70]), 0));
+    }
+
+    #[test]
+    fn a_month_s_statement_is_final_ten_minutes_after_its_end() {
+        let november = CampusMonth::parse("2026-11").unwrap();
+        let table = [
+            (-1, Finality::Running, true),
+            (0, Finality::Settling, true),
+            (599_999_999, Finality::Settling, true),
+            (600_000_000, Finality::Final, false),
+        ];
+        for (after, expected, may_change) in table {
+            let found = Finality::of(november, Micros::new(november.ends().get() + after));
+            assert_eq!((found, found.may_change()), (expected, may_change), "{after}");
+        }
+        assert_eq!(Finality::settled_at(november), november.ends().after_seconds(600));
     }
 }

@@ -14,7 +14,7 @@ use crate::api;
 use crate::config::Web;
 use crate::cookies::Cookie;
 use crate::failure::Failure;
-use crate::page::{self, Frame};
+use crate::page::{self, Done, Frame};
 use crate::sign_in::{Asked, enter};
 use crate::visit::{Client, Guest, Sent, Visit};
 
@@ -87,11 +87,15 @@ pub(crate) async fn submit(
     if typed.new != typed.again {
         return Ok(again(Field::Again, visit.language.t("password-again-differs").to_string()));
     }
-    let refusal =
-        match to_its_end(change(web.clone(), guest.token, client, typed.old.clone(), typed.new.clone())).await? {
-            Ok(signed_in) => return Ok(enter(visit, guest.session.kind, &signed_in, &typed.next)),
-            Err(refusal) => refusal,
-        };
+    let changed = change(web.clone(), guest.token, client, typed.old.clone(), typed.new.clone());
+    let refusal = match to_its_end(changed).await? {
+        Ok(signed_in) => {
+            let mut answer = enter(visit, guest.session.kind, &signed_in, &typed.next);
+            page::confirm(&mut answer, visit, Done::Password);
+            return Ok(answer);
+        }
+        Err(refusal) => refusal,
+    };
     let sentence = visit.language.words(&refusal.words()).to_owned();
     match refusal {
         ChangeRefusal::Locked(_) | ChangeRefusal::OldWrong => Ok(again(Field::Old, sentence)),

@@ -16,6 +16,8 @@ pub enum Cookie {
     Payer,
     /// What makes the `state` of a visit to WeChat, until the visitor is back.
     WeChatVisit,
+    /// What was just done, until the next page has said so.
+    Done,
     /// Language.
     Language,
     /// Light, dark or as the system says.
@@ -27,6 +29,9 @@ const CHOICE_LIFE: u32 = 31_536_000;
 /// How long a visitor may take to come back from WeChat, seconds.
 const VISIT_LIFE: u32 = 600;
 
+/// What was done is said within so many seconds, or not at all.
+const NEWS_LIFE: u32 = 60;
+
 impl Cookie {
     const fn name(self) -> &'static str {
         match self {
@@ -34,6 +39,7 @@ impl Cookie {
             Cookie::Visitor => "visitor",
             Cookie::Payer => "payer",
             Cookie::WeChatVisit => "wxvisit",
+            Cookie::Done => "done",
             Cookie::Language => "lang",
             Cookie::Theme => "theme",
         }
@@ -44,6 +50,7 @@ impl Cookie {
         match self {
             Cookie::Session | Cookie::Visitor | Cookie::Payer => None,
             Cookie::WeChatVisit => Some(VISIT_LIFE),
+            Cookie::Done => Some(NEWS_LIFE),
             Cookie::Language | Cookie::Theme => Some(CHOICE_LIFE),
         }
     }

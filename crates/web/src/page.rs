@@ -13,6 +13,38 @@ use crate::failure::{Failure, next_of};
 use crate::text::{Language, Text};
 use crate::visit::{Theme, Visit};
 
+/// What was just done, where the page that follows does not show it by itself. It stands in a cookie, so that no address says
+/// it of what was never done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The query password was changed.
+    Password,
+    /// The holder signed out.
+    SignedOut,
+}
+
+impl Done {
+    const ALL: [Done; 2] = [Done::Password, Done::SignedOut];
+
+    /// The word in the cookie, and part of the text's key.
+    const fn tag(self) -> &'static str {
+        match self {
+            Done::Password => "password",
+            Done::SignedOut => "signed-out",
+        }
+    }
+
+    /// What has this word.
+    pub fn from_tag(tag: &str) -> Option<Done> {
+        Done::ALL.into_iter().find(|done| done.tag() == tag)
+    }
+}
+
+/// Lets the next page say what was done. Repeats: it is said once.
+pub(crate) fn confirm(answer: &mut Response, visit: &Visit, done: Done) {
+    add_cookie(answer, Cookie::Done.set(done.tag(), visit.secure));
+}
+
 /// What the frame of every page shows.
 pub(crate) struct Frame {
     pub(crate) language: Language,
@@ -29,6 +61,8 @@ pub(crate) struct Frame {
     /// What every form carries.
     pub(crate) token: String,
     pub(crate) demo_link: Option<String>,
+    /// What was just done.
+    pub(crate) done: Option<Text>,
 }
 
 impl Frame {
@@ -45,6 +79,7 @@ impl Frame {
             path: visit.here(),
             token: visit.form_token(),
             demo_link: web.config.demo_link.clone(),
+            done: visit.done.map(|done| visit.language.t(format!("done-{}", done.tag()))),
         }
     }
 
@@ -93,6 +128,9 @@ pub(crate) fn html(visit: &Visit, status: StatusCode, template: &impl Template) 
     let mut answer = (status, Html(page)).into_response();
     answer.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-language, cookie"));
     keep_visitor(&mut answer, visit);
+    if visit.done.is_some() {
+        add_cookie(&mut answer, Cookie::Done.clear(visit.secure));
+    }
     answer
 }
 

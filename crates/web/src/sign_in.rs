@@ -16,7 +16,7 @@ use crate::apart::to_its_end;
 use crate::config::Web;
 use crate::cookies::Cookie;
 use crate::failure::{Failure, next_of};
-use crate::page::{self, Frame};
+use crate::page::{self, Done, Frame};
 use crate::text::Text;
 use crate::visit::{Client, Guest, Sent, Visit};
 
@@ -159,6 +159,7 @@ pub(crate) async fn out(
     for cookie in [Cookie::Session, Cookie::Payer, Cookie::WeChatVisit] {
         page::add_cookie(&mut answer, cookie.clear(visit.secure));
     }
+    page::confirm(&mut answer, &visit, Done::SignedOut);
     Ok(answer)
 }
 
@@ -173,10 +174,12 @@ struct GoOnPage {
 /// of the form's own redirects, and browsers hold those to the form's `form-action`.
 pub(crate) async fn resume(
     State(web): State<Web>,
-    visit: Visit,
+    mut visit: Visit,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
     let next = next_of(&asked.next).unwrap_or("/me").to_owned();
+    // What was just done is said on the page that it leads to.
+    visit.done = None;
     let frame = Frame::new(&web, &visit, visit.language.t("go-on-title"));
     Ok(page::html(&visit, StatusCode::OK, &GoOnPage { frame, next }))
 }

@@ -9,6 +9,7 @@ use flows::monthly::{Monthly, months};
 use ledger::Fen;
 use rules::calendar::CampusMonth;
 use rules::spending::{Spending, on_scale, spending, top_of_scale};
+use rules::statement::Finality;
 use serde::Deserialize;
 
 use crate::config::Web;
@@ -85,7 +86,7 @@ pub(crate) async fn page(
         frame: Frame::new(&web, &holder.visit, language.t("spending-title")).below("/me"),
         month: found.month,
         title: language.month(found.month),
-        until: found.running.then(|| language.t("spending-until").with("until", language.moment(found.until))),
+        until: until(&found, language),
         earlier: found.month.before().filter(known),
         later: found.month.next().filter(known),
         total: Yuan(spent.total),
@@ -94,6 +95,14 @@ pub(crate) async fn page(
         balance: curve(&found, &spent, language),
     };
     Ok(page::html(&holder.visit, StatusCode::OK, &page))
+}
+
+/// How far it goes, while there may be more of it.
+fn until(found: &Monthly, language: Language) -> Option<Text> {
+    match found.finality {
+        Finality::Running => Some(language.t("spending-until").with("until", language.moment(found.until))),
+        Finality::Settling | Finality::Final => statements::running(found, language),
+    }
 }
 
 /// The month that was asked for, else the one that runs.

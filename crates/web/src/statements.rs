@@ -6,10 +6,10 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use flows::monthly::{Monthly, MonthlyFault, monthly, months};
-use ledger::Fen;
+use ledger::{Fen, Micros};
 use rules::calendar::CampusMonth;
 use rules::chart::{self, Reason};
-use rules::statement::{Entry, Place, Sums};
+use rules::statement::{Entry, Finality, Place, Sums};
 use rules::words::Words;
 
 use crate::config::Web;
@@ -31,7 +31,8 @@ struct StatementsPage {
 struct MonthLine {
     month: CampusMonth,
     title: String,
-    running: bool,
+    /// What is to be said of it while it may change.
+    running: Option<Text>,
 }
 
 #[derive(Template)]
@@ -67,9 +68,9 @@ struct Movement {
 /// `GET /me/statements`
 pub(crate) async fn page(State(web): State<Web>, holder: Holder) -> Result<Response, Failure> {
     let language = holder.visit.language;
-    let now = CampusMonth::of(web.school.now());
+    let now = web.school.now();
     let months = months(&web.school, holder.person).await?;
-    let line = |month| MonthLine { month, title: language.month(month), running: month == now };
+    let line = |month| MonthLine { month, title: language.month(month), running: in_list(month, now, language) };
     let page = StatementsPage {
         frame: Frame::new(&web, &holder.visit, language.t("statements-title")).below("/me"),
         months: months.into_iter().map(line).collect(),
@@ -90,11 +91,14 @@ pub(crate) async fn one(State(web): State<Web>, holder: Holder, Path(name): Path
         return Ok(page::html(&holder.visit, StatusCode::OK, &statement_page(&web, &holder, &found).await?));
     }
     let who = flows::people::named(&web.school, holder.person).await?.ok_or(Failure::NotFound)?;
-    let paper = paper::document(&found, &who, web.config.school_name(language), language);
+    let school = web.config.school_name(language);
     let file = format!("statement-{month}.{form}");
     match form {
-        "pdf" => document::pdf(&web, paper, &file, &format!("/me/statements/{month}")).await,
-        _ => document::workbook(paper, &file).await,
+        "pdf" => {
+            let paper = paper::pages(&found, &who, school, language);
+            document::pdf(&web, paper, &file, &format!("/me/statements/{month}")).await
+        }
+        _ => document::workbook(paper::sheets(&found, &who, school, language), &file).await,
     }
 }
 
@@ -133,9 +137,7 @@ async fn statement_page(web: &Web, holder: &Holder, found: &Monthly) -> Result<S
             (language.t("statement-holder"), format!("{} {}", who.name, who.number)),
             (language.t("statement-period"), period(found, language)),
         ],
-        running: found
-            .running
-            .then(|| language.t("statement-running").with("until", language.moment_to_the_second(found.until))),
+        running: running(found, language),
         total: four(&found.statement.total),
         places: places.collect(),
         movements: found.statement.entries.iter().rev().map(|entry| movement(found, entry, language)).collect(),
@@ -145,8 +147,34 @@ async fn statement_page(web: &Web, holder: &Holder, found: &Monthly) -> Result<S
 
 /// From when to when it tells.
 fn period(found: &Monthly, language: Language) -> String {
-    let last = if found.running { found.until } else { ledger::Micros::new(found.until.get().saturating_sub(1)) };
-    format!("{} – {}", language.day(found.month.begins()), language.day(last))
+    let last = found.until.get().min(found.month.ends().get().saturating_sub(1));
+    format!("{} – {}", language.day(found.month.begins()), language.day(Micros::new(last)))
+}
+
+/// That a statement may still change, and why; nothing of one that is final.
+pub(crate) fn running(found: &Monthly, language: Language) -> Option<Text> {
+    match found.finality {
+        Finality::Running => {
+            Some(language.t("statement-running").with("until", language.moment_to_the_second(found.until)))
+        }
+        Finality::Settling => {
+            let until = Finality::settled_at(found.month);
+            Some(language.t("statement-settling").with("until", language.moment(until)))
+        }
+        Finality::Final => None,
+    }
+}
+
+/// The same in short.
+fn in_list(month: CampusMonth, now: Micros, language: Language) -> Option<Text> {
+    match Finality::of(month, now) {
+        Finality::Running => Some(language.t("statements-running")),
+        Finality::Settling => {
+            let until = Finality::settled_at(month);
+            Some(language.t("statement-settling").with("until", language.moment(until)))
+        }
+        Finality::Final => None,
+    }
 }
 
 fn movement(found: &Monthly, entry: &Entry, language: Language) -> Movement {

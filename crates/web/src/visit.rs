@@ -20,6 +20,7 @@ use crate::api::bearer;
 use crate::config::Web;
 use crate::cookies::Cookie;
 use crate::failure::Failure;
+use crate::page::Done;
 use crate::text::Language;
 use crate::wechat::Errand;
 
@@ -124,6 +125,8 @@ pub struct Visit {
     pub new_visitor: bool,
     sealed_payer: Option<Vec<u8>>,
     errand: Option<Errand>,
+    /// What was just done and is still to be said.
+    pub done: Option<Done>,
 }
 
 impl Visit {
@@ -163,6 +166,7 @@ impl Visit {
             new_visitor: visitor.is_none(),
             sealed_payer: Cookie::Payer.bytes(headers, secure),
             errand: Cookie::WeChatVisit.bytes(headers, secure).and_then(|bytes| Errand::read(&bytes)),
+            done: Cookie::Done.read(headers, secure).and_then(Done::from_tag),
         }
     }
 

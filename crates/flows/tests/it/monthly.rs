@@ -14,7 +14,7 @@ use rules::chart::{self, Reason};
 use rules::ids::{OrderNo, PersonId, RefundNo};
 use rules::load::Stage;
 use rules::refund::Asked;
-use rules::statement::Place;
+use rules::statement::{Finality, Place};
 
 use crate::hand::{CARD, Campus, refunded};
 
@@ -192,7 +192,7 @@ fn r92_every_month_s_statement_is_what_the_whole_journal_adds_up_to() {
             let found = life.statement(month);
             let expected = life.added_up(&journal, month.begins(), month.ends());
             assert_eq!(sums_of(&found), expected, "seed {seed}, {month}");
-            assert_eq!(found.running, after.is_none(), "only the newest month still runs");
+            assert_eq!(found.finality.may_change(), after.is_none(), "only the newest month still runs");
             let rows = found.statement.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>();
             assert!(rows.is_sorted_by(|a, b| a < b), "each row once, in the order of the book");
             if let Some(after) = &after {
@@ -240,7 +240,7 @@ fn r92_a_month_that_is_over_stays_what_it_was_and_has_the_same_number_and_hash()
     let november = CampusMonth::parse("2026-11").expect("a month");
     life.campus.rig.advance(600);
     let before = life.statement(november);
-    assert!(!before.running && before.until == november.ends());
+    assert_eq!((before.finality, before.until), (Finality::Final, november.ends()));
     assert_eq!(before.number, "S202611-0001-2026010101");
     for _ in 0..20 {
         life.step();
@@ -252,7 +252,7 @@ fn r92_a_month_that_is_over_stays_what_it_was_and_has_the_same_number_and_hash()
 }
 
 #[test]
-fn a_month_turns_at_midnight_of_the_campus_and_counts_as_over_ten_minutes_later() {
+fn a_month_turns_at_midnight_of_the_campus_and_its_statement_is_final_ten_minutes_later() {
     let mut campus = Campus::new();
     let november = CampusMonth::parse("2026-11").expect("a month");
     let december = CampusMonth::parse("2026-12").expect("a month");
@@ -265,9 +265,12 @@ fn a_month_turns_at_midnight_of_the_campus_and_counts_as_over_ten_minutes_later(
         |campus: &Campus, month| campus.rig.run(monthly(&campus.rig.school, campus.person, month)).expect("adds up");
     let (old, new) = (of(&campus, november), of(&campus, december));
     assert_eq!((old.statement.total.incoming, new.statement.total.incoming), (Fen::new(1_000), Fen::new(2_000)));
-    assert!(old.running, "a row with an earlier time could still come");
-    campus.rig.advance(600);
-    assert!(!of(&campus, november).running);
+    assert_eq!(old.finality, Finality::Settling, "a row with an earlier time could still come");
+    assert_eq!(old.until, november.ends(), "no statement tells of the next month");
+    campus.rig.advance(4);
+    assert_eq!(of(&campus, november), old, "without a row nothing changes, not even the hash");
+    campus.rig.advance(596);
+    assert_eq!(of(&campus, november), Monthly { finality: Finality::Final, ..old });
 }
 
 #[test]

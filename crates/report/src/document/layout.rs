@@ -54,8 +54,15 @@ pub(super) enum Piece {
 pub(super) fn pages(document: &Document, metrics: &Metrics<'_>) -> Vec<Vec<Piece>> {
     let mut sheet = Sheet { metrics, pages: vec![Vec::new()], y: TOP };
     sheet.head(document);
-    for block in &document.blocks {
-        sheet.block(block);
+    for (place, block) in document.blocks.iter().enumerate() {
+        match block {
+            Block::Table(table) => {
+                let notes = document.blocks.iter().skip(place + 1).map_while(Block::note);
+                let below = notes.map(|text| sheet.note(text)).fold(0, i32::saturating_add);
+                grid::place(&mut sheet, table, below);
+            }
+            other => sheet.block(other),
+        }
     }
     sheet.margins(document);
     sheet.pages
@@ -161,7 +168,7 @@ impl Sheet<'_> {
 
     fn block(&mut self, block: &Block) {
         match block {
-            Block::Heading(text) => self.heading(HEADING, 12_000, text),
+            Block::Heading(text) | Block::Sheet(text) => self.heading(HEADING, 12_000, text),
             Block::Subheading(text) => self.heading(SUBHEADING, 8_000, text),
             Block::Paragraph(text) => {
                 self.text(LEFT, BODY, text);
@@ -183,8 +190,14 @@ impl Sheet<'_> {
                 }
                 self.y += 3_000;
             }
-            Block::Table(table) => grid::place(self, table),
+            Block::Table(table) => grid::place(self, table, 0),
         }
+    }
+
+    /// What a note takes of a page.
+    fn note(&self, text: &str) -> i32 {
+        let lines = self.lines(text, RIGHT - LEFT, NOTE).len();
+        i32::try_from(lines).unwrap_or(i32::MAX).saturating_mul(NOTE.leading).saturating_add(6_000)
     }
 
     fn heading(&mut self, style: Style, above: i32, text: &str) {
@@ -215,4 +228,50 @@ impl Sheet<'_> {
 /// From the upper edge of a line to where its letters stand.
 const fn base(style: Style) -> i32 {
     (style.leading - style.size) / 2 + style.size * 88 / 100
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger::Fen;
+
+    use super::super::typeface::{TypefaceError, Typefaces};
+    use super::super::{Cell, Column, Table};
+    use super::*;
+
+    #[test]
+    fn columns_that_need_little_share_the_width_of_the_page() {
+        let typefaces = Typefaces::default();
+        let metrics = match typefaces.get() {
+            Ok(face) => face.metrics().expect("a good font"),
+            Err(TypefaceError::NotFound) => return eprintln!("no font with Chinese characters on this machine"),
+            Err(fault) => panic!("{fault}"),
+        };
+        let row = |name: &str| {
+            let amounts = [0, 123_456, 5_000, 118_456].map(|fen| Cell::Money(Fen::new(fen)));
+            std::iter::once(Cell::Text(name.to_owned())).chain(amounts).collect::<Vec<Cell>>()
+        };
+        let amounts = ["期初余额", "收入", "支出", "期末余额"].map(Column::money);
+        let table = Table {
+            columns: std::iter::once(Column::text("位置")).chain(amounts).collect(),
+            rows: vec![row("账户余额"), row("卡内余额")],
+            totals: Some(row("合计")),
+        };
+        let document = Document { blocks: vec![Block::Table(table)], ..Document::default() };
+        let pages = pages(&document, &metrics);
+        let starts: Vec<i32> = pages
+            .concat()
+            .iter()
+            .filter_map(|piece| match piece {
+                Piece::Text { x, text, .. }
+                    if ["位置", "期初余额", "收入", "支出", "期末余额"].contains(&text.as_str()) =>
+                {
+                    Some(*x)
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(starts.len(), 5);
+        let gaps: Vec<i32> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.iter().all(|gap| *gap > (RIGHT - LEFT) / 8 && *gap < (RIGHT - LEFT) * 2 / 5), "{gaps:?}");
+    }
 }

@@ -19,7 +19,7 @@ pub fn csv(table: &Table) -> Vec<u8> {
 fn field(cell: &Cell) -> String {
     match cell {
         Cell::Empty => String::new(),
-        Cell::Text(words) => text(words),
+        Cell::Text(words) | Cell::Moment(_, words) => text(words),
         Cell::Money(amount) => amount.to_string(),
     }
 }

@@ -1,9 +1,13 @@
-//! A document as XLSX: the same texts and tables, one below the other on one sheet. Amounts are numbers that can be added up;
-//! numbers of records, moments and names are text, also when a person clicks into the cell.
+//! A document as XLSX: the same texts and tables, one below the other, on one sheet or on several. Amounts are numbers that can
+//! be added up, moments are dates by which a person can sort; numbers of records and names are text, also when a person clicks
+//! into the cell.
 
 use rust_xlsxwriter::{
     Color, DocProperties, ExcelDateTime, Format, FormatAlign, FormatBorder, Workbook, Worksheet, XlsxError,
 };
+
+use ledger::Micros;
+use rules::calendar::campus_time;
 
 use super::{Block, Cell, Document, Table};
 
@@ -12,10 +16,11 @@ use super::{Block, Cell, Document, Table};
 #[error("the workbook cannot be written")]
 pub struct WorkbookError(#[from] XlsxError);
 
-/// The document as a workbook with one sheet.
+/// The document as a workbook: one sheet, and one more for each [`Block::Sheet`].
 ///
 /// Promise: the same document gives the same bytes; no clock is read. Nothing is ever a formula: a text that begins like one
-/// is marked as text. Shape: a table with at most 1,048,576 rows and 16,384 columns. Errors: only if it cannot be built.
+/// is marked as text. Shape: a table with at most 1,048,576 rows and 16,384 columns; no two sheets of one
+/// name. Errors: only if it cannot be built.
 pub fn workbook(document: &Document) -> Result<Vec<u8>, WorkbookError> {
     let mut book = Workbook::new();
     // A file tells when it was made; this one would then never be the same twice.
@@ -27,25 +32,52 @@ pub fn workbook(document: &Document) -> Result<Vec<u8>, WorkbookError> {
         .set_creation_datetime(&made);
     book.set_properties(&about);
     let looks = Looks::new();
-    let sheet = book.add_worksheet();
-    sheet.set_name(sheet_name(document))?;
+    let begins = |block: &Block| matches!(block, Block::Sheet(_));
+    let mut rest = document.blocks.as_slice();
+    let (first, mut head) = (document.number.as_ref().unwrap_or(&document.title), Some(document));
+    let mut name = sheet_name(first);
+    loop {
+        let until = rest.iter().position(begins).unwrap_or(rest.len());
+        let (blocks, others) = rest.split_at_checked(until).unwrap_or((rest, &[]));
+        sheet(book.add_worksheet(), &looks, &name, head.take(), blocks)?;
+        let Some((Block::Sheet(next), others)) = others.split_first() else { break };
+        (name, rest) = (sheet_name(next), others);
+    }
+    Ok(book.save_to_buffer()?)
+}
+
+/// One sheet; on the first stands what the document is about.
+fn sheet(
+    sheet: &mut Worksheet,
+    looks: &Looks,
+    name: &str,
+    head: Option<&Document>,
+    blocks: &[Block],
+) -> Result<(), XlsxError> {
+    sheet.set_name(name)?;
     sheet.set_paper_size(9).set_landscape().set_print_fit_to_pages(1, 0);
     sheet.set_footer("&C&P / &N");
-    let mut page = Page { sheet, looks: &looks, row: 0, widths: Vec::new() };
-    page.head(document)?;
-    for block in &document.blocks {
+    let mut page = Page { sheet, looks, row: 0, widths: Vec::new() };
+    match (head, blocks.first()) {
+        (Some(document), _) => page.head(document)?,
+        (None, Some(Block::Table(_))) => {
+            page.sheet.set_freeze_panes(1, 0)?;
+            page.sheet.set_repeat_rows(0, 0)?;
+        }
+        (None, _) => {}
+    }
+    for block in blocks {
         page.block(block)?;
     }
     let widths = page.widths;
     for (column, width) in (0_u16..).zip(widths) {
         sheet.set_column_width(column, u16::try_from(width.clamp(10, 48)).unwrap_or(48))?;
     }
-    Ok(book.save_to_buffer()?)
+    Ok(())
 }
 
-/// The number, else the title, as far as a sheet's name goes.
-fn sheet_name(document: &Document) -> String {
-    let name = document.number.as_ref().unwrap_or(&document.title);
+/// A text as far as a sheet's name goes.
+fn sheet_name(name: &str) -> String {
     let name: String =
         name.chars().filter(|each| !"[]:*?/\\'".contains(*each) && !each.is_control()).take(31).collect();
     if name.is_empty() { "1".to_owned() } else { name }
@@ -58,6 +90,7 @@ struct Looks {
     text: Format,
     marked: Format,
     money: Format,
+    moment: Format,
     head: Format,
     head_end: Format,
     sum: Format,
@@ -80,6 +113,10 @@ impl Looks {
             head,
             sum: text.clone().set_bold().set_border_top(FormatBorder::Thin),
             sum_money: money.clone().set_bold().set_border_top(FormatBorder::Thin),
+            moment: Format::new()
+                .set_num_format("yyyy-mm-dd hh:mm")
+                .set_align(FormatAlign::Top)
+                .set_align(FormatAlign::Left),
             note: line.clone().set_italic().set_font_color(Color::RGB(0x0059_5959)),
             money,
             text,
@@ -119,7 +156,7 @@ impl Page<'_> {
     fn block(&mut self, block: &Block) -> Result<(), XlsxError> {
         let looks = self.looks;
         match block {
-            Block::Heading(text) | Block::Subheading(text) => {
+            Block::Heading(text) | Block::Sheet(text) | Block::Subheading(text) => {
                 self.row += 1;
                 self.line(text, &looks.heading)
             }
@@ -148,16 +185,16 @@ impl Page<'_> {
         }
         self.row += 1;
         for row in &table.rows {
-            self.cells(table, row, &looks.text, &looks.money)?;
+            self.cells(table, row, (&looks.text, &looks.money))?;
         }
         if let Some(totals) = &table.totals {
-            self.cells(table, totals, &looks.sum, &looks.sum_money)?;
+            self.cells(table, totals, (&looks.sum, &looks.sum_money))?;
         }
         self.row += 1;
         Ok(())
     }
 
-    fn cells(&mut self, table: &Table, row: &[Cell], text: &Format, money: &Format) -> Result<(), XlsxError> {
+    fn cells(&mut self, table: &Table, row: &[Cell], (text, money): (&Format, &Format)) -> Result<(), XlsxError> {
         for (column, cell) in (0_u16..).zip(row.iter().take(table.columns.len())) {
             self.want(column, &cell.to_string());
             match cell {
@@ -165,6 +202,9 @@ impl Page<'_> {
                     self.sheet.write_blank(self.row, column, text)?;
                 }
                 Cell::Text(words) => self.text(column, words, text)?,
+                Cell::Moment(at, _) => {
+                    self.sheet.write_datetime_with_format(self.row, column, moment(*at)?, &self.looks.moment)?;
+                }
                 Cell::Money(amount) => {
                     let digits = amount.to_string();
                     // A spreadsheet's number keeps fifteen digits: a longer amount stays text, to the last fen.
@@ -204,6 +244,12 @@ impl Page<'_> {
             *known = (*known).max(width + 2);
         }
     }
+}
+
+/// The moment as the campus's clocks show it: a spreadsheet's dates know no other.
+fn moment(at: Micros) -> Result<ExcelDateTime, XlsxError> {
+    let time = campus_time(at);
+    ExcelDateTime::from_ymd(time.year, time.month, time.day)?.and_hms(time.hour.into(), time.minute, time.second)
 }
 
 /// What a spreadsheet would calculate if it were typed in, or pasted.

@@ -1,10 +1,11 @@
 //! Documents: what is on paper and in the workbook is what the document says, to the last fen and the rarest name.
 
-use std::io::Cursor;
+use std::collections::BTreeSet;
+use std::io::{Cursor, Read};
 use std::path::PathBuf;
 
 use calamine::{Data, Reader, Xlsx};
-use ledger::Fen;
+use ledger::{Fen, Micros};
 use report::document::typeface::{Typeface, TypefaceError, Typefaces};
 use report::document::{Block, Cell, Column, Document, Table, pdf::pdf, workbook::workbook};
 
@@ -157,4 +158,49 @@ fn r92_a_workbook_has_amounts_that_add_up_and_no_formula() {
     assert!(cells.contains(&&text("=HYPERLINK(\"https://evil.example\")")), "the text is kept");
     let formulas = book.worksheet_formula("S2026110001").expect("readable");
     assert!(formulas.used_cells().all(|(_, _, formula)| formula.is_empty()), "and is no formula");
+}
+
+#[test]
+fn the_totals_and_the_remarks_of_a_table_stand_below_rows_of_it() {
+    let Some(typefaces) = typeface() else { return };
+    let face = typefaces.get().expect("a font");
+    let mut counts = BTreeSet::new();
+    for rows in 15..75 {
+        let mut document = statement(rows);
+        document.blocks.push(Block::Note("Another remark, which is the last. ".repeat(6)));
+        let pages = pdf_text::pages(&pdf(&document, face).expect("a PDF"));
+        let last = pages.last().expect("a page");
+        for text in [&format!("{rows:024}"), &format!("{:024}", rows - 1), "合计", "Note: ", "the last"] {
+            assert!(last.contains(text), "{rows} rows: {text} is not on the last page: {last}");
+        }
+        counts.insert(pages.len());
+    }
+    assert!(counts.len() >= 2, "{counts:?}: some of them had to turn the page");
+}
+
+#[test]
+fn a_sheet_of_its_own_has_dates_that_sort_and_headings_that_stay() {
+    let at = Micros::from_seconds(1_795_408_205);
+    let rows = vec![vec![Cell::Moment(at, "23 Nov 2026, 12:30".to_owned()), Cell::Money(Fen::new(10_000))]];
+    let table = Table { columns: vec![Column::mark("Booked"), Column::money("In")], rows, totals: None };
+    let mut document = statement(1);
+    document.blocks.extend([Block::Sheet("Movements, oldest first".to_owned()), Block::Table(table)]);
+    let bytes = workbook(&document).expect("a workbook");
+    let mut book: Xlsx<_> = calamine::open_workbook_from_rs(Cursor::new(&bytes[..])).expect("opens");
+    assert_eq!(book.sheet_names(), ["S2026110001", "Movements, oldest first"]);
+    let sheet = book.worksheet_range("Movements, oldest first").expect("the sheet");
+    let Some(Data::DateTime(date)) = sheet.get_value((1, 0)) else {
+        panic!("{:?} is no date", sheet.get_value((1, 0)))
+    };
+    assert_eq!(date.to_ymd_hms_milli(), (2026, 11, 23, 12, 30, 5, 0), "as the campus's clocks show it");
+    assert_eq!(sheet.get_value((1, 1)), Some(&Data::Float(100.0)));
+    let mut parts = zip::ZipArchive::new(Cursor::new(&bytes[..])).expect("a zip");
+    for (part, frozen) in [("xl/worksheets/sheet1.xml", 0), ("xl/worksheets/sheet2.xml", 1)] {
+        let mut text = String::new();
+        parts.by_name(part).expect("the part").read_to_string(&mut text).expect("text");
+        assert_eq!(text.matches("<pane ySplit=\"1\"").count(), frozen, "{part}");
+    }
+    let Some(typefaces) = typeface() else { return };
+    let pages = pdf_text::pages(&pdf(&document, typefaces.get().expect("a font")).expect("a PDF")).concat();
+    assert!(pages.contains("23 Nov 2026, 12:30") && pages.contains("Movements, oldest first"), "{pages}");
 }

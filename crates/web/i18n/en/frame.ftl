@@ -1,6 +1,8 @@
 frame-brand = Campus card
 frame-skip = Skip to content
 frame-back = Back
+done-password = Your password is changed. All other devices are signed out.
+done-signed-out = You are signed out.
 frame-other-language = 中文
 frame-demo = Start page of the demo
 frame-help = Need help? Ask or call the card service centre.

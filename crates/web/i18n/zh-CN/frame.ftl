@@ -1,6 +1,8 @@
 frame-brand = 校园卡
 frame-skip = 跳到正文
 frame-back = 返回
+done-password = 查询密码已修改，其他设备上的登录已全部退出。
+done-signed-out = 您已退出登录。
 frame-other-language = English
 frame-demo = 演示起始页
 frame-help = 遇到问题请到校园卡服务中心，或拨打服务电话。

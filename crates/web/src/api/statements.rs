@@ -7,7 +7,7 @@ use ledger::Fen;
 use rules::calendar::CampusMonth;
 use rules::chart;
 use rules::credential::Scope;
-use rules::statement::{Entry, Place, Sums};
+use rules::statement::{Entry, Finality, Place, Sums};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -71,7 +71,7 @@ pub(crate) struct Statements {
 struct StatementMonth {
     /// Such as `2026-11`.
     month: String,
-    /// It is not over.
+    /// Its statement may still change: it is not over, or was over less than ten minutes ago.
     running: bool,
 }
 
@@ -84,9 +84,9 @@ pub(crate) struct Statement {
     number: String,
     /// What it says, as a hash: another statement has another.
     hash: String,
-    /// The month is not over.
+    /// This may still change: the month is not over, or was over less than ten minutes ago.
     running: bool,
-    /// Up to when it goes.
+    /// Up to when it goes; never later than the month's end.
     until: Moment,
     /// Everything of the holder together.
     total: StatementSums,
@@ -175,9 +175,9 @@ pub(crate) struct SpendingAsked {
 pub(crate) struct Spending {
     /// Such as `2026-11`.
     month: String,
-    /// The month is not over.
+    /// This may still change: the month is not over, or was over less than ten minutes ago.
     running: bool,
-    /// Up to when it goes.
+    /// Up to when it goes; never later than the month's end.
     until: Moment,
     /// Altogether, fen.
     spent_fen: i64,
@@ -258,9 +258,12 @@ fn movement(found: &Monthly, entry: &Entry) -> Movement {
 
 /// `GET /api/v1/me/statements`
 pub(crate) async fn list(State(web): State<Web>, holder: Holder) -> Answered<Statements> {
-    let now = CampusMonth::of(web.school.now());
+    let now = web.school.now();
     let months = months(&web.school, holder.person).await?;
-    let month = |month: CampusMonth| StatementMonth { month: month.to_string(), running: month == now };
+    let month = |month: CampusMonth| StatementMonth {
+        month: month.to_string(),
+        running: Finality::of(month, now).may_change(),
+    };
     Ok(Json(Statements { statements: months.into_iter().map(month).collect() }))
 }
 
@@ -282,7 +285,7 @@ pub(crate) async fn one(State(web): State<Web>, holder: Holder, Path(month): Pat
         month: month.to_string(),
         number: found.number.to_string(),
         hash: hex(&found.hash),
-        running: found.running,
+        running: found.finality.may_change(),
         until: Moment(found.until),
         total: sums(&found.statement.total),
         places,
@@ -302,7 +305,7 @@ pub(crate) async fn spent(
     let left = |(place, left): (usize, &Fen)| BalanceDay { day: date(place), balance_fen: left.get() };
     Ok(Json(Spending {
         month: found.month.to_string(),
-        running: found.running,
+        running: found.finality.may_change(),
         until: Moment(found.until),
         spent_fen: spent.total.get(),
         days: spent.days.iter().enumerate().map(day).collect(),

@@ -2,15 +2,38 @@
 
 use flows::monthly::Monthly;
 use flows::people::Named;
-use ledger::Fen;
+use ledger::{Fen, Micros};
 use report::document::{Block, Cell, Column, Document, Table};
 use rules::statement::Sums;
 
-use super::{happened, hex, period, place_text, route, title};
+use super::{happened, hex, period, place_text, route, running, title};
 use crate::text::Language;
 
-/// The statement as a document in the reader's language. It is the holder's own paper: the name stands in full.
-pub(super) fn document(found: &Monthly, who: &Named, school: &str, language: Language) -> Document {
+/// The statement on paper, in the reader's language. It is the holder's own: the name stands in full.
+pub(super) fn pages(found: &Monthly, who: &Named, school: &str, language: Language) -> Document {
+    let mut document = document(found, who, school, language);
+    document.blocks.push(Block::Heading(language.t("statement-movements-book").to_string()));
+    document.blocks.push(match found.statement.entries.is_empty() {
+        true => Block::Paragraph(language.t("statement-none").to_string()),
+        false => Block::Table(movements(found, language)),
+    });
+    document.blocks.extend(notes(found, language));
+    document
+}
+
+/// The same for a spreadsheet: the movements have a sheet of their own, on which each cell says one thing.
+pub(super) fn sheets(found: &Monthly, who: &Named, school: &str, language: Language) -> Document {
+    let mut document = document(found, who, school, language);
+    document.blocks.extend(notes(found, language));
+    if !found.statement.entries.is_empty() {
+        document.blocks.push(Block::Sheet(language.t("statement-movements-book").to_string()));
+        document.blocks.push(Block::Table(journal(found, language)));
+    }
+    document
+}
+
+/// What both begin with: whose it is, and the sums.
+fn document(found: &Monthly, who: &Named, school: &str, language: Language) -> Document {
     let t = |key: &'static str| language.t(key).to_string();
     let mut meta = vec![
         (t("statement-number"), found.number.clone()),
@@ -22,18 +45,8 @@ pub(super) fn document(found: &Monthly, who: &Named, school: &str, language: Lan
         meta.push((t("statement-department"), who.department.clone()));
     }
     let mut blocks = Vec::new();
-    if found.running {
-        let running = language.t("statement-running").with("until", language.moment_to_the_second(found.until));
-        blocks.push(Block::Note(running.to_string()));
-    }
+    blocks.extend(running(found, language).map(|says| Block::Note(says.to_string())));
     blocks.extend([Block::Heading(t("statement-sums")), Block::Table(sums(found, language))]);
-    blocks.push(Block::Heading(t("statement-movements")));
-    match found.statement.entries.is_empty() {
-        true => blocks.push(Block::Paragraph(t("statement-none"))),
-        false => blocks.push(Block::Table(movements(found, language))),
-    }
-    let hash = language.t("statement-hash-says").with("hash", hex(&found.hash));
-    blocks.extend([Block::Note(t("statement-says")), Block::Note(hash.to_string())]);
     Document {
         language: language.tag().to_owned(),
         school: school.to_owned(),
@@ -42,6 +55,11 @@ pub(super) fn document(found: &Monthly, who: &Named, school: &str, language: Lan
         meta,
         blocks,
     }
+}
+
+fn notes(found: &Monthly, language: Language) -> [Block; 2] {
+    let hash = language.t("statement-hash-says").with("hash", hex(&found.hash));
+    [Block::Note(language.t("statement-says").to_string()), Block::Note(hash.to_string())]
 }
 
 /// The places, and all of it as the last row.
@@ -76,7 +94,7 @@ fn movements(found: &Monthly, language: Language) -> Table {
             what = format!("{what}\n{happened}");
         }
         vec![
-            Cell::Text(language.moment(entry.recorded_at)),
+            moment(entry.recorded_at, language),
             Cell::Text(what),
             Cell::Text(entry.record().unwrap_or_else(|| entry.booking())),
             if change > Fen::ZERO { Cell::Money(change) } else { Cell::Empty },
@@ -103,5 +121,44 @@ fn movements(found: &Monthly, language: Language) -> Table {
             Cell::Money(total.outgoing),
             Cell::Money(total.closing),
         ]),
+    }
+}
+
+fn moment(at: Micros, language: Language) -> Cell {
+    Cell::Moment(at, language.moment(at))
+}
+
+/// The same rows, with a column for each thing that can be sorted, filtered or added up.
+fn journal(found: &Monthly, language: Language) -> Table {
+    let t = |key: &'static str| language.t(key).to_string();
+    let rows = found.statement.entries.iter().map(|entry| {
+        let change = entry.change();
+        let amount = |counts: bool| if counts { Cell::Money(entry.amount) } else { Cell::Empty };
+        vec![
+            moment(entry.recorded_at, language),
+            moment(entry.effective_at, language),
+            Cell::Text(title(found, entry, language)),
+            Cell::Text(route(entry, language)),
+            Cell::Text(entry.record().unwrap_or_else(|| entry.booking())),
+            amount(change > Fen::ZERO),
+            amount(change < Fen::ZERO),
+            amount(change == Fen::ZERO),
+            Cell::Money(entry.balance),
+        ]
+    });
+    let texts = ["statement-what", "statement-place", "statement-record"];
+    let amounts = ["statement-in", "statement-out", "statement-way-moved", "statement-balance"];
+    let total = &found.statement.total;
+    let mut totals = vec![Cell::Text(t("statement-total")), Cell::Empty, Cell::Empty, Cell::Empty, Cell::Empty];
+    totals.extend([Cell::Money(total.incoming), Cell::Money(total.outgoing), Cell::Empty, Cell::Money(total.closing)]);
+    Table {
+        columns: ["statement-at", "statement-effective"]
+            .map(|key| Column::mark(t(key)))
+            .into_iter()
+            .chain(texts.map(|key| Column::text(t(key))))
+            .chain(amounts.map(|key| Column::money(t(key))))
+            .collect(),
+        rows: rows.collect(),
+        totals: Some(totals),
     }
 }

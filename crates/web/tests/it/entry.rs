@@ -125,6 +125,43 @@ async fn signing_out_ends_every_session_of_the_holder() {
 }
 
 #[tokio::test]
+async fn a_changed_password_and_a_sign_out_are_confirmed_once_and_by_no_address() {
+    const CHANGED: &str = "查询密码已修改，其他设备上的登录已全部退出。";
+    const OUT: &str = "您已退出登录。";
+    let rig = Rig::new();
+    rig.holder().await;
+    let mut browser = Browser::signed_in(&rig, NUMBER, FIRST).await;
+    browser.get("/me").await.says(CHANGED);
+    assert!(!browser.get("/me").await.text().contains(CHANGED), "once");
+    // Where the change leads on, the page in between keeps it for the one behind.
+    let fields = [("old", PASSWORD), ("new", "chun-feng-8642"), ("again", "chun-feng-8642"), ("next", "/me/card")];
+    let changed = browser.fill("/password", &fields).await;
+    let between = browser.get(changed.location()).await.text();
+    assert!(between.contains("http-equiv=\"refresh\"") && !between.contains(CHANGED), "{between}");
+    browser.get("/me/card").await.says(CHANGED);
+
+    let token = browser.get("/me").await.hidden("token");
+    let out = browser.post("/sign-out", &[("token", &token)]).await;
+    browser.get(out.location()).await.says(OUT);
+    assert!(!browser.get("/sign-in").await.text().contains(OUT), "once");
+    browser.set_cookie("done", "gift");
+    let door = browser.get("/sign-in?done=password").await.text();
+    assert!(!door.contains(CHANGED) && !door.contains("class=\"note"), "{door}");
+}
+
+#[tokio::test]
+async fn why_the_first_password_must_be_changed_stays_beside_what_was_wrong() {
+    let rig = Rig::new();
+    rig.holder().await;
+    let mut browser = Browser::new(&rig);
+    browser.fill("/sign-in", &[("number", NUMBER), ("password", FIRST)]).await;
+    let refused = browser.fill("/password", &[("old", FIRST), ("new", "123456"), ("again", "123456")]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    refused.says("role=\"alert\"");
+    refused.says("您正在使用初始密码。");
+}
+
+#[tokio::test]
 async fn an_idle_session_ends() {
     let rig = Rig::new();
     rig.holder().await;

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::browser::Browser;
 use crate::hand::CARD;
-use crate::rig::Rig;
+use crate::rig::{PASSWORD, Rig};
 
 /// 30.00 and 20.00 topped up and loaded, 12.00 and 8.00 bought, 5.00 bought and called off, 7.00 waiting.
 async fn lived(rig: &Rig) -> Browser {
@@ -64,14 +64,37 @@ async fn r92_page_program_and_spreadsheet_say_the_same_and_it_is_what_the_ledger
     let file = browser.get("/me/statements/2026-11.xlsx").await;
     assert_eq!(file.header("content-disposition"), "attachment; filename=\"statement-2026-11.xlsx\"");
     let mut book: Xlsx<_> = calamine::open_workbook_from_rs(Cursor::new(file.bytes.to_vec())).expect("a workbook");
-    let names = book.sheet_names();
-    let sheet = book.worksheet_range(&names[0]).expect("a sheet");
-    let sums: Vec<Vec<f64>> = sheet
-        .rows()
+    let sheets: Vec<_> = book.worksheets().into_iter().map(|(_, sheet)| sheet).collect();
+    let sums: Vec<Vec<f64>> = sheets
+        .iter()
+        .flat_map(|sheet| sheet.rows())
         .filter(|row| row.first() == Some(&Data::String("合计".to_owned())))
         .map(|row| row.iter().filter_map(|cell| if let Data::Float(sum) = cell { Some(*sum) } else { None }).collect())
         .collect();
     assert_eq!(sums, [vec![0.0, 57.0, 20.0, 37.0], vec![57.0, 20.0, 37.0]]);
+    // Each movement has a row: two dates, three texts, one amount in the column of its way, what was left.
+    let rows: Vec<&[Data]> = sheets[1].rows().skip(1).take(movements.len()).collect();
+    assert_eq!(sheets[1].height(), movements.len() + 2, "headings, movements, sums");
+    let shapes = |row: &[Data]| {
+        row.iter().fold(String::new(), |shape, cell| match cell {
+            Data::DateTime(_) => shape + "d",
+            Data::String(_) => shape + "t",
+            Data::Float(_) => shape + "n",
+            _ => shape + "-",
+        })
+    };
+    for (row, movement) in rows.iter().zip(movements) {
+        let change = fen(movement, "/change_fen");
+        let shape = match change {
+            0 => "ddttt--nn",
+            change if change > 0 => "ddtttn--n",
+            _ => "ddttt-n-n",
+        };
+        assert_eq!(shapes(row), shape, "{movement}");
+        let sum: f64 =
+            row[5..8].iter().filter_map(|cell| if let Data::Float(sum) = cell { Some(*sum) } else { None }).sum();
+        assert_eq!((sum * 100.0).round() as i64, fen(movement, "/amount_fen"));
+    }
 }
 
 #[tokio::test]
@@ -124,6 +147,45 @@ async fn statements_of_no_month_no_form_and_no_session_are_not_found() {
     {
         assert!(stranger.get(path).await.location().starts_with("/sign-in"), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_month_that_is_over_ends_at_its_end_and_says_that_entries_may_still_come() {
+    let rig = Rig::new();
+    lived(&rig).await;
+    let november = rules::calendar::CampusMonth::parse("2026-11").expect("a month");
+    let left = november.ends().since(rig.school.now()) / 1_000_000;
+    rig.advance(left + 4);
+    let mut browser = Browser::new(&rig);
+    browser.fill("/sign-in", &[("number", "2026010101"), ("password", PASSWORD)]).await;
+    let page = browser.get("/me/statements/2026-11").await;
+    for words in ["2026-11-01 – 2026-11-30", "本月已结束；2026-12-01 00:10 前可能还有账目补入。"] {
+        page.says(words);
+    }
+    assert!(!page.text().contains("尚未结束") && !page.text().contains("2026-12-01 00:00"), "{}", page.text());
+    browser.get("/me/spending?month=2026-11").await.says("本月已结束；");
+    let list = browser.get("/me/statements").await;
+    list.says("本月已结束；2026-12-01 00:10 前可能还有账目补入。");
+    list.says("本月尚未结束");
+    let one = browser.get("/api/v1/me/statements/2026-11").await.json();
+    let spent = browser.get("/api/v1/me/spending?month=2026-11").await.json();
+    for told in [&one, &spent] {
+        assert_eq!((&told["running"], told["until"].as_str()), (&Value::Bool(true), Some("2026-12-01T00:00:00+08:00")));
+    }
+    let months = |list: Value| {
+        let each = list["statements"].as_array().expect("a list").clone();
+        each.iter().map(|each| each["running"] == true).collect::<Vec<bool>>()
+    };
+    assert_eq!(months(browser.get("/api/v1/me/statements").await.json()), [true, true], "the same as the month itself");
+    let book = browser.get("/me/statements/2026-11.xlsx").await.bytes;
+    rig.advance(5);
+    assert_eq!(browser.get("/api/v1/me/statements/2026-11").await.json()["hash"], one["hash"]);
+    assert_eq!(browser.get("/me/statements/2026-11.xlsx").await.bytes, book);
+    rig.advance(600);
+    let after = browser.get("/api/v1/me/statements/2026-11").await.json();
+    assert_eq!((&after["running"], &after["hash"]), (&Value::Bool(false), &one["hash"]));
+    assert_eq!(months(browser.get("/api/v1/me/statements").await.json()), [true, false]);
+    assert!(!browser.get("/me/statements/2026-11").await.text().contains("本月已结束"));
 }
 
 #[tokio::test]

@@ -13,11 +13,18 @@ const SIDE: i32 = 4_000;
 const EDGE: i32 = 3_500;
 /// No column is narrower, free room included.
 const LEAST: i32 = 24_000;
+/// What a long text wants at most.
+const LONGEST: i32 = (RIGHT - LEFT) / 2;
 const GROUND: u8 = 232;
 const RULE: u8 = 190;
 
-/// Puts the table on the sheet.
-pub(super) fn place(sheet: &mut Sheet<'_>, table: &Table) {
+/// So many rows stay with the totals and with the remarks below a table: neither ever has a page of its own.
+const COMPANY: usize = 2;
+/// Free room below a table.
+const BELOW: i32 = 8_000;
+
+/// Puts the table on the sheet; what stands `below` it is so high and goes to the page of its last rows.
+pub(super) fn place(sheet: &mut Sheet<'_>, table: &Table, below: i32) {
     let widths = widths(sheet, table);
     let grid = Grid { columns: &table.columns, widths: &widths };
     let header: Vec<String> = table.columns.iter().map(|column| column.heading.clone()).collect();
@@ -25,13 +32,18 @@ pub(super) fn place(sheet: &mut Sheet<'_>, table: &Table) {
     let first = table.rows.first().map_or(0, |row| grid.height(sheet, &texts(row), CELL));
     sheet.room(grid.height(sheet, &header, HEADER) + first);
     grid.row(sheet, &header, HEADER, None);
-    for row in &table.rows {
-        grid.row(sheet, &texts(row), CELL, Some(&header));
+    let rows = table.rows.iter().map(|row| (texts(row), CELL));
+    let rows: Vec<(Vec<String>, Style)> = rows.chain(table.totals.iter().map(|row| (texts(row), SUM))).collect();
+    // The first row has just been given its room.
+    let last = rows.len().saturating_sub(COMPANY + table.totals.iter().len()).max(1);
+    for (place, (row, style)) in rows.iter().enumerate() {
+        if place == last {
+            let heights = rows.iter().skip(last).map(|(row, style)| grid.height(sheet, row, *style));
+            grid.keep(sheet, heights.fold(BELOW.saturating_add(below), i32::saturating_add), &header);
+        }
+        grid.row(sheet, row, *style, Some(&header));
     }
-    if let Some(totals) = &table.totals {
-        grid.row(sheet, &texts(totals), SUM, Some(&header));
-    }
-    sheet.y += 8_000;
+    sheet.y += BELOW;
 }
 
 fn texts(row: &[Cell]) -> Vec<String> {
@@ -53,6 +65,15 @@ impl Grid<'_> {
 
     fn height(&self, sheet: &Sheet<'_>, row: &[String], style: Style) -> i32 {
         self.cells(sheet, row, style).iter().map(|lines| tall(lines.len(), style)).max().unwrap_or(0)
+    }
+
+    /// A new page unless so much fits on this one; none for what fits on no page.
+    fn keep(&self, sheet: &mut Sheet<'_>, height: i32, header: &[String]) {
+        let fresh = TOP + self.height(sheet, header, HEADER);
+        if sheet.y.saturating_add(height) > BOTTOM && fresh.saturating_add(height) <= BOTTOM {
+            sheet.turn();
+            self.row(sheet, header, HEADER, None);
+        }
     }
 
     /// One row; one that is taller than what is left goes to the next page, and over several if it is taller than a page.
@@ -109,8 +130,9 @@ fn tall(lines: usize, style: Style) -> i32 {
     i32::try_from(lines).unwrap_or(i32::MAX).saturating_mul(style.leading).saturating_add(2 * EDGE)
 }
 
-/// Widths that fill the page: columns in one piece get what their longest cell needs, the others share the rest by what they
-/// would need in one line. When not even the former fit, all of them give way.
+/// Widths that fill the page. When every cell fits in one line, all columns share what is left. Else columns in one piece get
+/// what their longest cell needs, the others share the rest by what they would need in one line; and when not even the former
+/// fit, all of them give way.
 fn widths(sheet: &Sheet<'_>, table: &Table) -> Vec<i32> {
     let room = RIGHT - LEFT;
     let wanted: Vec<i32> = (0..table.columns.len()).map(|place| wanted(sheet, table, place)).collect();
@@ -119,7 +141,8 @@ fn widths(sheet: &Sheet<'_>, table: &Table) -> Vec<i32> {
     let solid = sum(wanted.iter().enumerate().filter(|(place, _)| !wraps(*place)).map(|(_, width)| *width));
     let flexible = whole - solid;
     let least = sum(wanted.iter().enumerate().filter(|(place, _)| wraps(*place)).map(|_| LEAST));
-    let mut widths: Vec<i32> = if flexible > 0 && solid + least <= room {
+    let in_lines = wanted.iter().enumerate().all(|(place, width)| !wraps(place) || *width < LONGEST);
+    let mut widths: Vec<i32> = if flexible > 0 && solid + least <= room && !(whole <= room && in_lines) {
         let shared = |place, width| if wraps(place) { share(room - solid, width, flexible).max(LEAST) } else { width };
         wanted.iter().enumerate().map(|(place, width)| shared(place, *width)).collect()
     } else {
@@ -141,7 +164,7 @@ fn wanted(sheet: &Sheet<'_>, table: &Table, place: usize) -> i32 {
     let cells = cells.filter_map(|(row, style)| Some((row.get(place)?.to_string(), style.size)));
     let words = column.heading.split(' ').map(|word| (word.to_owned(), HEADER.size));
     let widest = cells.chain(words).map(|(text, size)| sheet.metrics.width(&text, size)).max().unwrap_or(0);
-    let most = if column.wraps { (RIGHT - LEFT) / 2 } else { RIGHT - LEFT };
+    let most = if column.wraps { LONGEST } else { RIGHT - LEFT };
     // Thick strokes and rounding take a little.
     (widest + 2 * SIDE + 500).clamp(LEAST, most)
 }
