@@ -26,6 +26,7 @@ pub(crate) mod orders;
 pub(crate) mod records;
 pub(crate) mod security;
 pub(crate) mod statements;
+pub(crate) mod top_up;
 
 mod document;
 mod intake;
@@ -57,6 +58,7 @@ pub(crate) const TABLES: &[&[Operation]] = &[
     messages::OPERATIONS,
     orders::OPERATIONS,
     records::OPERATIONS,
+    top_up::OPERATIONS,
     guide::OPERATIONS,
     crate::events::OPERATIONS,
     statements::OPERATIONS,

@@ -178,6 +178,10 @@ fn in_query(query: Shape, schemas: &mut Schemas) -> Vec<Value> {
             let kind = kinds.iter().find(|kind| *kind != "null").cloned().unwrap_or_default();
             schema["type"] = kind;
         }
+        let named = schema["oneOf"].as_array().and_then(|kinds| kinds.iter().find(|kind| kind["$ref"].is_string()));
+        if let Some(named) = named.cloned() {
+            schema = named;
+        }
         json!({ "name": name, "in": "query", "required": required, "description": about, "schema": schema })
     };
     members.into_iter().map(parameter).collect()

@@ -55,6 +55,10 @@ fn read(headers: &HeaderMap) -> Option<[u8; 16]> {
     hash.split_first_chunk().map(|(head, _)| *head)
 }
 
+/// Marks an answer to a call that changed nothing: it is not kept, so that whoever asks again and again fills no book.
+#[derive(Clone, Copy)]
+pub(crate) struct NothingChanged;
+
 /// Calls that are being answered now, by caller and key.
 #[derive(Default)]
 pub(crate) struct Turns(Mutex<BTreeMap<(Id, [u8; 16]), Turn>>);
@@ -102,7 +106,7 @@ async fn answered(web: &Web, operation: &Operation, request: Request, next: Next
         return again(told, input);
     }
     let fresh = next.run(Request::from_parts(parts, Body::from(body))).await;
-    if !fresh.status().is_success() {
+    if !fresh.status().is_success() || fresh.extensions().get::<NothingChanged>().is_some() {
         return Ok(fresh);
     }
     let (mut parts, body) = fresh.into_parts();

@@ -66,7 +66,7 @@ async fn a_failure_is_a_problem_with_a_stable_code_in_both_languages() {
         (top_up(&mut nobody, "k", good).await, 401, "SIGN_IN_REQUIRED"),
         (browser.get("/api/v1/nothing").await, 404, "NOT_FOUND"),
         (browser.get("/api/v1/me/orders/1").await, 404, "NOT_FOUND"),
-        (browser.get("/api/v1/me/topup").await, 405, "NOT_ALLOWED"),
+        (browser.get("/api/v1/me/messages/read").await, 405, "NOT_ALLOWED"),
         (browser.get("/api/v1/me/records?limit=x").await, 400, "MALFORMED"),
         (top_up(&mut browser, "", good).await, 400, "IDEMPOTENCY_KEY"),
         (top_up(&mut browser, "k", "{").await, 400, "MALFORMED"),
