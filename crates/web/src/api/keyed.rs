@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -127,14 +128,16 @@ async fn answered(web: &Web, operation: &Operation, request: Request, next: Next
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-/// Hash of what is asked: address and content. Blanks and the order of members are no other input.
+/// Hash of what is asked: method, path with query, content. Blanks and the order of members are no other input, and neither is
+/// how the server is called: some requests name scheme and host in their address, and the same call may come that way next time.
 fn input(parts: &Parts, body: &Bytes) -> [u8; 32] {
     let content = match serde_json::from_slice::<serde_json::Value>(body) {
         Ok(value) => value.to_string().into_bytes(),
         Err(_) => body.to_vec(),
     };
     let mut hasher = blake3::Hasher::new_derive_key("onecard web call v1");
-    for part in [parts.method.as_str().as_bytes(), parts.uri.to_string().as_bytes(), &content] {
+    let address = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    for part in [parts.method.as_str().as_bytes(), address.as_bytes(), &content] {
         hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes()).update(part);
     }
     *hasher.finalize().as_bytes()
