@@ -116,7 +116,10 @@ pub(crate) async fn json(
     api::Sent(asks): api::Sent<Asks>,
 ) -> Result<Response, Failure> {
     let Asks { password } = asks;
-    let fresh = check(&web, &guest, &client, &password).await?.map_err(|refusal| Failure::Words(refusal.words()))?;
+    let fresh = check(&web, &guest, &client, &password).await?.map_err(|refusal| match refusal {
+        ProofRefusal::Locked(locked) => Failure::locked(&locked, web.school.now()),
+        refusal => Failure::Words(refusal.words()),
+    })?;
     let mut answer = StatusCode::NO_CONTENT.into_response();
     carry_on(&web, &guest, &fresh, &mut answer);
     Ok(answer)

@@ -221,7 +221,7 @@ fn refused(status: u16, codes: &[&str]) -> Value {
     });
     let header = match status {
         401 => Some("WWW-Authenticate"),
-        429 | 503 => Some("Retry-After"),
+        passing if codes::passes(passing) => Some("Retry-After"),
         _ => None,
     };
     if let Some(header) = header {

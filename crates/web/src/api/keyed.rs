@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, Request};
@@ -26,8 +25,6 @@ use crate::failure::Failure;
 use crate::router::LARGEST_BODY;
 use crate::visit::Holder;
 
-/// A body that is not whole by then is given up.
-const BODY_WITHIN: Duration = Duration::from_secs(5);
 const HEADER: &str = "idempotency-key";
 /// Says that an answer is told again.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -78,7 +75,7 @@ impl Turns {
 
 /// Answers a changing call, or tells what it was answered before.
 ///
-/// Errors, in order: those of who asks; no key; a body too large or too slow; the same key with other input. Whatever the
+/// Errors, in order: those of who asks; no key; the same key with other input. Whatever the
 /// handler refuses is not kept: nothing was done, and the same call may go well later.
 pub(crate) async fn run(web: &Web, operation: &Operation, request: Request, next: Next) -> Response {
     match answered(web, operation, request, next).await {
@@ -95,11 +92,7 @@ async fn answered(web: &Web, operation: &Operation, request: Request, next: Next
         Access::School(_) | Access::Anyone => return Err(Failure::NotFound),
     };
     let key = read(&parts.headers).ok_or(Failure::NoKey)?;
-    let body = match tokio::time::timeout(BODY_WITHIN, to_bytes(body, LARGEST_BODY)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => return Err(Failure::TooLarge),
-        Err(_) => return Err(Failure::TooSlow),
-    };
+    let body = to_bytes(body, LARGEST_BODY).await.map_err(|_| Failure::TooLarge)?;
     let input = input(&parts, &body);
     let turn = web.turns.of((owner, key));
     let _mine = turn.lock().await;
