@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document: made from the table of operations and the types of the answers, and nothing else.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -34,10 +35,13 @@ cookies count for nothing. A changing call needs an `Idempotency-Key`: the same 
 answer with `Idempotency-Replayed: true`; the same key with another call is refused with 409. A refusal is not kept: nothing \
 was done, and the same call may go well later.";
 
+/// The document, made once.
+static SERVED: LazyLock<String> = LazyLock::new(text);
+
 /// `GET /api/v1/openapi.json`
 pub(crate) async fn served() -> Response {
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    (kind, text()).into_response()
+    (kind, SERVED.as_str()).into_response()
 }
 
 /// The document as it is checked in and served.

@@ -107,7 +107,7 @@ struct Actor {
     token: Option<String>,
 }
 
-async fn token(rig: &Rig, subject: Subject, scope: Scope) -> String {
+pub async fn token(rig: &Rig, subject: Subject, scope: Scope) -> String {
     let secret: [u8; 32] = rig.school.random();
     let wish = Wish { subject, name: scope.word().to_owned(), scopes: vec![scope], days: 30 };
     credential::make(&rig.school, wish, &secret).await.expect("a right wish");
