@@ -1,5 +1,5 @@
 //! Changing calls have an `Idempotency-Key`: the same call again gets the same answer, status and body; the same key with
-//! another call is refused. A key is its caller's own.
+//! another call is refused. A key is its holder's own, whichever session or token brings it.
 //!
 //! Two things stand behind it. The handler's command is keyed, so nothing is done twice, whatever happens in between. And
 //! the answer is kept (see [`flows::answered`]), so it is told again byte for byte. Calls under one key at the same time
@@ -57,7 +57,7 @@ fn read(headers: &HeaderMap) -> Option<[u8; 16]> {
 #[derive(Clone, Copy)]
 pub(crate) struct NothingChanged;
 
-/// Calls that are being answered now, by caller and key.
+/// Calls that are being answered now, by holder and key.
 #[derive(Default)]
 pub(crate) struct Turns(Mutex<BTreeMap<(Id, [u8; 16]), Turn>>);
 
