@@ -83,6 +83,11 @@ pub fn router(web: Web) -> Router {
     for (name, content) in web.config.domain_checks.clone() {
         routes = routes.route(&format!("/{name}"), get(|| async { content }));
     }
+    whole(routes, web)
+}
+
+/// The routes with what is answered elsewhere, and with what lies around all of them.
+fn whole(routes: Router<Web>, web: Web) -> Router {
     routes
         .fallback(|| async { Failure::NotFound })
         .method_not_allowed_fallback(|| async { Failure::NotAllowed })

@@ -160,7 +160,7 @@ async fn a_program_with_a_token_needs_neither_cookie_nor_origin_and_cookies_coun
 
 #[tokio::test]
 async fn a_key_is_its_holder_s_whichever_token_or_session_brings_it() {
-    let (rig, mut browser) = rig_and_holder().await;
+    let (_rig, mut browser) = rig_and_holder().await;
     let fields = [("name", "pay"), ("topup", "on"), ("days", "30")];
     let tokens = [make(&mut browser, &fields).await, make(&mut browser, &fields).await];
     let bearer = tokens.map(|token| format!("Bearer {token}"));
