@@ -116,7 +116,7 @@ def blanks(tally, program, name):
 
 
 def other_person(tally, program, other, name):
-    """A key is its caller's own."""
+    """A key is its holder's own."""
     answers = together([
         (each, lambda connection, each=each: each.top_up(1_000, name, connection)) for each in (program, other) * 5
     ])

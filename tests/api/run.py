@@ -1,4 +1,5 @@
-"""The interface for programs, asked from outside: races, a stranger that reads its description, and the examples.
+"""The interface for programs, asked from outside: races, a stranger that reads its description, and the examples of clients,
+also against a school that is hard to reach.
 
 Usage: run.py --binary ONECARD --schemathesis PROGRAM [--rust EXAMPLE]. The last line is `N passed, M failed`.
 """
@@ -10,6 +11,7 @@ import signal
 import sys
 import tempfile
 
+import broken
 import clients
 import race
 import stranger
@@ -48,6 +50,7 @@ def main():
     parser.add_argument("--rust")
     asked = parser.parse_args()
     tally = Tally()
+    broken.everything(tally, asked.rust)
     with tempfile.TemporaryDirectory() as place:
         demo = Demo(asked.binary, str(pathlib.Path(place) / "school"), PEOPLE)
         try:

@@ -29,6 +29,13 @@ pub struct Room {
     pub waits_for_card: bool,
 }
 
+impl Room {
+    /// Whether an order of this amount may be made now.
+    pub fn allows(&self, amount: Fen) -> bool {
+        self.closed.is_none() && amount >= self.least && amount <= self.most
+    }
+}
+
 /// How much `person` may top up now; `None` for somebody who is not a holder.
 pub async fn room(school: &School, person: PersonId) -> Result<Option<Room>, ReadFault> {
     let rows = school.rows(&[Key::Person(person), Key::Ordered(person)]).await?;

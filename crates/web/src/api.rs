@@ -26,13 +26,14 @@ pub(crate) mod orders;
 pub(crate) mod records;
 pub(crate) mod security;
 pub(crate) mod statements;
+pub(crate) mod top_up;
 
 mod document;
 mod intake;
 mod moment;
 
 use axum::Json;
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -57,6 +58,7 @@ pub(crate) const TABLES: &[&[Operation]] = &[
     messages::OPERATIONS,
     orders::OPERATIONS,
     records::OPERATIONS,
+    top_up::OPERATIONS,
     guide::OPERATIONS,
     crate::events::OPERATIONS,
     statements::OPERATIONS,
@@ -69,13 +71,18 @@ pub(crate) fn operation(method: &Method, path: &str) -> Option<&'static Operatio
     TABLES.iter().copied().flatten().find(|operation| operation.path == path && operation.method == method.as_str())
 }
 
+/// The operation that a request asks for.
+pub(crate) fn asked(request: &Request) -> Option<&'static Operation> {
+    let path = request.extensions().get::<MatchedPath>()?;
+    operation(request.method(), path.as_str())
+}
+
 /// Lets a request of a program through: only if it takes what is answered, and, where it changes something, once.
 pub(crate) async fn run(web: &Web, request: Request, next: Next) -> Response {
     if !request.uri().path().starts_with(ROOT) {
         return next.run(request).await;
     }
-    let path = request.extensions().get::<axum::extract::MatchedPath>().map(|path| path.as_str().to_owned());
-    let Some(operation) = path.and_then(|path| operation(request.method(), &path)) else {
+    let Some(operation) = asked(&request) else {
         // Nothing is there, or nothing that takes this method: the router says which.
         return next.run(request).await;
     };

@@ -152,6 +152,7 @@ pub(crate) async fn json(
         }
         Err(ChangeRefusal::SignedOut) => Err(Failure::SignInFirst { next: String::new() }),
         Err(ChangeRefusal::Unavailable(why)) => Err(why.into()),
+        Err(ChangeRefusal::Locked(locked)) => Err(Failure::locked(&locked, web.school.now())),
         Err(refusal) => Err(refusal.words().into()),
     }
 }

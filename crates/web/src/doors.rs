@@ -1,5 +1,5 @@
 //! How often something may be asked, counted in memory: wrong passwords and refused codes by address, orders by person,
-//! requests by session.
+//! requests by session and by access token.
 //!
 //! A whole campus comes from one address, so by address only failures count: what was right is given back. Everything here
 //! is bounded: when there is no more room, whoever is nearest to a full bucket is forgotten first. A restart forgets all of
@@ -16,19 +16,20 @@ use rules::ids::PersonId;
 use rules::limits::Setting;
 use rules::pace::{Pace, TooOften};
 
+use crate::api::bearer;
 use crate::config::Web;
 use crate::cookies::Cookie;
 use crate::failure::Failure;
 use crate::visit::Client;
 
-/// What one session may ask for: far above what a person with several tabs does, and little for the server.
+/// What one session or one access token may ask for: far above what a person with several tabs does, and little for the server.
 const REQUESTS: Pace = Pace { times: 3_000, seconds: 60 };
 /// Codes of WeChat from one address that WeChat refuses. They have a count of their own, and a long one: who guesses at
 /// passwords behind the same address keeps nobody from coming in by WeChat.
 const CODES: Pace = Pace { times: 600, seconds: 60 };
 /// Seconds in which orders and failures are counted.
 const MINUTE: i64 = 60;
-/// How many addresses, sessions or persons are kept in mind at most, of each.
+/// How many addresses, sessions with tokens, or persons are kept in mind at most, of each.
 const ROOM: usize = 65_536;
 
 /// The counts.
@@ -193,14 +194,19 @@ impl Doors {
         Ok(Asked { orders: &self.orders, person, form, fresh })
     }
 
-    /// Somebody who has a session asks for something. Style, script and pictures cost nothing, notices have no session.
+    /// Somebody who has a session, or shows a token, asks for something. Style, script and pictures cost nothing, notices have
+    /// neither. What has not the form of a token is refused before anything is looked up.
     pub(crate) fn request(&self, path: &str, headers: &HeaderMap, web: &Web) -> Result<(), TooOften> {
         if path.starts_with("/assets/") {
             return Ok(());
         }
-        let Some(token) = Cookie::Session.read(headers, web.config.secure_cookies) else { return Ok(()) };
-        let key = blake3::derive_key("onecard web request count v1", token.as_bytes());
-        open(&self.requests).take(key, REQUESTS, web.school.now())
+        let key = if bearer::shown(path, headers) {
+            bearer::claimed(headers).map(|secret| blake3::derive_key("onecard web token count v1", &secret))
+        } else {
+            let token = Cookie::Session.read(headers, web.config.secure_cookies);
+            token.map(|token| blake3::derive_key("onecard web request count v1", token.as_bytes()))
+        };
+        key.map_or(Ok(()), |key| open(&self.requests).take(key, REQUESTS, web.school.now()))
     }
 }
 

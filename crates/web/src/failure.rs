@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -12,24 +13,37 @@ use axum::response::{IntoResponse, Response};
 use flows::ReadFault;
 use flows::ports::SealBroken;
 use flows::unavailable::Unavailable;
+use ledger::Micros;
 use rules::pace::TooOften;
+use rules::password::Locked;
 use rules::words::Words;
 
 use crate::api;
 use crate::config::Web;
+use crate::notice;
 use crate::page;
 use crate::problem::{MoneyWord, NextStep, Problem};
+use crate::router::LARGEST_BODY;
 use crate::text::Language;
 use crate::visit::{Visit, own_address, own_path};
 
 /// No answer takes longer.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// A body that is not whole by then is given up.
+const BODY_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a request came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The rules, or the server, say no in their own words.
     Words(Words),
+    /// The rules say no in their own words until a moment.
+    Until {
+        /// Why.
+        words: Words,
+        /// Seconds until then.
+        wait: i64,
+    },
     /// Nobody is signed in.
     SignInFirst {
         /// Where to go on afterwards.
@@ -125,6 +139,12 @@ const RECORDS: (&str, &str) = ("/me/records", "failure-way-records");
 const TOKENS: (&str, &str) = ("/me/security/tokens", "failure-way-tokens");
 
 impl Failure {
+    /// The password's door is locked, and it is known for how long.
+    pub(crate) fn locked(locked: &Locked, now: Micros) -> Failure {
+        let left = locked.until.since(now);
+        Failure::Until { words: locked.words(), wait: (left.saturating_add(999_999) / 1_000_000).max(1) }
+    }
+
     fn told(&self) -> Told {
         use Money::{Safe, Still};
         let told = |status, code, slug, money, way| Told { status, code, slug, money, way };
@@ -133,6 +153,7 @@ impl Failure {
                 let money = if words.code == "STOPPING" { Safe } else { Still };
                 told(status_of(words.code), words.code, "words", money, HOME)
             }
+            Failure::Until { words, .. } => told(status_of(words.code), words.code, "words", Still, HOME),
             Failure::SignInFirst { .. } => told(
                 StatusCode::UNAUTHORIZED,
                 "SIGN_IN_REQUIRED",
@@ -183,7 +204,7 @@ impl Failure {
     /// What happened, in a language.
     fn sentence(&self, language: Language, slug: &str) -> String {
         match self {
-            Failure::Words(words) => language.words(words).to_owned(),
+            Failure::Words(words) | Failure::Until { words, .. } => language.words(words).to_owned(),
             Failure::TooMany { wait } => language.t(format!("failure-{slug}")).with("seconds", wait).to_string(),
             _ => language.t(format!("failure-{slug}")).to_string(),
         }
@@ -192,7 +213,7 @@ impl Failure {
     /// When to ask again, if it passes by itself.
     fn wait(&self) -> Option<HeaderValue> {
         match self {
-            Failure::TooMany { wait } => Some(HeaderValue::from(*wait)),
+            Failure::TooMany { wait } | Failure::Until { wait, .. } => Some(HeaderValue::from(*wait)),
             _ => retry_after(self.told().code),
         }
     }
@@ -293,14 +314,16 @@ pub(crate) fn status_of(code: &str) -> StatusCode {
     }
 }
 
-/// When to ask again, seconds, for a refusal that passes by itself: a moment when too many asked at once, longer when the
-/// server comes back or an operator must make room.
+/// When to ask again, seconds, for a refusal that passes by itself: a moment when a body was lost on its way or too many asked
+/// at once, longer when the server comes back, and longest when an operator must make room or install a font.
 fn retry_after(code: &str) -> Option<HeaderValue> {
     let seconds = match code {
+        "BODY_TOO_SLOW" => "1",
         "BUSY" | "TRY_AGAIN" => "2",
         "DEADLINE" => "5",
         "STOPPING" | "AFTER_RESTORE" => "10",
         "SERVER_FULL" => "60",
+        "PDF_UNAVAILABLE" => "3600",
         _ => return None,
     };
     Some(HeaderValue::from_static(seconds))
@@ -418,10 +441,31 @@ async fn own_origin(web: &Web, request: Request, next: Next) -> Response {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     // A token is no cookie: no page of another site can send it.
     let proved = path.starts_with("/notify/") || api::bearer::shown(path, headers);
-    if safe || proved || comes_from(&web.config.base_url, headers) {
+    if !(safe || proved || comes_from(&web.config.base_url, headers)) {
+        return Failure::ForeignOrigin.into_response();
+    }
+    // What is answered by nobody is refused for that, whatever it sends.
+    if safe || (path.starts_with(api::ROOT) && api::asked(&request).is_none()) {
         return api::run(web, request, next).await;
     }
-    Failure::ForeignOrigin.into_response()
+    let told = path.starts_with("/notify/");
+    match whole(request).await {
+        Ok(request) => api::run(web, request, next).await,
+        Err(failure) if told => notice::not_read(&failure),
+        Err(failure) => failure.into_response(),
+    }
+}
+
+/// The request with its body read to the end, so that nobody who sends slowly keeps a handler waiting until its deadline.
+///
+/// Errors: `TooSlow`, `TooLarge`; nothing was done.
+async fn whole(request: Request) -> Result<Request, Failure> {
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(BODY_WITHIN, to_bytes(body, LARGEST_BODY)).await {
+        Ok(Ok(body)) => Ok(Request::from_parts(parts, Body::from(body))),
+        Ok(Err(_)) => Err(Failure::TooLarge),
+        Err(_) => Err(Failure::TooSlow),
+    }
 }
 
 /// The page of ours that this request comes from, if the browser tells.
@@ -498,6 +542,24 @@ mod tests {
                 assert!(texts.iter().all(|text| !text.starts_with("failure-")), "{failure:?}: {texts:?}");
             }
             assert_eq!(api::codes::status(told.code), told.status, "what programs are told of {}", told.code);
+            let passes = matches!(told.status.as_u16(), 408 | 429 | 503);
+            assert_eq!(failure.wait().is_some(), passes, "{}: what passes says when to ask again", told.code);
+        }
+    }
+
+    #[test]
+    fn whatever_passes_says_when_to_ask_again() {
+        let known = |code| ["RATE_LIMITED", "PASSWORD_LOCKED"].contains(&code);
+        for (status, code) in api::TABLES.iter().copied().flatten().flat_map(api::codes::of) {
+            let passes = api::codes::passes(status);
+            assert_eq!(retry_after(code).is_some() || known(code), passes, "{code}");
+        }
+        let now = Micros::from_seconds(1_000);
+        let counted =
+            rules::password::Password { secret: rules::password::Secret::Initial, tries: 5, locked_until: None };
+        for (left, wait) in [(1_800_000_000, 1_800), (1_000_001, 2), (0, 1)] {
+            let locked = Locked { counted: counted.clone(), until: Micros::new(now.get() + left) };
+            assert_eq!(Failure::locked(&locked, now).wait(), Some(HeaderValue::from(wait)));
         }
     }
 

@@ -10,6 +10,7 @@ use flows::top_up::{NoticeOutcome, notice};
 use serde_json::json;
 
 use crate::config::Web;
+use crate::failure::Failure;
 
 /// `POST /notify/wechat`: 204 for what was settled or put in suspense, 4xx for what is not believed, 500 for "come again".
 ///
@@ -66,6 +67,14 @@ const fn status(fault: NoticeFault) -> StatusCode {
         NoticeFault::Malformed | NoticeFault::Sealed => StatusCode::BAD_REQUEST,
         NoticeFault::Stale | NoticeFault::UnknownSerial | NoticeFault::WrongSignature => StatusCode::UNAUTHORIZED,
         NoticeFault::Foreign => StatusCode::FORBIDDEN,
+    }
+}
+
+/// A notice whose body could not be read: the provider comes again.
+pub(crate) fn not_read(failure: &Failure) -> Response {
+    match failure {
+        Failure::TooSlow => fail(StatusCode::REQUEST_TIMEOUT, "the body came too slowly"),
+        _ => fail(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"),
     }
 }
 

@@ -115,7 +115,10 @@ pub(crate) async fn json(
 ) -> Result<Response, Failure> {
     let Asks { password } = asks;
     let fresh = to_its_end(check(web.clone(), guest.token, client, password)).await?;
-    let fresh = fresh.map_err(|refusal| Failure::Words(refusal.words()))?;
+    let fresh = fresh.map_err(|refusal| match refusal {
+        ProofRefusal::Locked(locked) => Failure::locked(&locked, web.school.now()),
+        refusal => Failure::Words(refusal.words()),
+    })?;
     let mut answer = StatusCode::NO_CONTENT.into_response();
     carry_on(&web, &guest, &fresh, &mut answer);
     Ok(answer)

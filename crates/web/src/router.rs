@@ -61,9 +61,11 @@ pub fn router(web: Web) -> Router {
         .route("/help/{topic}", get(guide::chapter))
         .route("/api/v1/openapi.json", get(api::served))
         .route("/api/v1/me", get(api::me::json))
-        .route("/api/v1/me/topup", post(api::orders::make))
+        .route("/api/v1/me/topup", get(api::top_up::json).post(api::orders::make))
         .route("/api/v1/me/orders/{order}", get(api::orders::one))
+        .route("/api/v1/me/orders/{order}/check", post(api::orders::check))
         .route("/api/v1/me/records", get(api::records::json))
+        .route("/api/v1/me/records/{number}", get(api::records::one))
         .route("/me/messages", get(messages::page).post(messages::read))
         .route("/api/v1/me/messages", get(api::messages::json))
         .route("/api/v1/me/messages/read", post(api::messages::read))
@@ -81,6 +83,11 @@ pub fn router(web: Web) -> Router {
     for (name, content) in web.config.domain_checks.clone() {
         routes = routes.route(&format!("/{name}"), get(|| async { content }));
     }
+    whole(routes, web)
+}
+
+/// The routes with what is answered elsewhere, and with what lies around all of them.
+fn whole(routes: Router<Web>, web: Web) -> Router {
     routes
         .fallback(|| async { Failure::NotFound })
         .method_not_allowed_fallback(|| async { Failure::NotAllowed })

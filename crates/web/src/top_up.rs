@@ -19,7 +19,7 @@ use crate::visit::{Client, Holder, Sent};
 use crate::wechat;
 
 /// Amounts that take one touch, in whole yuan.
-const PRESETS: [u32; 4] = [50, 100, 200, 500];
+pub(crate) const PRESETS: [u32; 4] = [50, 100, 200, 500];
 
 /// What the form posts. An amount that was typed counts before one that was chosen.
 #[derive(Default, Deserialize)]
@@ -150,7 +150,7 @@ fn shown(room: &Room, typed: &Typed, language: Language) -> Shown {
     let presets = PRESETS.into_iter().map(|value| {
         let amount = Fen::new(i64::from(value) * 100);
         let chosen = typed.amount.trim().is_empty() && typed.preset == value.to_string();
-        Preset { value, amount: Yuan(amount), chosen, allowed: amount >= room.least && amount <= room.most }
+        Preset { value, amount: Yuan(amount), chosen, allowed: room.allows(amount) }
     });
     Shown {
         most: Yuan(room.most),

@@ -1,7 +1,8 @@
 // Tops up a campus card: Java 17 and later, the JDK alone.
 //
-// ONECARD_ADDRESS=https://card.example.edu ONECARD_TOKEN=oc_... java TopUp.java 50.00
-// The token needs the rights `read` and `topup`.
+// ONECARD_ADDRESS=https://card.example.edu ONECARD_TOKEN=oc_... java TopUp.java 50.00 [KEY]
+// The token needs the rights `read` and `topup`. KEY names this top-up for good: whoever runs the same line again gets the
+// same order. Without one a new one is made and told.
 
 import java.io.IOException;
 import java.math.BigDecimal;
@@ -49,7 +50,13 @@ public class TopUp {
             String patience = "1";
             try {
                 HttpResponse<String> answer = CLIENT.send(request.build(), HttpResponse.BodyHandlers.ofString());
-                if (answer.statusCode() < 300) {
+                boolean good = answer.statusCode() < 300;
+                String kind = answer.headers().firstValue("Content-Type").orElse("");
+                if (!kind.startsWith(good ? "application/json" : "application/problem+json")) {
+                    // A proxy before the school: what the school did is not known.
+                    throw new IOException("HTTP " + answer.statusCode() + " is not from the school");
+                }
+                if (good) {
                     return answer.body();
                 }
                 patience = answer.headers().firstValue("Retry-After").orElse(null);
@@ -77,11 +84,17 @@ public class TopUp {
     }
 
     public static void main(String[] arguments) throws Exception {
+        // An amount that is not whole fen is an ArithmeticException: nothing is ever rounded.
         long amount = new BigDecimal(arguments[0]).movePointRight(2).longValueExact();
+        if (amount <= 0) {
+            throw new ArithmeticException(arguments[0] + " is no amount");
+        }
+        String key = arguments.length > 1 ? arguments[1] : UUID.randomUUID().toString();
         String me = call("GET", "/api/v1/me", null, null);
         System.out.println("balance " + new BigDecimal(member(me, "total_fen")).movePointLeft(2).setScale(2));
-        String made = call(
-                "POST", "/api/v1/me/topup", "{\"amount_fen\":" + amount + "}", UUID.randomUUID().toString());
+        // Told before the first try: if this program dies, the same key finds the same order.
+        System.out.println("key " + key);
+        String made = call("POST", "/api/v1/me/topup", "{\"amount_fen\":" + amount + "}", key);
         String number = member(made, "number");
         System.out.println("order " + number + " pay at " + member(made, "pay_address"));
         String place = "";

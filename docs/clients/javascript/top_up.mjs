@@ -1,7 +1,8 @@
 // Tops up a campus card: Node.js 18 and later, nothing to install.
 //
-// ONECARD_ADDRESS=https://card.example.edu ONECARD_TOKEN=oc_... node top_up.mjs 50.00
-// The token needs the rights `read` and `topup`.
+// ONECARD_ADDRESS=https://card.example.edu ONECARD_TOKEN=oc_... node top_up.mjs 50.00 [KEY]
+// The token needs the rights `read` and `topup`. KEY names this top-up for good: whoever runs the same line again gets the
+// same order. Without one a new one is made and told.
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
@@ -32,8 +33,10 @@ async function call(method, path, body, key) {
         body: body && JSON.stringify(body),
         signal: AbortSignal.timeout(15_000),
       });
+      // What is no JSON, or has no code, is not from the school but from a proxy before it.
       const content = await answer.json();
       if (answer.ok) return content;
+      if (!content?.code) throw new Error(`HTTP ${answer.status} is not from the school`);
       const patience = answer.headers.get("retry-after");
       if (patience === null || left === 0) throw new Refused(content);
       seconds = Number(patience);
@@ -49,13 +52,19 @@ const yuan = (fen) => `${Math.trunc(fen / 100)}.${String(Math.abs(fen % 100)).pa
 
 /** Fen of an amount in yuan as typed, without binary fractions. */
 function fen(typed) {
-  const [, whole, part = ""] = /^(\d+)(?:\.(\d{1,2}))?$/.exec(typed);
+  const found = /^(\d+)(?:\.(\d{1,2}))?$/.exec(typed);
+  if (!found) throw new Error(`${typed} is no amount of whole fen`);
+  const [, whole, part = ""] = found;
   return Number(whole) * 100 + Number(part.padEnd(2, "0"));
 }
 
 async function main() {
+  const amount = fen(process.argv[2]);
+  const key = process.argv[3] ?? randomUUID();
   console.log("balance", yuan((await call("GET", "/api/v1/me")).total_fen));
-  const made = await call("POST", "/api/v1/me/topup", { amount_fen: fen(process.argv[2]) }, randomUUID());
+  // Told before the first try: if this program dies, the same key finds the same order.
+  console.log("key", key);
+  const made = await call("POST", "/api/v1/me/topup", { amount_fen: amount }, key);
   console.log("order", made.number, "pay at", made.pay_address);
   for (let place; !ended.has(place); ) {
     const order = await call("GET", `/api/v1/me/orders/${made.number}`);

@@ -1,4 +1,4 @@
-//! Tops up a campus card: reqwest, tokio and serde_json.
+//! Tops up a campus card: reqwest (features `json`, `rustls-no-provider`), rustls (`aws_lc_rs`), tokio and serde_json.
 //!
 //! `ONECARD_ADDRESS=https://card.example.edu ONECARD_TOKEN=oc_... top_up 50.00 KEY`
 //! The token needs the rights `read` and `topup`. KEY is any text of yours that names this top-up for good: whoever runs
@@ -32,39 +32,50 @@ impl School {
                 None => self.client.get(address),
             };
             let request = request.bearer_auth(&self.token).header("accept-language", "en");
-            let mut seconds = 1;
-            match request.send().await {
-                Ok(answer) => {
-                    let good = answer.status().is_success();
-                    let patience =
-                        answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-                    let body: Value = answer.json().await?;
-                    match patience {
-                        _ if good => return Ok(body),
-                        Some(patience) if left > 0 => seconds = patience,
-                        // `code` is stable; `en` and `zh` are for people.
-                        _ => return Err(format!("{}: {}", body["code"], body["en"]).into()),
-                    }
-                }
-                Err(unknown) if left == 0 => return Err(unknown.into()),
-                Err(_) => {}
-            }
+            let seconds = match told(request).await {
+                Ok((true, _, body)) => return Ok(body),
+                Ok((false, Some(patience), _)) if left > 0 => patience,
+                // `code` is stable; `en` and `zh` are for people.
+                Ok((false, _, body)) => return Err(format!("{}: {}", body["code"], body["en"]).into()),
+                Err(unknown) if left == 0 => return Err(unknown),
+                Err(_) => 1,
+            };
             // The same key: however often this is repeated, it is one order.
             tokio::time::sleep(Duration::from_secs(seconds)).await;
         }
     }
 }
 
-/// Fen of an amount in yuan as typed, without binary fractions.
+/// Whether it went well, how many seconds to wait before the next try, and the JSON of one answer.
+///
+/// Errors: it is not known what the school answered, or whether it got the request: the connection broke, or a proxy answered
+/// with a page of its own.
+async fn told(request: reqwest::RequestBuilder) -> Result<(bool, Option<u64>, Value), Box<dyn Error>> {
+    let answer = request.send().await?;
+    let status = answer.status();
+    let patience = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+    let body: Value = answer.json().await?;
+    if !status.is_success() && body["code"].is_null() {
+        return Err(format!("HTTP {status} is not from the school").into());
+    }
+    Ok((status.is_success(), patience, body))
+}
+
+/// Fen of an amount in yuan as typed, without binary fractions; never rounded.
 fn fen(typed: &str) -> Option<i64> {
-    let (whole, part) = typed.split_once('.').unwrap_or((typed, ""));
-    let part: i64 = if part.is_empty() { 0 } else { format!("{part:0<2}").parse().ok()? };
-    (part < 100).then_some(whole.parse::<i64>().ok()? * 100 + part)
+    let (whole, part) = typed.split_once('.').unwrap_or((typed, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) || part.len() > 2 {
+        return None;
+    }
+    let part: i64 = format!("{part:0<2}").parse().ok()?;
+    whole.parse::<i64>().ok()?.checked_mul(100)?.checked_add(part)
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let [_, amount, key] = &std::env::args().collect::<Vec<_>>()[..] else { return Err("top_up AMOUNT KEY".into()) };
+    let wish = json!({ "amount_fen": fen(amount).ok_or("no amount of whole fen")? });
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| "a crypto provider is there already")?;
@@ -75,7 +86,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let total = school.call("/api/v1/me", None).await?["total_fen"].as_i64().ok_or("no balance")?;
     println!("balance {}.{:02}", total / 100, total % 100);
-    let wish = json!({ "amount_fen": fen(amount).ok_or("no amount")? });
+    // Told before the first try: if this program dies, the same key finds the same order.
+    println!("key {key}");
     let made = school.call("/api/v1/me/topup", Some((&wish, key))).await?;
     let number = made["number"].as_str().ok_or("no number")?;
     println!("order {number} pay at {}", made["pay_address"].as_str().unwrap_or_default());

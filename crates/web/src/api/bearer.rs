@@ -65,10 +65,16 @@ fn access(parts: &Parts) -> Result<Access, Failure> {
 }
 
 async fn token(parts: &Parts, web: &Web) -> Result<Credential, Failure> {
-    let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return Err(Failure::TokenInvalid) };
-    let secret = value.to_str().ok().and_then(secret).ok_or(Failure::TokenInvalid)?;
+    let secret = claimed(&parts.headers).ok_or(Failure::TokenInvalid)?;
     credential::look(&web.school, &secret).await?.ok_or(Failure::TokenInvalid)
+}
+
+/// The secret of the token that a request shows, whether or not there is such a token; none when what it shows has not the
+/// form of one.
+pub(crate) fn claimed(headers: &HeaderMap) -> Option<[u8; 32]> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    value.to_str().ok().and_then(secret)
 }
 
 fn secret(value: &str) -> Option<[u8; 32]> {

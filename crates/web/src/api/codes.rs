@@ -42,14 +42,19 @@ const HOLDERS: [&str; 5] =
 /// Those of operations for programs of the school.
 const SCHOOL: [&str; 2] = ["TOKEN_INVALID", "SCOPE_MISSING"];
 /// Those of operations that change something.
-const CHANGING: [&str; 4] = ["FOREIGN_ORIGIN", "BODY_TOO_LARGE", "MEDIA_TYPE", "AFTER_RESTORE"];
+const CHANGING: [&str; 5] = ["FOREIGN_ORIGIN", "BODY_TOO_LARGE", "BODY_TOO_SLOW", "MEDIA_TYPE", "AFTER_RESTORE"];
 /// Those of operations whose answers are kept.
-const KEYED: [&str; 3] = ["IDEMPOTENCY_KEY", "BODY_TOO_SLOW", "IDEMPOTENCY_CONFLICT"];
+const KEYED: [&str; 2] = ["IDEMPOTENCY_KEY", "IDEMPOTENCY_CONFLICT"];
 
 /// The status of a code.
 pub(crate) fn status(code: &str) -> StatusCode {
     let own = OWN.iter().find(|(own, _)| *own == code).and_then(|(_, status)| StatusCode::from_u16(*status).ok());
     own.unwrap_or_else(|| status_of(code))
+}
+
+/// Whether a refusal with this status passes by itself: it says in `Retry-After` when to ask again.
+pub(crate) const fn passes(status: u16) -> bool {
+    matches!(status, 408 | 429 | 503)
 }
 
 /// Every code that an operation can refuse with, with its status; in order, each once.

@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document: made from the table of operations and the types of the answers, and nothing else.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -34,10 +35,13 @@ cookies count for nothing. A changing call needs an `Idempotency-Key`: the same 
 answer with `Idempotency-Replayed: true`; the same key with another call is refused with 409. A refusal is not kept: nothing \
 was done, and the same call may go well later.";
 
+/// The document, made once.
+static SERVED: LazyLock<String> = LazyLock::new(text);
+
 /// `GET /api/v1/openapi.json`
 pub(crate) async fn served() -> Response {
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    (kind, text()).into_response()
+    (kind, SERVED.as_str()).into_response()
 }
 
 /// The document as it is checked in and served.
@@ -178,6 +182,10 @@ fn in_query(query: Shape, schemas: &mut Schemas) -> Vec<Value> {
             let kind = kinds.iter().find(|kind| *kind != "null").cloned().unwrap_or_default();
             schema["type"] = kind;
         }
+        let named = schema["oneOf"].as_array().and_then(|kinds| kinds.iter().find(|kind| kind["$ref"].is_string()));
+        if let Some(named) = named.cloned() {
+            schema = named;
+        }
         json!({ "name": name, "in": "query", "required": required, "description": about, "schema": schema })
     };
     members.into_iter().map(parameter).collect()
@@ -217,7 +225,7 @@ fn refused(status: u16, codes: &[&str]) -> Value {
     });
     let header = match status {
         401 => Some("WWW-Authenticate"),
-        429 | 503 => Some("Retry-After"),
+        passing if codes::passes(passing) => Some("Retry-After"),
         _ => None,
     };
     if let Some(header) = header {
@@ -242,5 +250,15 @@ mod tests {
             assert_eq!(*first, schema, "{name}");
         }
         assert!(known.len() > 20);
+    }
+
+    #[test]
+    fn no_body_has_an_array() {
+        let mut sent = Schemas::new();
+        for operation in TABLES.iter().copied().flatten() {
+            operation.input.into_iter().for_each(|shape| drop(shape(&mut sent)));
+        }
+        let arrays = serde_json::to_string(&sent).expect("JSON").matches("\"array\"").count();
+        assert!(!sent.is_empty() && arrays == 0, "`Sent` refuses every array");
     }
 }

@@ -1,5 +1,5 @@
 //! Changing calls have an `Idempotency-Key`: the same call again gets the same answer, status and body; the same key with
-//! another call is refused. A key is its caller's own.
+//! another call is refused. A key is its holder's own, whichever session or token brings it.
 //!
 //! Two things stand behind it. The handler's command is keyed, so nothing is done twice, whatever happens in between. And
 //! the answer is kept (see [`flows::answered`]), so it is told again byte for byte. Calls under one key at the same time
@@ -7,11 +7,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -25,8 +25,6 @@ use crate::failure::Failure;
 use crate::router::LARGEST_BODY;
 use crate::visit::Holder;
 
-/// A body that is not whole by then is given up.
-const BODY_WITHIN: Duration = Duration::from_secs(5);
 const HEADER: &str = "idempotency-key";
 /// Says that an answer is told again.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -55,7 +53,11 @@ fn read(headers: &HeaderMap) -> Option<[u8; 16]> {
     hash.split_first_chunk().map(|(head, _)| *head)
 }
 
-/// Calls that are being answered now, by caller and key.
+/// Marks an answer to a call that changed nothing: it is not kept, so that whoever asks again and again fills no book.
+#[derive(Clone, Copy)]
+pub(crate) struct NothingChanged;
+
+/// Calls that are being answered now, by holder and key.
 #[derive(Default)]
 pub(crate) struct Turns(Mutex<BTreeMap<(Id, [u8; 16]), Turn>>);
 
@@ -73,7 +75,7 @@ impl Turns {
 
 /// Answers a changing call, or tells what it was answered before.
 ///
-/// Errors, in order: those of who asks; no key; a body too large or too slow; the same key with other input. Whatever the
+/// Errors, in order: those of who asks; no key; the same key with other input. Whatever the
 /// handler refuses is not kept: nothing was done, and the same call may go well later.
 pub(crate) async fn run(web: &Web, operation: &Operation, request: Request, next: Next) -> Response {
     match answered(web, operation, request, next).await {
@@ -90,11 +92,7 @@ async fn answered(web: &Web, operation: &Operation, request: Request, next: Next
         Access::School(_) | Access::Anyone => return Err(Failure::NotFound),
     };
     let key = read(&parts.headers).ok_or(Failure::NoKey)?;
-    let body = match tokio::time::timeout(BODY_WITHIN, to_bytes(body, LARGEST_BODY)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => return Err(Failure::TooLarge),
-        Err(_) => return Err(Failure::TooSlow),
-    };
+    let body = to_bytes(body, LARGEST_BODY).await.map_err(|_| Failure::TooLarge)?;
     let input = input(&parts, &body);
     let turn = web.turns.of((owner, key));
     let _mine = turn.lock().await;
@@ -102,7 +100,7 @@ async fn answered(web: &Web, operation: &Operation, request: Request, next: Next
         return again(told, input);
     }
     let fresh = next.run(Request::from_parts(parts, Body::from(body))).await;
-    if !fresh.status().is_success() {
+    if !fresh.status().is_success() || fresh.extensions().get::<NothingChanged>().is_some() {
         return Ok(fresh);
     }
     let (mut parts, body) = fresh.into_parts();
@@ -123,14 +121,16 @@ async fn answered(web: &Web, operation: &Operation, request: Request, next: Next
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-/// Hash of what is asked: address and content. Blanks and the order of members are no other input.
+/// Hash of what is asked: method, path with query, content. Blanks and the order of members are no other input, and neither is
+/// how the server is called: some requests name scheme and host in their address, and the same call may come that way next time.
 fn input(parts: &Parts, body: &Bytes) -> [u8; 32] {
     let content = match serde_json::from_slice::<serde_json::Value>(body) {
         Ok(value) => value.to_string().into_bytes(),
         Err(_) => body.to_vec(),
     };
     let mut hasher = blake3::Hasher::new_derive_key("onecard web call v1");
-    for part in [parts.method.as_str().as_bytes(), parts.uri.to_string().as_bytes(), &content] {
+    let address = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    for part in [parts.method.as_str().as_bytes(), address.as_bytes(), &content] {
         hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes()).update(part);
     }
     *hasher.finalize().as_bytes()

@@ -1,7 +1,8 @@
 //! A holder's messages for programs: facts, no sentences.
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use flows::inbox;
 use flows::school::fault_words;
 use ledger::Micros;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::cursor::{Cursor, limit};
+use super::keyed::NothingChanged;
 use super::operation::{Access, Answer, Operation, shape};
 use super::{Answered, Moment, Sent, Wanted};
 use crate::config::Web;
@@ -37,7 +39,8 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         path: "/api/v1/me/messages/read",
         name: "read_messages",
         summary: "Messages up to a number are read",
-        detail: "A message that came since has a higher number and stays unread.",
+        detail: "A message that came since has a higher number and stays unread. When all were read before the answer is not \
+                 kept.",
         access: Access::Holder(Scope::Read),
         query: None,
         input: Some(shape::<ReadTo>),
@@ -351,9 +354,12 @@ pub(crate) async fn read(
     State(web): State<Web>,
     holder: Holder,
     Sent(ReadTo { to }): Sent<ReadTo>,
-) -> Answered<Unread> {
+) -> Result<Response, Failure> {
     let to = u64::try_from(to).map_err(|_| Failure::MalformedAt("to: no number of a message".to_owned()))?;
+    let before = inbox::page(&web.school, holder.person, None, 1).await?;
     let unread = inbox::read(&web.school, holder.person, to).await;
     let unread = unread.map_err(|fault| Failure::Words(fault_words(&fault)))?;
-    Ok(Json(Unread { unread }))
+    let answer = Json(Unread { unread });
+    let same = to.min(before.newest) <= before.read;
+    Ok(if same { (Extension(NothingChanged), answer).into_response() } else { answer.into_response() })
 }

@@ -81,7 +81,7 @@ impl Operation {
         self.method != "GET"
     }
 
-    /// Whether its answer is kept under the caller's key. What is of a session alone does nothing more when repeated, and
+    /// Whether its answer is kept under the call's key. What is of a session alone does nothing more when repeated, and
     /// its answers carry cookies.
     pub(crate) fn keyed(&self) -> bool {
         self.changes() && self.access != Access::SessionOnly

@@ -1,11 +1,11 @@
 //! Top-up orders for programs: made, and followed.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use flows::home::{Place as Where, track};
-use flows::top_up::open;
+use axum::{Extension, Json};
+use flows::home::{Place as Where, Tracker, track};
+use flows::top_up::{look_after, open};
 use ledger::Fen;
 use rules::credential::Scope;
 use rules::ids::OrderNo;
@@ -14,7 +14,7 @@ use rules::top_up::{self, State as Stands};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::keyed::Key;
+use super::keyed::{Key, NothingChanged};
 use super::messages::RefundCause;
 use super::operation::{Access, Answer, Operation, shape};
 use super::{Answered, Moment, Sent};
@@ -53,6 +53,20 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         name: "order",
         summary: "Follow a top-up order",
         detail: "An order of somebody else is not found, as one that never was.",
+        access: Access::Holder(Scope::TopUp),
+        query: None,
+        input: None,
+        answer: Answer::Found(shape::<FollowedOrder>),
+        refusals: &[],
+    },
+    Operation {
+        method: "POST",
+        path: "/api/v1/me/orders/{order}/check",
+        name: "check_order",
+        summary: "It is paid: ask the provider now",
+        detail: "The school asks by itself again and again; this asks at once, and answers how the order stands then. \
+                 Asking is harmless. When nothing has changed the answer is not kept: ask again later, with the same \
+                 key or another.",
         access: Access::Holder(Scope::TopUp),
         query: None,
         input: None,
@@ -321,20 +335,44 @@ pub(crate) async fn make(
 
 /// `GET /api/v1/me/orders/{order}`
 pub(crate) async fn one(State(web): State<Web>, holder: Holder, Path(order): Path<String>) -> Answered<FollowedOrder> {
-    let no = OrderNo::parse(&order).map_err(|_| Failure::NotFound)?;
-    let tracker = track(&web.school, holder.person, no).await?.ok_or(Failure::NotFound)?;
-    let mut order = Order::of(&tracker.order, &web);
-    // Refunding and refunded are states of an order to whoever follows it (R17).
-    match tracker.place {
-        Where::Refunding => order.state = OrderState::Refunding,
-        Where::Refunded => order.state = OrderState::Refunded,
-        _ => {}
+    let tracker = find(&web, &holder, &order).await?;
+    Ok(Json(FollowedOrder::of(&tracker, &web)))
+}
+
+/// `POST /api/v1/me/orders/{order}/check`: the provider is asked at once.
+pub(crate) async fn check(
+    State(web): State<Web>,
+    holder: Holder,
+    Path(order): Path<String>,
+) -> Result<Response, Failure> {
+    let before = find(&web, &holder, &order).await?;
+    look_after(&web.school, before.order.no).await?;
+    let after = find(&web, &holder, &order).await?;
+    let answer = Json(FollowedOrder::of(&after, &web));
+    let same = (before.place, &before.order.state) == (after.place, &after.order.state);
+    Ok(if same { (Extension(NothingChanged), answer).into_response() } else { answer.into_response() })
+}
+
+async fn find(web: &Web, holder: &Holder, order: &str) -> Result<Tracker, Failure> {
+    let no = OrderNo::parse(order).map_err(|_| Failure::NotFound)?;
+    track(&web.school, holder.person, no).await?.ok_or(Failure::NotFound)
+}
+
+impl FollowedOrder {
+    fn of(tracker: &Tracker, web: &Web) -> FollowedOrder {
+        let mut order = Order::of(&tracker.order, web);
+        // Refunding and refunded are states of an order to whoever follows it (R17).
+        match tracker.place {
+            Where::Refunding => order.state = OrderState::Refunding,
+            Where::Refunded => order.state = OrderState::Refunded,
+            _ => {}
+        }
+        FollowedOrder {
+            order,
+            place: tracker.place.into(),
+            delayed: tracker.delayed,
+            returns_at: tracker.returns_at.map(Moment),
+            refunds: tracker.refunds.iter().map(Refund::of).collect(),
+        }
     }
-    Ok(Json(FollowedOrder {
-        order,
-        place: tracker.place.into(),
-        delayed: tracker.delayed,
-        returns_at: tracker.returns_at.map(Moment),
-        refunds: tracker.refunds.iter().map(Refund::of).collect(),
-    }))
 }

@@ -66,7 +66,7 @@ async fn a_failure_is_a_problem_with_a_stable_code_in_both_languages() {
         (top_up(&mut nobody, "k", good).await, 401, "SIGN_IN_REQUIRED"),
         (browser.get("/api/v1/nothing").await, 404, "NOT_FOUND"),
         (browser.get("/api/v1/me/orders/1").await, 404, "NOT_FOUND"),
-        (browser.get("/api/v1/me/topup").await, 405, "NOT_ALLOWED"),
+        (browser.get("/api/v1/me/messages/read").await, 405, "NOT_ALLOWED"),
         (browser.get("/api/v1/me/records?limit=x").await, 400, "MALFORMED"),
         (top_up(&mut browser, "", good).await, 400, "IDEMPOTENCY_KEY"),
         (top_up(&mut browser, "k", "{").await, 400, "MALFORMED"),
@@ -105,4 +105,45 @@ async fn a_teller_that_takes_nothing_now_is_a_503_that_says_when_to_ask_again() 
     assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "2"), "{}", answer.text());
     assert_eq!(answer.header("content-type"), "application/problem+json");
     assert_eq!(answer.json()["code"], "BUSY");
+}
+
+#[tokio::test]
+async fn a_call_is_the_same_whatever_name_the_server_is_called_by() {
+    let rig = Rig::new();
+    rig.holder().await;
+    let mut browser = signed_in(&rig).await;
+    let good = r#"{"amount_fen": 5000}"#;
+    let first = top_up(&mut browser, "key-1", good).await;
+    let headers = [("origin", BASE), ("content-type", "application/json"), ("idempotency-key", "key-1")];
+    for server in [BASE, "https://card.example.edu.cn"] {
+        let again = browser.send(Method::POST, &format!("{server}/api/v1/me/topup"), &headers, good).await;
+        assert_eq!((again.status, again.text()), (StatusCode::CREATED, first.text()), "{server}");
+        let other = browser.send(Method::POST, &format!("{server}/api/v1/me/topup?a=b"), &headers, good).await;
+        assert_eq!(other.status, StatusCode::CONFLICT, "another query is another call");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_object_is_no_body_of_ours() {
+    let rig = Rig::new();
+    rig.holder().await;
+    let mut browser = signed_in(&rig).await;
+    let table = [
+        ("/api/v1/me/topup", "[1000]"),
+        ("/api/v1/me/messages/read", "[0]"),
+        ("/api/v1/me/card/loss", r#"["2026000000000042"]"#),
+        ("/api/v1/me/proof", r#"["qiu-tian-7531"]"#),
+        ("/api/v1/me/password", r#"["qiu-tian-7531", "dong-tian-8642"]"#),
+        ("/api/v1/me/topup", "1000"),
+        ("/api/v1/me/topup", "null"),
+        ("/api/v1/me/topup", r#"{"amount_fen": [1000]}"#),
+        ("/api/v1/me/topup", ""),
+    ];
+    let headers = [("origin", BASE), ("content-type", "application/json"), ("idempotency-key", "k")];
+    for (path, body) in table {
+        let answer = browser.send(Method::POST, path, &headers, body).await;
+        assert_eq!((answer.status.as_u16(), answer.json()["code"].as_str()), (400, Some("MALFORMED")), "{path} {body}");
+    }
+    let me = browser.get("/api/v1/me").await.json();
+    assert_eq!(me["open_orders"].as_array().map(Vec::len), Some(0));
 }

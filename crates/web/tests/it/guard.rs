@@ -1,7 +1,9 @@
 //! Forged requests, other people's money, hostile texts, and the headers of every answer (T3, T11, T16; security headers).
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{Method, StatusCode};
+use futures_util::StreamExt as _;
+use futures_util::stream::{iter, pending};
 
 use crate::browser::{Browser, encode};
 use crate::rig::{BASE, Rig};
@@ -207,6 +209,39 @@ async fn t20_a_large_body_and_a_wrong_method_are_refused_in_plain_words() {
     let answer = browser.get("/nothing").await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     answer.says("没有找到");
+}
+
+/// Time goes by in this test alone: nothing asks the teller, who has a thread of its own.
+#[tokio::test(start_paused = true)]
+async fn t20_a_body_that_never_ends_is_given_up_after_five_seconds_and_is_no_failure_of_the_server_s() {
+    let rig = Rig::new();
+    let table = [
+        ("/sign-in", FORM, ""),
+        ("/me/topup", FORM, ""),
+        ("/api/v1/me/proof", ("content-type", "application/json"), "BODY_TOO_SLOW"),
+        ("/api/v1/me/topup", ("content-type", "application/json"), "BODY_TOO_SLOW"),
+        ("/notify/wechat", ("content-type", "application/json"), "FAIL"),
+    ];
+    for (path, kind, code) in table {
+        let begun = tokio::time::Instant::now();
+        let first = iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]);
+        let body = Body::from_stream(first.chain(pending()));
+        let headers = [kind, ("origin", BASE), ("content-length", "700")];
+        let answer = Browser::new(&rig).send(Method::POST, path, &headers, body).await;
+        assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT, "{path}");
+        assert_eq!(begun.elapsed().as_secs(), 5, "{path}");
+        match code {
+            "" => {
+                answer.says("内容没有在 5 秒内传完");
+                answer.says("没有发生任何扣款或入账");
+            }
+            code => assert_eq!(answer.json()["code"], code, "{path}"),
+        }
+        if path != "/notify/wechat" {
+            assert_eq!(answer.header("retry-after"), "1", "{path}");
+        }
+        assert!(!answer.text().contains("reference") && !answer.text().contains("故障编号"), "{}", answer.text());
+    }
 }
 
 #[tokio::test]

@@ -33,5 +33,6 @@ mod statements;
 mod texts;
 mod tokens;
 mod top_up;
+mod twins;
 mod unsafe_routes;
 mod weight;

@@ -65,9 +65,12 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/healthz", "+++++++++++"),
     ("GET", "/api/v1/openapi.json", "+++++++++++"),
     ("GET", "/api/v1/me", "s++c+xxttx+"),
+    ("GET", "/api/v1/me/topup", "s++cx+xttxx"),
     ("POST", "/api/v1/me/topup", "s++cx+xttxx"),
     ("GET", "/api/v1/me/orders/{order}", "s+0cx+xttxx"),
+    ("POST", "/api/v1/me/orders/{order}/check", "s+0cx+xttxx"),
     ("GET", "/api/v1/me/records", "s++c+xxttx+"),
+    ("GET", "/api/v1/me/records/{number}", "s+0c+xxttx+"),
     ("GET", "/api/v1/me/messages", "s++c+xxttx+"),
     ("POST", "/api/v1/me/messages/read", "s++c+xxttx+"),
     ("GET", "/api/v1/me/statements", "s++c+xxttx+"),
@@ -104,7 +107,7 @@ struct Actor {
     token: Option<String>,
 }
 
-async fn token(rig: &Rig, subject: Subject, scope: Scope) -> String {
+pub async fn token(rig: &Rig, subject: Subject, scope: Scope) -> String {
     let secret: [u8; 32] = rig.school.random();
     let wish = Wish { subject, name: scope.word().to_owned(), scopes: vec![scope], days: 30 };
     credential::make(&rig.school, wish, &secret).await.expect("a right wish");

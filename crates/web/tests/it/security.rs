@@ -284,6 +284,28 @@ async fn a_program_proves_changes_the_password_and_ends_the_binding_as_the_pages
 }
 
 #[tokio::test]
+async fn r77_a_program_at_a_locked_door_is_told_when_it_opens() {
+    let rig = Rig::new();
+    rig.holder().await;
+    let mut browser = signed_in(&rig).await;
+    let ours = [("origin", BASE), ("content-type", "application/json")];
+    let wrong = r#"{"password":"wrong-77"}"#;
+    for _ in 0..5 {
+        browser.send(Method::POST, "/api/v1/me/proof", &ours, wrong).await;
+    }
+    let new = format!(r#"{{"old":"{PASSWORD}","new":"kp3-zebra-91"}}"#);
+    for (path, body) in [("/api/v1/me/proof", wrong.to_owned()), ("/api/v1/me/password", new)] {
+        let locked = browser.send(Method::POST, path, &ours, body.clone()).await;
+        assert_eq!((locked.status.as_u16(), locked.json()["code"].as_str()), (429, Some("PASSWORD_LOCKED")), "{path}");
+        let wait: i64 = locked.header("retry-after").parse().expect("seconds");
+        assert!((1_000..=1_800).contains(&wait), "{wait}");
+        rig.advance(10);
+        let later = browser.send(Method::POST, path, &ours, body).await;
+        assert_eq!(later.header("retry-after"), (wait - 10).to_string(), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn r77_the_change_page_lists_the_rules_first_and_then_says_which_one_was_broken() {
     let rig = Rig::new();
     rig.holder().await;

@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use flows::ports::{Field, Pii, SealBroken, Secrets, Waiting};
 use flows::rows::{Key, Row};
 use keys::{Keyring, SoftSecrets};
 use ledger::Id;
+use rules::credential::{Scope, Subject};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, yield_now};
 
 use crate::browser::Browser;
+use crate::policy::token;
 use crate::rig::{PASSWORD, Rig};
 
 const GUESSES: usize = 10_000;
@@ -327,4 +329,54 @@ async fn r77_a_right_password_whose_browser_goes_away_while_it_is_compared_count
         tokio::time::timeout(Duration::from_secs(20), forgiven).await.expect("a right one is taken back");
     }
     assert_eq!(impatient.post("/sign-in", &fields).await.location(), "/me");
+}
+
+/// Who shows this header; where it asks.
+async fn asks(rig: &Rig, header: &str, path: &str) -> u16 {
+    Browser::new(rig).send(Method::GET, path, &[("authorization", header)], "").await.status.as_u16()
+}
+
+#[tokio::test]
+async fn a_program_that_never_rests_is_told_to_wait_and_no_other_is() {
+    let rig = Rig::new();
+    let person = rig.holder().await;
+    Browser::signed_in(&rig, "2026010101", "260042").await;
+    let mine = Subject::Person(person);
+    let [wild, calm, school] = [
+        token(&rig, mine, Scope::Read).await,
+        token(&rig, mine, Scope::Read).await,
+        token(&rig, Subject::School, Scope::EventsRead).await,
+    ];
+    for (token, path) in [(&wild, "/api/v1/me/card"), (&school, "/api/v1/events?limit=1")] {
+        // However the header is written, it is one token.
+        let spellings = [format!("Bearer {token}"), format!("bearer  {token}")];
+        let mut answers = std::collections::BTreeMap::new();
+        for at in 0..3_100 {
+            let asked = if at < 3_000 { "/api/v1/none" } else { path };
+            *answers.entry(asks(&rig, &spellings[at % 2], asked).await).or_insert(0) += 1;
+        }
+        assert_eq!(answers, [(404, 3_000), (429, 100)].into(), "{path}");
+    }
+    assert_eq!(asks(&rig, &format!("Bearer {calm}"), "/api/v1/me").await, 200, "another token of the same holder");
+    rig.advance(1);
+    assert_eq!(asks(&rig, &format!("Bearer {wild}"), "/api/v1/me").await, 200, "fifty more a second later");
+}
+
+#[tokio::test]
+async fn whoever_asks_for_what_is_so_already_fills_no_book() {
+    let rig = Rig::new();
+    let person = rig.holder().await;
+    Browser::signed_in(&rig, "2026010101", "260042").await;
+    let bearer = format!("Bearer {}", token(&rig, Subject::Person(person), Scope::Read).await);
+    let read = async |key: &str, to: u64| {
+        let headers =
+            [("authorization", bearer.as_str()), ("content-type", "application/json"), ("idempotency-key", key)];
+        let body = format!(r#"{{"to": {to}}}"#);
+        let answer = Browser::new(&rig).send(Method::POST, "/api/v1/me/messages/read", &headers, body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        answer.header("idempotency-replayed") == "true"
+    };
+    assert!(!read("none", 0).await && !read("none", 0).await, "no message was read, and no answer is kept");
+    assert!(!read("all", 99).await && read("all", 99).await, "they are read, and the answer is told again");
+    assert!(!read("again", 99).await && !read("again", 99).await, "they were read");
 }

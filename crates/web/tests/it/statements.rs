@@ -125,7 +125,7 @@ async fn r92_a_statement_is_a_pdf_where_there_is_a_font_and_else_the_page_is_off
     rig.holder().await;
     let mut browser = Browser::signed_in(&rig, "2026010101", "260042").await;
     let failed = browser.get("/me/statements/2026-11.pdf").await;
-    assert_eq!(failed.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!((failed.status, failed.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "3600"));
     failed.says("href=\"/me/statements/2026-11\"");
     failed.says("打印");
 }

@@ -157,3 +157,20 @@ async fn a_program_with_a_token_needs_neither_cookie_nor_origin_and_cookies_coun
     let pages = Browser::new(&rig).send(Method::GET, "/me", &more[..1], "").await;
     assert_eq!(pages.location(), "/sign-in", "a token opens no page");
 }
+
+#[tokio::test]
+async fn a_key_is_its_holder_s_whichever_token_or_session_brings_it() {
+    let (_rig, mut browser) = rig_and_holder().await;
+    let fields = [("name", "pay"), ("topup", "on"), ("days", "30")];
+    let tokens = [make(&mut browser, &fields).await, make(&mut browser, &fields).await];
+    let bearer = tokens.map(|token| format!("Bearer {token}"));
+    let [kind, key] = [("content-type", "application/json"), ("idempotency-key", "k-1")];
+    let mut answers = Vec::new();
+    for who in [("authorization", bearer[0].as_str()), ("authorization", bearer[1].as_str()), ("origin", BASE)] {
+        let made = browser.send(Method::POST, "/api/v1/me/topup", &[kind, key, who], r#"{"amount_fen": 5000}"#).await;
+        answers.push((made.status, made.text(), made.header("idempotency-replayed") == "true"));
+    }
+    let first = answers[0].1.clone();
+    let told = |again| (StatusCode::CREATED, first.clone(), again);
+    assert_eq!(answers, [told(false), told(true), told(true)]);
+}
