@@ -50,7 +50,7 @@ pub struct Demo {
     cards: Arc<PathBuf>,
     pub(super) sandbox: Arc<str>,
     /// Some people have been here for weeks.
-    has_past: bool,
+    pub(super) has_past: bool,
 }
 
 /// A person of the demo, as `/demo/people.json` gives it.

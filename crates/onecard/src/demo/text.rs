@@ -6,6 +6,13 @@ use web::{Language, Theme};
 /// A text in both languages.
 pub type Both = (&'static str, &'static str);
 
+/// Beside the sandbox's bills.
+pub const BESIDE_BILLS: Both = (
+    "演示里前几周的充值没有经过这个沙箱：这里没有那些天的账单，余额也不含它们，并且已扣除手续费。",
+    "The top-ups of the demo's past weeks never passed this sandbox: it has no bill of those days, and its balance is \
+     without them and less the fees.",
+);
+
 /// Language of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lang(Language);
@@ -169,6 +176,8 @@ texts! {
     verify_sums: "各类账户的余额", "Balances by kind of account";
     verify_zero: "合在一起正好是 0：每一分钱都有来处和去处。",
         "Together they are exactly 0: every fen comes from somewhere and is somewhere.";
+    verify_past: "演示里前几周的充值没有经过沙箱，所以“支付渠道应付给学校的”与沙箱的“账单与余额”不相等：沙箱没有那几周，还扣了手续费。从您自己的第一笔充值起，两边逐笔相同。",
+        "The top-ups of the demo's past weeks never passed the sandbox, so what payment channels owe is not the sandbox's balance under “Bills and balance”: that is without those weeks and less the fees. From your own first top-up on, each payment stands in both.";
     verify_head: "账本末端", "Head of the book";
     verify_block: "区块", "Block";
     verify_row: "流水行", "Journal row";

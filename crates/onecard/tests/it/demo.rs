@@ -131,3 +131,41 @@ async fn without_script_a_browser_comes_back_to_the_display() {
     let answer = demo.client.post(format!("{}/demo/pos/2/pull", demo.address)).send().await.unwrap();
     assert_eq!(answer.headers()[LOCATION], "/demo/pos/2#glass");
 }
+
+#[tokio::test]
+async fn the_tour_names_both_buttons_and_its_links_to_the_sandbox_keep_the_language_and_lead_back() {
+    let demo = Demo::start("demo_tour", "0");
+    for (language, buttons) in [
+        ("zh-CN", ["在沙箱里扫码", "在沙箱收银台支付"]),
+        ("en", ["Scan it in the sandbox", "Pay at the sandbox cashier"]),
+    ] {
+        let tour = demo.get("/demo", language).await;
+        assert!(buttons.iter().all(|button| tour.contains(button)), "{tour}");
+        let links: Vec<&str> = tour
+            .split("href=\"")
+            .skip(1)
+            .filter_map(|link| link.split('"').next())
+            .filter(|link| link.contains("/control"))
+            .collect();
+        assert_eq!(links.len(), 3, "{links:?}");
+        for link in links {
+            assert!(link.contains(&format!("?lang={language}")), "{link}");
+            let page = demo.get(link.split('#').next().unwrap(), "fr").await;
+            assert!(page.contains(&format!("<html lang=\"{language}\">")), "{link}");
+            assert!(page.contains(&format!("<a href=\"{}/demo\">", demo.address)), "{link}");
+        }
+    }
+    assert!(!demo.get("/demo/verify", "en").await.contains("data-testid=\"past\""), "a book without a past");
+}
+
+#[tokio::test]
+async fn a_book_with_a_past_is_not_compared_with_the_sandbox_unwarned() {
+    let demo = Demo::start("demo_past", "2");
+    for (language, words) in [("zh-CN", "没有经过沙箱"), ("en", "never passed the sandbox")] {
+        let page = demo.get("/demo/verify", language).await;
+        assert!(page.contains("data-testid=\"past\"") && page.contains(words), "{page}");
+    }
+    let sandbox = demo.people().await["sandbox"].as_str().unwrap().to_owned();
+    let bills = demo.get(&format!("{sandbox}/control/bills?lang=en"), "en").await;
+    assert!(bills.contains("never passed this sandbox"), "{bills}");
+}
