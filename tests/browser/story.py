@@ -240,7 +240,9 @@ def pulled_away(story):
             holder.sees("on_card")
             total += 5000
             # The card stays where it is: the hand lifts it before the next hold, which is a new one.
+            till.lamp("green")
         story.balance(holder, f"{pull_at}: loaded once", {"in_transit": 0, "on_card": total, "total": total})
+    till.pull()
     till.context.close()
     holder.finish("pulled away")
 

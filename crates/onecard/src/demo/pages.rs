@@ -383,10 +383,15 @@ async fn hold(
     let Some(counter) = counter(&demo, id) else { return StatusCode::NOT_FOUND.into_response() };
     let Ok(card) = card_number(&form.card) else { return StatusCode::BAD_REQUEST.into_response() };
     let file = demo.cards.join(format!("{card}.card"));
-    let held = {
+    let (before, held) = {
         let _hand = demo.hand.lock().await;
-        pos::hold(&demo.counters, counter, (card, &file), &form.pull_at).await
+        let before = counter.shows(Lang::of(&headers)).heard.number;
+        (before, pos::hold(&demo.counters, counter, (card, &file), &form.pull_at).await)
     };
+    if held.is_ok() && !headers.contains_key("x-fragment") {
+        // Without script the page shows one moment: let it be that of the outcome.
+        counter.sounds_after(before).await;
+    }
     let said = held.err().map(|fault| {
         tracing::error!("{}", crate::prompt::sentence(&fault));
         fault.says(&Texts(Lang::of(&headers))).to_owned()

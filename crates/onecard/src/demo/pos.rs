@@ -24,6 +24,9 @@ use crate::{Failure, card_reader, terminal};
 /// A terminal sees within this time that a card left, and hears the same card again.
 const SIGHT: Duration = Duration::from_secs(10);
 
+/// How long a browser without script waits at most for what a hold comes to.
+const OUTCOME: Duration = Duration::from_secs(3);
+
 /// A way to pull a card in mid-command, as the page offers it.
 pub struct PullChoice {
     /// Value in the form.
@@ -191,6 +194,12 @@ impl Counter {
     /// The clerk enters an amount.
     pub fn enter_sale(&self, amount: Fen) {
         self.handle.enter_sale(amount);
+    }
+
+    /// Waits until something sounds after the sound of this number, or until it is known that nothing will for a while.
+    pub async fn sounds_after(&self, number: u64) {
+        let mut heard = self.heard.clone();
+        let _ = timeout(OUTCOME, heard.wait_for(|heard| heard.number != number)).await;
     }
 
     /// Pulls the card away now.

@@ -121,15 +121,21 @@ async fn a_card_that_cannot_be_held_is_told_in_the_readers_language_and_without_
 }
 
 #[tokio::test]
-async fn without_script_a_browser_comes_back_to_the_display() {
+async fn without_script_a_browser_comes_back_to_the_display_and_the_outcome() {
     let demo = Demo::start("demo_plain", "0");
     let page = demo.get("/demo/pos/2", "en").await;
     assert!(page.contains("id=\"glass\""), "{page}");
     for form in ["key", "sale", "hold", "pull"] {
         assert!(page.contains(&format!("action=\"/demo/pos/2/{form}#glass\"")), "{form}");
     }
-    let answer = demo.client.post(format!("{}/demo/pos/2/pull", demo.address)).send().await.unwrap();
+    let people = demo.people().await;
+    let card = format!("card={}", people["people"][0]["card"].as_str().unwrap());
+    demo.is_connected(2).await;
+    let asked = demo.client.post(format!("{}/demo/pos/2/hold", demo.address));
+    let asked = asked.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(card);
+    let answer = asked.send().await.unwrap();
     assert_eq!(answer.headers()[LOCATION], "/demo/pos/2#glass");
+    assert_eq!(demo.sounds(2).await, 1, "what the hold came to");
 }
 
 #[tokio::test]
