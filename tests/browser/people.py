@@ -181,6 +181,8 @@ class Till:
         self.page.check(f"[data-testid=pos-card-{card}]", force=True)
         self.page.select_option("[data-testid=pos-pull-at]", pull_at)
         self.page.click("[data-testid=pos-hold]")
+        # Whoever holds a card sees what the display says of it, wherever the button stands.
+        expect(self.page.locator("[data-testid=pos-display]")).to_be_in_viewport(ratio=1)
 
     def pull(self):
         """Takes the card away, and waits until the display is ready for the next one: for a moment it ignores the same."""

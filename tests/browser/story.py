@@ -237,12 +237,12 @@ def pulled_away(story):
                 story.look("home-on-its-way", story.demo.base + "/me", holder.state())
             story.balance(holder, f"{pull_at}: the money is in one place", {"in_transit": 5000, "total": total + 5000})
             till.hold(1)
-            # Else the lamp that goes off might be that of the hold before, and the next one comes too early to be a new one.
-            till.lamp("green")
             holder.sees("on_card")
             total += 5000
-            till.pull()
+            # The card stays where it is: the hand lifts it before the next hold, which is a new one.
+            till.lamp("green")
         story.balance(holder, f"{pull_at}: loaded once", {"in_transit": 0, "on_card": total, "total": total})
+    till.pull()
     till.context.close()
     holder.finish("pulled away")
 

@@ -143,8 +143,19 @@ pub struct PosHandle {
     keys: mpsc::UnboundedSender<Key>,
     screen: watch::Receiver<Screen>,
     takings: watch::Receiver<Takings>,
+    ear: watch::Receiver<Ear>,
+    clock: Clock,
     events: broadcast::Sender<Told>,
     reader: Option<SoftReader>,
+}
+
+/// Which card the terminal would hear if it came now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Ear {
+    /// A card lies there, as far as the agent knows.
+    taken: bool,
+    /// As [`PosAgent::passes_over`].
+    passes_over: Option<(u64, Micros)>,
 }
 
 enum Key {
@@ -191,6 +202,26 @@ impl PosHandle {
     /// The file of the software card that lies on the reader.
     pub fn card(&self) -> Option<PathBuf> {
         self.reader.as_ref().and_then(SoftReader::card)
+    }
+
+    /// Waits until the terminal has seen its reader empty, and for long enough that it takes this card for a new wish of its
+    /// holder: see [`Config::repeat_micros`]. For ever while a card stays; at once when the terminal has stopped.
+    pub async fn heeds(&self, card: u64) {
+        let mut ear = self.ear.clone();
+        loop {
+            let heard = *ear.borrow_and_update();
+            let left = match heard {
+                Ear { taken: true, .. } => None,
+                Ear { passes_over: Some((last, until)), .. } if last == card && self.clock.now() < until => {
+                    Some(Duration::from_micros(until.since(self.clock.now()).max(0).unsigned_abs()))
+                }
+                Ear { .. } => return,
+            };
+            tokio::select! {
+                changed = ear.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(left.unwrap_or(LONGEST_NAP)) => {}
+            }
+        }
     }
 
     /// What the display says now.
@@ -242,6 +273,7 @@ pub fn run_pos<P: Psam + Send + 'static>(
     };
     let (screen_in, screen) = watch::channel(agent.screen());
     let (takings_in, takings) = watch::channel(agent.takings(clock.now()));
+    let (ear_in, ear) = watch::channel(Ear::default());
     let (events, _) = broadcast::channel(256);
     let (keys, key_presses) = mpsc::unbounded_channel();
     let (commands, from_reader) = reader::start(channel).map_err(StartFault::Thread)?;
@@ -256,11 +288,12 @@ pub fn run_pos<P: Psam + Send + 'static>(
         line: None,
         screen: screen_in,
         takings: takings_in,
+        ear: ear_in,
         events: events.clone(),
     };
     let inlets = Inlets { key_presses, from_reader, from_writer };
     let life = async move { driver.live(first, inlets, dial, entropy).await };
-    Ok((PosHandle { keys, screen, takings, events, reader: soft }, life))
+    Ok((PosHandle { keys, screen, takings, ear, clock, events, reader: soft }, life))
 }
 
 struct Inlets {
@@ -278,6 +311,7 @@ struct Driver<P> {
     line: Option<mpsc::Sender<ToPlatform>>,
     screen: watch::Sender<Screen>,
     takings: watch::Sender<Takings>,
+    ear: watch::Sender<Ear>,
     events: broadcast::Sender<Told>,
 }
 
@@ -314,6 +348,8 @@ impl<P: Psam> Driver<P> {
                 let outputs = self.agent.handle(input, now);
                 let takings = self.agent.takings(now);
                 self.takings.send_if_modified(|told| std::mem::replace(told, takings) != takings);
+                let ear = Ear { taken: self.here.is_some(), passes_over: self.agent.passes_over() };
+                self.ear.send_if_modified(|told| std::mem::replace(told, ear) != ear);
                 self.carry_out(outputs);
             }
         }
@@ -410,6 +446,7 @@ impl<P: Psam> Driver<P> {
 }
 
 /// The wall clock at the start and what has passed since, so that time never goes back within a life.
+#[derive(Clone, Copy)]
 struct Clock {
     started_at: Micros,
     started: Instant,

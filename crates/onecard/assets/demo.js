@@ -67,15 +67,33 @@
       .then(function () { setTimeout(look, document.hidden ? 2000 : 250); });
   }
   look();
+  function say(words, kind) {
+    var said = document.getElementById("said");
+    said.textContent = words;
+    said.className = kind;
+  }
   document.addEventListener("submit", function (event) {
     var form = event.target;
     if (!form.hasAttribute("data-quiet")) { return; }
     event.preventDefault();
+    // A hand that is under way does not begin again.
+    if (form.getAttribute("aria-busy") === "true") { return; }
     var body = new URLSearchParams(new FormData(form));
     // The key that was pressed is the button that sent the form.
     if (event.submitter && event.submitter.name) { body.set(event.submitter.name, event.submitter.value); }
+    var waits = form.getAttribute("data-waits"), slow = null;
+    if (waits) {
+      form.setAttribute("aria-busy", "true");
+      slow = setTimeout(function () { say(waits, "waits"); }, 300);
+      document.getElementById("glass").scrollIntoView({ block: "nearest" });
+    }
     fetch(form.action, { method: "POST", body: body, headers: { "X-Fragment": "1" } })
       .then(function (answer) { return answer.text(); })
-      .then(function (said) { document.getElementById("said").textContent = said; });
+      .catch(function () { return ""; })
+      .then(function (said) {
+        clearTimeout(slow);
+        form.removeAttribute("aria-busy");
+        say(said, "error");
+      });
   });
 })();

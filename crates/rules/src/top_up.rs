@@ -499,25 +499,25 @@ fn load(order: &mut Order, now: Micros) {
     }
 }
 
+/// What is wrong with an amount that was typed, in both languages.
+fn misread(text: AmountText) -> (&'static str, &'static str) {
+    match text {
+        AmountText::Empty => ("请填写充值金额。", "Please enter an amount."),
+        AmountText::NotDigits => {
+            ("金额只能用数字，例如 50 或 12.50。", "Write the amount in digits, such as 50 or 12.50.")
+        }
+        AmountText::TooPrecise => ("金额最多保留两位小数。", "An amount has at most two digits after the point."),
+        AmountText::TooLarge => ("金额过大，请重新填写。", "The amount is too large."),
+    }
+}
+
 impl OpenRefusal {
     /// What the holder is told.
     pub fn words(&self) -> Words {
         match self {
-            OpenRefusal::Text(AmountText::Empty) => {
-                Words::new("AMOUNT_INVALID", "请填写充值金额。", "Please enter an amount.")
-            }
-            OpenRefusal::Text(AmountText::NotDigits) => Words::new(
-                "AMOUNT_INVALID",
-                "金额只能用数字，例如 50 或 12.50。",
-                "Write the amount in digits, such as 50 or 12.50.",
-            ),
-            OpenRefusal::Text(AmountText::TooPrecise) => Words::new(
-                "AMOUNT_INVALID",
-                "金额最多保留两位小数。",
-                "An amount has at most two digits after the point.",
-            ),
-            OpenRefusal::Text(AmountText::TooLarge) => {
-                Words::new("AMOUNT_INVALID", "金额过大，请重新填写。", "The amount is too large.")
+            OpenRefusal::Text(text) => {
+                let (zh, en) = misread(*text);
+                Words::new("AMOUNT_INVALID", zh, en)
             }
             OpenRefusal::TooLittle(least) => Words::new(
                 "AMOUNT_INVALID",

@@ -108,8 +108,19 @@ pub struct Setup {
     pub retry_speed: u32,
     /// As in [`Config`].
     pub allowed_redirect_hosts: Vec<String>,
+    /// The tour that leads to the operator's pages; none where the sandbox stands alone.
+    pub tour: Option<Tour>,
     /// WeChat Pay and the official account.
     pub wechat: WechatSetup,
+}
+
+/// Who sends people to the operator's pages, and wants them back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tour {
+    /// Its page; a link to it stands on every one of the operator's pages.
+    pub address: String,
+    /// What it has to say beside the bills, in Chinese and in English.
+    pub beside_bills: (&'static str, &'static str),
 }
 
 /// The WeChat part of [`Setup`].
@@ -177,6 +188,7 @@ impl Config {
             folder: self.folder.as_ref().map(|folder| base.join(folder)),
             retry_speed: self.retry_speed,
             allowed_redirect_hosts: self.allowed_redirect_hosts.clone(),
+            tour: None,
             wechat: WechatSetup {
                 merchant_name: wechat.merchant_name.clone(),
                 mchid: wechat.mchid.clone(),

@@ -157,6 +157,7 @@ pub fn generate(choice: &Choice, now: Micros) -> Result<KeySet, KeyError> {
         folder: choice.folder.clone(),
         retry_speed: choice.retry_speed,
         allowed_redirect_hosts: choice.allowed_redirect_hosts.clone(),
+        tour: None,
         wechat: WechatSetup {
             merchant_name: choice.merchant_name.clone(),
             mchid: merchant.mchid.clone(),

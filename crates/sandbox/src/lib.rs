@@ -29,7 +29,7 @@ mod wechat;
 
 pub use clock::{Clock, SystemClock};
 pub use config::{
-    Config, ConfigError, PlatformCertificate, PlatformCertificateConfig, Setup, WechatConfig, WechatSetup,
+    Config, ConfigError, PlatformCertificate, PlatformCertificateConfig, Setup, Tour, WechatConfig, WechatSetup,
 };
 pub use keys::{Choice, KeyError, KeySet, MerchantSide, generate};
 pub use sandbox::{Sandbox, StartError};

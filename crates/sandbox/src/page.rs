@@ -11,6 +11,7 @@ use ledger::Fen;
 use reqwest::Url;
 use serde::Deserialize;
 
+use crate::config::Tour;
 use crate::sandbox::Sandbox;
 use crate::text::{Language, Words};
 
@@ -64,13 +65,16 @@ pub(crate) struct Frame<'a> {
     pub(crate) elsewhere: Option<String>,
     /// The operator's page that this is, by its path.
     pub(crate) section: Option<&'static str>,
+    /// The tour that leads here.
+    pub(crate) tour: Option<&'a Tour>,
 }
 
 impl<'a> Frame<'a> {
     pub(crate) fn new(sandbox: &'a Sandbox, language: Language, heading: &'a str) -> Frame<'a> {
         let (style, words) = (sandbox.style(), language.words());
         let (css, icon) = (style.css.as_str(), style.icon.as_str());
-        Frame { language, words, banner: words.banner, heading, css, icon, elsewhere: None, section: None }
+        let tour = sandbox.setup().tour.as_ref();
+        Frame { language, words, banner: words.banner, heading, css, icon, elsewhere: None, section: None, tour }
     }
 
     /// The frame of one of the operator's pages.

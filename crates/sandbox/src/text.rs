@@ -77,6 +77,9 @@ pub(crate) struct Words {
     pub(crate) cashier_banner: &'static str,
     pub(crate) languages: &'static str,
     pub(crate) back: &'static str,
+    pub(crate) tour: &'static str,
+    pub(crate) saved: &'static str,
+    pub(crate) close_page: &'static str,
 
     pub(crate) confirm: &'static str,
     pub(crate) paid: &'static str,
@@ -219,6 +222,9 @@ static CHINESE: Words = Words {
     cashier_banner: "沙箱收银台 · 不产生真实资金",
     languages: "语言",
     back: "返回",
+    tour: "返回演示导览",
+    saved: "已保存。",
+    close_page: "可以关闭这一页，订单在原来那一页继续。",
 
     confirm: "确认支付",
     paid: "已支付",
@@ -361,6 +367,9 @@ static ENGLISH: Words = Words {
     cashier_banner: "Sandbox cashier · no real money moves",
     languages: "Languages",
     back: "Back",
+    tour: "Back to the tour",
+    saved: "Saved.",
+    close_page: "You can close this page; your order goes on in the other one.",
 
     confirm: "Confirm payment",
     paid: "Paid",

@@ -66,7 +66,7 @@ async fn demo(options: Options) -> Result<(), Failure> {
     let provider_address = format!("http://{}", provider.local_addr()?);
 
     let folder = setup::Folder::open(&options.data)?;
-    let sandbox = folder.sandbox(&provider_address)?;
+    let sandbox = folder.sandbox(&provider_address, Some(&address))?;
     let clock = Arc::new(SteadyClock::new());
     let wechat = folder.channel(&provider_address, &address, Arc::clone(&clock))?;
     let running = engine::start(folder.files(), setup::SCHOOL, folder.keyring(), wechat.clone(), clock)?;

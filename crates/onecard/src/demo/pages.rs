@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use web::guide::{GuideConfig, OwnTexts, Service};
 
 use super::before::FIRST_SETTLED;
-use super::pos::{Counter, PULLS, Shows, key};
+use super::pos::{self, Counter, PULLS, Shows, key};
 use super::setup::{Folder, first_people};
 use super::text::{Lang, Look, Texts};
 use super::tour;
@@ -44,11 +44,13 @@ pub struct Demo {
     /// Held by whoever checks the book.
     pub(super) verifying: Arc<tokio::sync::Mutex<()>>,
     counters: Arc<Vec<Counter>>,
+    /// Held by whoever moves a card: a card is in one hand.
+    hand: Arc<tokio::sync::Mutex<()>>,
     pub(super) people: Arc<Vec<PersonId>>,
     cards: Arc<PathBuf>,
     pub(super) sandbox: Arc<str>,
     /// Some people have been here for weeks.
-    has_past: bool,
+    pub(super) has_past: bool,
 }
 
 /// A person of the demo, as `/demo/people.json` gives it.
@@ -79,6 +81,7 @@ impl Demo {
             data: folder.path().to_owned(),
             verifying: Arc::default(),
             counters: Arc::new(counters),
+            hand: Arc::default(),
             people,
             cards,
             sandbox: sandbox.into(),
@@ -154,7 +157,7 @@ pub fn router(demo: Demo) -> Router {
         .route("/demo/display", post(tour::display))
         .route("/demo/people.json", get(people_json))
         .route("/demo/pos", get(|| async { Redirect::to("/demo/pos/1") }))
-        .route("/demo/pos/{id}", get(pos))
+        .route("/demo/pos/{id}", get(terminal))
         .route("/demo/pos/{id}/face", get(face))
         .route("/demo/pos/{id}/sale", post(sale))
         .route("/demo/pos/{id}/key", post(press))
@@ -259,7 +262,7 @@ fn counter(demo: &Demo, id: usize) -> Option<&Counter> {
     demo.counters.get(id.checked_sub(1)?)
 }
 
-async fn pos(State(demo): State<Demo>, Path(id): Path<usize>, headers: HeaderMap) -> Response {
+async fn terminal(State(demo): State<Demo>, Path(id): Path<usize>, headers: HeaderMap) -> Response {
     pos_page(&demo, id, &headers, "").await
 }
 
@@ -319,7 +322,8 @@ async fn after(demo: &Demo, id: usize, headers: &HeaderMap, said: String) -> Res
         return said.into_response();
     }
     if said.is_empty() {
-        return Redirect::to(&format!("/demo/pos/{id}")).into_response();
+        // To the display: without script the page would begin at its top, and what the card did would be out of view.
+        return Redirect::to(&format!("/demo/pos/{id}#glass")).into_response();
     }
     pos_page(demo, id, headers, &said).await
 }
@@ -378,12 +382,28 @@ async fn hold(
 ) -> Response {
     let Some(counter) = counter(&demo, id) else { return StatusCode::NOT_FOUND.into_response() };
     let Ok(card) = card_number(&form.card) else { return StatusCode::BAD_REQUEST.into_response() };
-    let said = counter.hold(&demo.cards.join(format!("{card}.card")), &form.pull_at);
-    after(&demo, id, &headers, said.err().map(|fault| fault.to_string()).unwrap_or_default()).await
+    let file = demo.cards.join(format!("{card}.card"));
+    let (before, held) = {
+        let _hand = demo.hand.lock().await;
+        let before = counter.shows(Lang::of(&headers)).heard.number;
+        (before, pos::hold(&demo.counters, counter, (card, &file), &form.pull_at).await)
+    };
+    if held.is_ok() && !headers.contains_key("x-fragment") {
+        // Without script the page shows one moment: let it be that of the outcome.
+        counter.sounds_after(before).await;
+    }
+    let said = held.err().map(|fault| {
+        tracing::error!("{}", crate::prompt::sentence(&fault));
+        fault.says(&Texts(Lang::of(&headers))).to_owned()
+    });
+    after(&demo, id, &headers, said.unwrap_or_default()).await
 }
 
 async fn pull(State(demo): State<Demo>, Path(id): Path<usize>, headers: HeaderMap) -> Response {
     let Some(counter) = counter(&demo, id) else { return StatusCode::NOT_FOUND.into_response() };
-    counter.pull_now();
+    {
+        let _hand = demo.hand.lock().await;
+        counter.pull_now();
+    }
     after(&demo, id, &headers, String::new()).await
 }

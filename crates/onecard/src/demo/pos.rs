@@ -2,21 +2,30 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use card::tear::CutPlace;
 use device::agent::display::Lamp;
 use device::agent::pos::Key;
 use device::agent::sound::Sound;
 use device::agent::words::{self, Text};
-use device::channel::{Pull, PullAt};
+use device::channel::{CardFileFault, Pull, PullAt};
 use device::uplink::{Event, PosHandle, PutFault, Server};
 use ledger::Fen;
+use rules::ids::CardNo;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::setup::DemoTerminal;
 use super::text::{Both, Lang, Texts};
 use crate::{Failure, card_reader, terminal};
+
+/// A terminal sees within this time that a card left, and hears the same card again.
+const SIGHT: Duration = Duration::from_secs(10);
+
+/// How long a browser without script waits at most for what a hold comes to.
+const OUTCOME: Duration = Duration::from_secs(3);
 
 /// A way to pull a card in mid-command, as the page offers it.
 pub struct PullChoice {
@@ -121,6 +130,46 @@ pub fn key(name: &str) -> Option<Key> {
     })
 }
 
+/// Why the hand could not lay a card on a reader.
+#[derive(Debug, thiserror::Error)]
+pub enum HoldFault {
+    /// The terminal did not see in time that its reader is empty.
+    #[error("the terminal did not see its card leave")]
+    Blind,
+    /// The card cannot be put there.
+    #[error(transparent)]
+    Put(#[from] PutFault),
+}
+
+impl HoldFault {
+    /// What the page says of it; names no file.
+    pub fn says(&self, t: &Texts) -> &'static str {
+        match self {
+            HoldFault::Blind => t.hold_blind(),
+            HoldFault::Put(PutFault::Card(CardFileFault::Elsewhere(_))) => t.hold_elsewhere(),
+            HoldFault::Put(PutFault::Card(CardFileFault::Occupied)) => t.hold_occupied(),
+            HoldFault::Put(PutFault::NotSoft | PutFault::Card(_)) => t.hold_unreadable(),
+        }
+    }
+}
+
+/// The one hand of the demo lays the card of a file on the reader of `to`, to be pulled away as `pull_at` says. It lifts the
+/// card from wherever it lies, and what lies on this reader; and it lays the card down only when the terminal takes it for a
+/// new wish of its holder: up to 2 s later if the card had its turn there just now.
+///
+/// Errors, in order: `Blind`, `Put`.
+pub async fn hold(all: &[Counter], to: &Counter, (no, file): (CardNo, &Path), pull_at: &str) -> Result<(), HoldFault> {
+    for counter in all.iter().filter(|counter| counter.handle.card().is_some_and(|there| there == file)) {
+        counter.pull_now();
+    }
+    to.pull_now();
+    timeout(SIGHT, to.handle.heeds(no.0)).await.map_err(|_| HoldFault::Blind)?;
+    if let Some(choice) = PULLS.iter().find(|choice| choice.name == pull_at) {
+        to.handle.pull_card(choice.pull);
+    }
+    Ok(to.handle.put_card(file)?)
+}
+
 impl Counter {
     /// What is to be seen and heard now.
     pub fn shows(&self, lang: Lang) -> Shows {
@@ -147,14 +196,10 @@ impl Counter {
         self.handle.enter_sale(amount);
     }
 
-    /// Lays the card of a file on the reader, to be pulled away as `pull_at` says; a card that lies there goes first.
-    pub fn hold(&self, card: &Path, pull_at: &str) -> Result<(), PutFault> {
-        self.handle.pull_card(Pull::Now);
-        self.handle.put_card(card)?;
-        if let Some(choice) = PULLS.iter().find(|choice| choice.name == pull_at) {
-            self.handle.pull_card(choice.pull);
-        }
-        Ok(())
+    /// Waits until something sounds after the sound of this number, or until it is known that nothing will for a while.
+    pub async fn sounds_after(&self, number: u64) {
+        let mut heard = self.heard.clone();
+        let _ = timeout(OUTCOME, heard.wait_for(|heard| heard.number != number)).await;
     }
 
     /// Pulls the card away now.

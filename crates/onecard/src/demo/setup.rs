@@ -16,8 +16,9 @@ use pay::wechat::{PlatformKeyConfig, WeChatConfig, WeChatPay};
 use rules::calendar::campus_day;
 use rules::ids::{CardNo, PersonId, TerminalNo};
 use rules::roster;
-use sandbox::{Choice, Config, MerchantSide, Sandbox, generate};
+use sandbox::{Choice, Config, MerchantSide, Sandbox, Tour, generate};
 
+use super::text;
 use crate::Failure;
 use crate::clock::{SteadyClock, wall};
 use crate::engine::Files;
@@ -92,8 +93,8 @@ impl Folder {
         self.path.join("sandbox")
     }
 
-    /// The provider's simulator, at this address.
-    pub fn sandbox(&self, address: &str) -> Result<Sandbox, Failure> {
+    /// The provider's simulator, at this address; its pages lead back to the tour of the demo at `demo`, where there is one.
+    pub fn sandbox(&self, address: &str, demo: Option<&str>) -> Result<Sandbox, Failure> {
         let folder = self.provider();
         let config = folder.join("sandbox.toml");
         if !config.exists() {
@@ -108,6 +109,7 @@ impl Folder {
         }
         let mut setup = Config::read(&config)?.load(&folder)?;
         setup.address = address.to_owned();
+        setup.tour = demo.map(|demo| Tour { address: format!("{demo}/demo"), beside_bills: text::BESIDE_BILLS });
         Ok(Sandbox::new(setup)?)
     }
 

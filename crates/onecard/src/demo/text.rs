@@ -6,6 +6,13 @@ use web::{Language, Theme};
 /// A text in both languages.
 pub type Both = (&'static str, &'static str);
 
+/// Beside the sandbox's bills.
+pub const BESIDE_BILLS: Both = (
+    "演示里前几周的充值没有经过这个沙箱：这里没有那些天的账单，余额也不含它们，并且已扣除手续费。",
+    "The top-ups of the demo's past weeks never passed this sandbox: it has no bill of those days, and its balance is \
+     without them and less the fees.",
+);
+
 /// Language of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lang(Language);
@@ -115,8 +122,8 @@ texts! {
     sign_in_see: "卡面、总余额，以及每一分钱在哪里：现在都是 0。", "The card, the total, and where every fen is: all nothing so far.";
     pay_title: "充值 50 元，在沙箱付款", "Top up 50 yuan and pay in the sandbox";
     pay_do: "点“充值”，选 50 元，点“下一步”。", "Tap “Top up”, choose 50 and tap “Next”.";
-    pay_then: "演示里没有微信：点“在沙箱收银台支付”，再确认支付。",
-        "There is no WeChat here: choose “Pay at the sandbox cashier” and confirm.";
+    pay_then: "演示里没有微信：电脑上点“在沙箱里扫码”（会另开一页），手机上点“在沙箱收银台支付”，再点“支付”。然后回到充值页面。",
+        "There is no WeChat here. Choose “Scan it in the sandbox” on a desktop, which opens a page of its own, or “Pay at the sandbox cashier” on a phone, then “Pay”. Then go back to the top-up page.";
     pay_see: "充值进度显示“待圈存”：钱已收到，在等您的卡。",
         "The progress page says that the 50 yuan have arrived and wait for your card.";
     buy_title: "贴卡，买一份午餐", "Hold the card and buy lunch";
@@ -169,6 +176,8 @@ texts! {
     verify_sums: "各类账户的余额", "Balances by kind of account";
     verify_zero: "合在一起正好是 0：每一分钱都有来处和去处。",
         "Together they are exactly 0: every fen comes from somewhere and is somewhere.";
+    verify_past: "演示里前几周的充值没有经过沙箱，所以“支付渠道应付给学校的”与沙箱的“账单与余额”不相等：沙箱没有那几周，还扣了手续费。从您自己的第一笔充值起，两边逐笔相同。",
+        "The top-ups of the demo's past weeks never passed the sandbox, so what payment channels owe is not the sandbox's balance under “Bills and balance”: that is without those weeks and less the fees. From your own first top-up on, each payment stands in both.";
     verify_head: "账本末端", "Head of the book";
     verify_block: "区块", "Block";
     verify_row: "流水行", "Journal row";
@@ -190,6 +199,13 @@ texts! {
     hold: "贴卡", "Hold the card";
     pull: "现在拿走", "Pull away now";
     pull_at: "或在写卡途中拿走", "Or pull it away in mid-command";
+    holding: "手正在把卡拿起、再贴上……", "The hand lifts the card and lays it down again …";
+    hold_blind: "消费机还没看到卡被拿走，请稍后再贴一次。", "The POS has not yet seen the card leave: hold it again in a moment.";
+    hold_elsewhere: "这张卡正放在演示以外的一台终端上，请先从那里拿走。",
+        "This card lies on a terminal outside the demo: take it away there first.";
+    hold_occupied: "读卡区已有一张卡，请先拿走。", "A card lies on the reader already: pull it away first.";
+    hold_unreadable: "这张卡读不出来，原因写在运行演示的窗口里。",
+        "This card cannot be read; the window that the demo runs in says why.";
     no_card: "读卡区没有卡", "No card on the reader";
     card_there: "读卡区有卡：", "On the reader:";
     other_pos: "另一台消费机", "The other POS";
@@ -200,8 +216,8 @@ texts! {
     sound: "声音", "Sound";
     or_amount: "或直接输入金额（元）", "Or the amount at once (yuan)";
     story: "一张中途拿走的卡", "A card that is pulled away";
-    story_load: "写入余额时：先让一笔充值等待写卡。在下面选“余额已写入，应答送出之前”，贴卡：显示“卡片移开过早”，手机上显示“正在写入卡片”。再贴一次，只到账一次。",
-        "While it is loaded: let a paid top-up wait for the card. Choose \"balance written, before the answer leaves\" below and hold the card: the display says that it was removed too early, the phone that the money is on its way. Hold it again: it arrived once.";
+    story_load: "写入余额时：先让一笔充值等待写卡。在上面的“写卡途中拿走”里选“余额已写入，应答送出之前”，贴卡：显示“卡片移开过早”，手机上显示“正在写入卡片”。再贴一次，只到账一次。",
+        "While it is loaded: let a paid top-up wait for the card. Choose \"balance written, before the answer leaves\" above, under \"pull it away in mid-command\", and hold the card: the display says that it was removed too early, the phone that the money is on its way. Hold it again: it arrived once.";
     story_debit: "扣款时：输入金额，选“已扣款，应答送出之前”，贴卡：显示“是否扣款尚未确认”。同一张卡再贴一次即可查清，只扣一次；先贴另一张卡会被提示。",
         "While it is debited: enter an amount, choose \"debited, before the answer leaves\" and hold the card: the display is not sure whether it was taken. The same card tells when it is held again, and is charged once; another card is sent back.";
     refresh: "刷新", "Refresh";

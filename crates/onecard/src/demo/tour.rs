@@ -224,6 +224,8 @@ struct VerifyPage {
     clean: bool,
     counts: Vec<(&'static str, String)>,
     sums: Vec<(String, Yuan)>,
+    /// The book has days that the sandbox has not.
+    has_past: bool,
     head: (u64, u64, String),
     anchors: String,
     findings: Vec<String>,
@@ -243,14 +245,14 @@ pub async fn verify(State(demo): State<Demo>, headers: HeaderMap) -> Response {
     match checked.await {
         Ok(Ok((anchors, report))) => {
             let look = Look::of(&headers, "/demo/verify");
-            page(&found(t, look, &report, anchors))
+            page(&found(t, look, (&report, anchors), demo.has_past))
         }
         Ok(Err(failure)) => broken(failure),
         Err(fault) => broken(fault.into()),
     }
 }
 
-fn found(t: Texts, look: Look, report: &Report, anchors: usize) -> VerifyPage {
+fn found(t: Texts, look: Look, (report, anchors): (&Report, usize), has_past: bool) -> VerifyPage {
     let rows: u64 = report.guard_rows.values().sum();
     let counts = vec![
         (t.verify_rows(), report.journal_rows.to_string()),
@@ -265,6 +267,7 @@ fn found(t: Texts, look: Look, report: &Report, anchors: usize) -> VerifyPage {
         clean: report.clean(),
         counts,
         sums,
+        has_past,
         head: (report.head.block, report.head.seq, link_text(&report.head.link)),
         anchors: anchors.to_string(),
         findings: report.findings.clone(),

@@ -5,6 +5,7 @@ mod backup;
 mod bench;
 mod card_office;
 mod cases;
+mod demo;
 mod doctor;
 mod guide;
 mod reports;

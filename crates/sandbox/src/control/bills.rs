@@ -25,6 +25,8 @@ struct BillsPage<'a> {
     frame: Frame<'a>,
     balance: String,
     today: String,
+    /// What the tour that leads here says of them.
+    beside: Option<&'static str>,
 }
 
 /// `GET /control/bills`
@@ -33,7 +35,11 @@ pub(crate) async fn show(State(sandbox): State<Sandbox>, headers: HeaderMap, Que
     let frame = Frame::of_section(&sandbox, language, PAGE, language.words().bills);
     let balance = page::yuan(Fen::new(sandbox.look(|records| records.wechat.balance())));
     let today = beijing::shown_zh(sandbox.clock().now()).chars().take(10).collect();
-    page::html(StatusCode::OK, &BillsPage { frame, balance, today }, None)
+    let beside = frame.tour.map(|tour| match language {
+        Language::Chinese => tour.beside_bills.0,
+        Language::English => tour.beside_bills.1,
+    });
+    page::html(StatusCode::OK, &BillsPage { frame, balance, today, beside }, None)
 }
 
 #[derive(Deserialize)]

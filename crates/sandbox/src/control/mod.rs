@@ -41,9 +41,14 @@ pub(crate) async fn home() -> Response {
     page::see_other("/control", StatusCode::SEE_OTHER)
 }
 
+/// Every switch.
+const ALL: &str = "all";
+
 #[derive(Deserialize)]
 pub(crate) struct Visit {
     lang: Option<String>,
+    /// What a form saved just now: a switch by its name, or [`ALL`] of them.
+    saved: Option<String>,
 }
 
 /// Who asked, in which language, and the page that a form came from.
@@ -64,6 +69,15 @@ impl Desk<'_> {
             By::Program => Json(answer).into_response(),
             By::Page => page::see_other(&self.back(), StatusCode::SEE_OTHER),
         }
+    }
+
+    /// As `done`; a person who came from the page of switches is told there what was saved.
+    fn saved(&self, answer: Value, name: &str) -> Response {
+        if self.by == By::Program || self.page != switches::PAGE {
+            return self.done(answer);
+        }
+        let place = if name == ALL { String::new() } else { format!("#switch-{name}") };
+        page::see_other(&format!("{}&saved={name}{place}", self.back()), StatusCode::SEE_OTHER)
     }
 
     fn refuse(&self, status: StatusCode, code: &str, heading: &str, sentence: &str) -> Response {

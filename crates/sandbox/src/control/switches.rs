@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tracing::info;
 
-use super::{Desk, Number, Visit};
+use super::{ALL, Desk, Number, Visit};
 use crate::asked::Asked;
 use crate::page::{self, Frame};
 use crate::records::Unsaved;
@@ -18,18 +18,22 @@ use crate::switches::{CALLS, Call, Row, SWITCHES, Set, Switch, Switches, Way};
 use crate::text::Language;
 
 const MOST_TIMES: u32 = 1000;
-const PAGE: &str = "/control/switches";
+pub(super) const PAGE: &str = "/control/switches";
 
 #[derive(Template)]
 #[template(path = "switches.html")]
 struct SwitchesPage<'a> {
     frame: Frame<'a>,
     forms: Vec<SwitchForm>,
+    /// All of them were set back just now.
+    reset: bool,
 }
 
 struct SwitchForm {
     name: &'static str,
     title: &'static str,
+    /// It was set just now.
+    saved: bool,
     standing: String,
     next: Option<String>,
     ways: Vec<WayChoice>,
@@ -50,17 +54,19 @@ pub(crate) async fn show(State(sandbox): State<Sandbox>, headers: HeaderMap, Que
     let language = Language::of(visit.lang.as_deref(), &headers);
     let frame = Frame::of_section(&sandbox, language, PAGE, language.words().switches);
     let switches = sandbox.look(|records| records.switches.clone());
-    let forms = SWITCHES.iter().map(|switch| form(*switch, &switches, language)).collect();
-    page::html(StatusCode::OK, &SwitchesPage { frame, forms }, None)
+    let saved = visit.saved.as_deref().unwrap_or_default();
+    let forms = SWITCHES.iter().map(|switch| form(*switch, &switches, language, saved)).collect();
+    page::html(StatusCode::OK, &SwitchesPage { frame, forms, reset: saved == ALL }, None)
 }
 
-fn form(switch: Switch, switches: &Switches, language: Language) -> SwitchForm {
+fn form(switch: Switch, switches: &Switches, language: Language, saved: &str) -> SwitchForm {
     let standing = switches.standing(switch);
     let usual = switch.rows().find_map(|row| row.unit).map(|unit| unit.usual);
     let set_number = standing.way.row().unit.map(|_| standing.number);
     SwitchForm {
         name: switch.name(),
         title: switch.title(language),
+        saved: switch.name() == saved,
         standing: standing_words(standing, language),
         next: next_words(switch, switches, language),
         ways: switch
@@ -213,7 +219,7 @@ fn throw(desk: &Desk<'_>, row: &Row, how: &How) -> Response {
         Ok(switches) => {
             info!(switch = row.switch.name(), mode = row.name, number, "a switch was set");
             desk.sandbox.wake();
-            desk.done(switches)
+            desk.saved(switches, row.switch.name())
         }
         Err(Unsaved) => desk.unsaved(),
     }
@@ -236,7 +242,7 @@ pub(crate) async fn reset(State(sandbox): State<Sandbox>, headers: HeaderMap, as
     match saved {
         Ok(switches) => {
             sandbox.wake();
-            desk.done(switches)
+            desk.saved(switches, ALL)
         }
         Err(Unsaved) => desk.unsaved(),
     }

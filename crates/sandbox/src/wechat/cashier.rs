@@ -56,6 +56,8 @@ struct CashierPage<'a> {
     frame: Frame<'a>,
     /// What happened or what it means; empty while the order simply waits.
     sentence: &'a str,
+    /// The payer is done here, and no address leads back: the merchant's page is another one.
+    closable: bool,
     open: bool,
     prepay_id: &'a str,
     amount: String,
@@ -107,12 +109,14 @@ pub(crate) async fn show(
             (words.confirm, note, words.pay_before, last_moment)
         }
     };
+    let paid = matches!(order.state, OrderState::Paid { .. });
     let mut frame = Frame::new(&sandbox, language, heading);
     frame.banner = words.cashier_banner;
     frame.elsewhere = Some(address(&prepay_id, language.other(), target.as_ref(), false));
     let page = CashierPage {
         frame,
         sentence,
+        closable: target.is_none() && (paid || visit.cancelled.is_some()),
         open: sandbox.look(|records| records.wechat.payable(ticket, sandbox.clock().now()).is_ok()),
         prepay_id: &prepay_id,
         amount: page::yuan(order.asked.amount.total),

@@ -1,8 +1,9 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use sandbox::{Setup, Tour};
 use serde_json::json;
 
-use crate::merchant::{Answer, Merchant, RETURN_HOST};
+use crate::merchant::{Answer, Merchant, RETURN_HOST, setup};
 
 const RETURN: &str = "http%3A%2F%2F127.0.0.1%3A8080%2Fpay%2F7%3Fa%3Db";
 const RETURNED: &str = "http://127.0.0.1:8080/pay/7?a=b";
@@ -229,4 +230,63 @@ async fn every_switch_has_a_form_that_works() {
     }
     assert_eq!(merchant.post_form("/control/reset", "lang=en").await.status, StatusCode::SEE_OTHER);
     assert!(merchant.get("/control?lang=en").await.text().contains("Everything is normal."));
+}
+
+#[tokio::test]
+async fn a_payer_who_is_done_and_has_no_way_back_is_told_to_close_the_page() {
+    let merchant = Merchant::new();
+    let prepay_id = merchant.created(&merchant.order("PAGECLOSE1")).await;
+    let target = format!("/cashier/{prepay_id}");
+    for (language, hint) in [("zh-CN", "可以关闭这一页"), ("en", "You can close this page")] {
+        let open = merchant.get(&format!("{target}?lang={language}")).await.text();
+        assert!(!open.contains(hint), "nothing is done yet: {open}");
+        let answer = merchant.post_form(&target, &format!("action=cancel&lang={language}")).await;
+        let cancelled = merchant.get(answer.header("location")).await;
+        check_page(&cancelled, language);
+        assert!(cancelled.text().contains(hint), "{}", cancelled.text());
+    }
+    merchant.post_form(&target, "action=pay&lang=en").await;
+    for (language, hint) in [("zh-CN", "可以关闭这一页"), ("en", "You can close this page")] {
+        let paid = merchant.get(&format!("{target}?lang={language}")).await.text();
+        assert!(paid.contains(hint), "{paid}");
+        let with_way_back = merchant.get(&format!("{target}?lang={language}&return={RETURN}")).await.text();
+        assert!(!with_way_back.contains(hint) && with_way_back.contains("/pay/7"), "{with_way_back}");
+    }
+}
+
+#[tokio::test]
+async fn a_switch_that_was_saved_says_so_at_its_place() {
+    let merchant = Merchant::new();
+    let form = "switch=notice&mode=lost&scope=all&lang=en";
+    let answer = merchant.post_form("/control/switch", form).await;
+    let location = answer.header("location");
+    assert_eq!(location, "/control/switches?lang=en&saved=notice#switch-notice");
+    let page = merchant.get(location.split('#').next().expect("an address")).await;
+    check_page(&page, "en");
+    let text = page.text();
+    let (_, section) = text.split_once("id=\"switch-notice\"").expect("its place");
+    assert!(section.split("</section>").next().is_some_and(|own| own.contains("Saved.")), "{section}");
+    assert_eq!(text.matches("Saved.").count(), 1);
+    let answer = merchant.post_form("/control/reset", "lang=en").await;
+    let page = merchant.get(answer.header("location")).await.text();
+    assert!(page.contains("Everything is normal."), "{page}");
+    assert!(!merchant.get("/control/switches?lang=en").await.text().contains("role=\"status\""));
+}
+
+#[tokio::test]
+async fn the_operators_pages_lead_back_to_the_tour_that_leads_there_and_alone_to_none() {
+    let tour = Tour { address: "http://127.0.0.1:8080/tour".into(), beside_bills: ("旁注", "a remark") };
+    let (led, alone) = (Merchant::with(Setup { tour: Some(tour), ..setup() }), Merchant::new());
+    for page in ["/control", "/control/switches", "/control/traffic", "/control/bills", "/control/account"] {
+        for (language, words, remark) in [("zh-CN", "返回演示导览", "旁注"), ("en", "Back to the tour", "a remark")]
+        {
+            let answer = led.get(&format!("{page}?lang={language}")).await;
+            check_page(&answer, language);
+            let link = format!("<a href=\"http://127.0.0.1:8080/tour\">{words}</a>");
+            assert!(answer.text().contains(&link), "{page}: {}", answer.text());
+            assert_eq!(answer.text().contains(remark), page == "/control/bills", "{page}");
+            let answer = alone.get(&format!("{page}?lang={language}")).await.text();
+            assert!(!answer.contains(words) && !answer.contains("/tour"), "{page}: {answer}");
+        }
+    }
 }

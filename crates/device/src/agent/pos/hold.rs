@@ -228,12 +228,17 @@ impl<P: Psam> PosAgent<P> {
 
     /// The same card right after its hold ended, for the same amount or for none: no new wish of its holder.
     fn repeated(&self, card: u64, now: Micros) -> bool {
+        self.passes_over().is_some_and(|(last, until)| last == card && now < until)
+    }
+
+    /// The card that had its turn last, and until when it is passed over as if it had never left; `None` while whoever comes
+    /// is heard at once. Of a card that still lies there nothing is said: it must leave first.
+    pub fn passes_over(&self) -> Option<(u64, Micros)> {
+        let last = self.last_hold?;
         let due = self.sale.due();
-        self.last_hold.is_some_and(|last| {
-            last.done.card == card
-                && now < later(last.left_at, self.config.repeat_micros)
-                && (due.is_none() || due == last.done.amount)
-        })
+        let unresolved = matches!(self.sale, Sale::Unresolved { .. });
+        let same = due.is_none() || due == last.done.amount;
+        (same && !unresolved).then(|| (last.done.card, later(last.left_at, self.config.repeat_micros)))
     }
 
     /// Remembers that this card had its turn.

@@ -47,7 +47,7 @@ fn measure(options: &Options, sizes: Sizes, cleanup: &Cleanup, say: &Say) -> Res
     start_log(&cleanup.path("serve.log"))?;
     let keys = Folder::open(&cleanup.path("keys"))?;
     // Makes both halves of the provider's keys; the simulator itself is not needed.
-    drop(keys.sandbox(NO_PROVIDER)?);
+    drop(keys.sandbox(NO_PROVIDER, None)?);
     let serving = serving::start(&cleanup.path("book"), &keys)?;
     say.step("people with and without passwords of their own");
     let targets = Targets::make(&serving, sizes.guesses, say);

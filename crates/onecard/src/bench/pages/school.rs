@@ -40,7 +40,7 @@ impl Lived {
     pub fn make(many: u32, days: u32, cleanup: &Cleanup, say: &Say) -> Result<Lived, Failure> {
         let keys = Folder::open(&cleanup.path("keys"))?;
         // Makes both halves of the provider's keys; the simulator itself is not needed.
-        drop(keys.sandbox(NO_PROVIDER)?);
+        drop(keys.sandbox(NO_PROVIDER, None)?);
         let book = cleanup.path("lived");
         let tills = u8::try_from(many.div_ceil(PEOPLE_A_TILL).clamp(1, 200))?;
         let plan = Plan { days, until: wall(), tills, seed: u64::from(many) };

@@ -60,7 +60,7 @@ impl Prepared {
     pub fn make(orders: u32, each: u32, cleanup: &Cleanup, say: &Say) -> Result<Prepared, Failure> {
         let keys = Folder::open(&cleanup.path("keys"))?;
         // Makes both halves of the provider's keys; the simulator itself is not needed.
-        drop(keys.sandbox(NO_PROVIDER)?);
+        drop(keys.sandbox(NO_PROVIDER, None)?);
         let book = cleanup.path("prepared");
         let files = Files { data: &book, anchors: None };
         let clock = Arc::new(SteadyClock::new());
