@@ -21,11 +21,8 @@ use super::setup::DemoTerminal;
 use super::text::{Both, Lang, Texts};
 use crate::{Failure, card_reader, terminal};
 
-/// A terminal sees within this time that a card left, and hears the same card again.
+/// A terminal sees within this time that a card left, hears the same card again, and sounds when it is done with one.
 const SIGHT: Duration = Duration::from_secs(10);
-
-/// How long a browser without script waits at most for what a hold comes to.
-const OUTCOME: Duration = Duration::from_secs(3);
 
 /// A way to pull a card in mid-command, as the page offers it.
 pub struct PullChoice {
@@ -196,10 +193,10 @@ impl Counter {
         self.handle.enter_sale(amount);
     }
 
-    /// Waits until something sounds after the sound of this number, or until it is known that nothing will for a while.
+    /// Waits until something sounds after the sound of this number; for a while only, if nothing does.
     pub async fn sounds_after(&self, number: u64) {
         let mut heard = self.heard.clone();
-        let _ = timeout(OUTCOME, heard.wait_for(|heard| heard.number != number)).await;
+        let _ = timeout(SIGHT, heard.wait_for(|heard| heard.number != number)).await;
     }
 
     /// Pulls the card away now.

@@ -3,11 +3,12 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, LOCATION};
 use reqwest::{Client, redirect};
 use serde_json::Value;
+use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -70,17 +71,14 @@ impl Demo {
     async fn holds(&self, pos: u8, card: &str) {
         let before = self.sounds(pos).await;
         assert_eq!(self.press(&format!("/demo/pos/{pos}/hold"), &format!("card={card}"), "zh").await, "");
-        let begun = Instant::now();
-        while self.sounds(pos).await == before {
-            assert!(begun.elapsed() < PATIENCE, "POS {pos} does nothing with the card");
-        }
+        let sounded = async { while self.sounds(pos).await == before {} };
+        timeout(PATIENCE, sounded).await.unwrap_or_else(|_| panic!("POS {pos} does nothing with the card"));
     }
 
     async fn is_connected(&self, pos: u8) {
-        let begun = Instant::now();
-        while self.get(&format!("/demo/pos/{pos}/face"), "en").await.contains("data-lamp=\"red\"") {
-            assert!(begun.elapsed() < PATIENCE, "POS {pos} finds no platform");
-        }
+        let face = format!("/demo/pos/{pos}/face");
+        let connected = async { while self.get(&face, "en").await.contains("data-lamp=\"red\"") {} };
+        timeout(PATIENCE, connected).await.unwrap_or_else(|_| panic!("POS {pos} finds no platform"));
     }
 }
 
